@@ -1,0 +1,34 @@
+/* Taking rights away from this process for good: Landlock for files and TCP ports, seccomp for system calls.
+ * Raw system calls; newer constants are defined here because Debian 12's headers do not have them. */
+#ifndef PREGAO_SANDBOX_H
+#define PREGAO_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "err.h"
+
+enum sandbox_access { SANDBOX_READ, SANDBOX_READ_WRITE };
+struct sandbox_path {
+	const char *path; /* a file or a folder; a missing one is skipped */
+	enum sandbox_access access;
+};
+struct sandbox {
+	const struct sandbox_path *paths;
+	size_t path_count;
+	bool network;        /* false: no socket(2) of any kind, and no TCP by Landlock where the kernel has it */
+	bool exec;           /* false: execve is refused, and so are fork and ptrace (threads stay possible) */
+};
+/* What could be enforced; sentences for a person are made by the caller. */
+struct sandbox_report {
+	int landlock_abi;    /* 0: the kernel has no Landlock, files are not confined */
+	bool truncate;       /* truncation confined by Landlock (ABI 3) or by seccomp */
+	bool tcp;            /* ABI 4 */
+	bool seccomp;
+};
+/* Restricts the calling process (all threads made later; call it before there are any). Denied calls fail with EACCES or
+ * EPERM, they do not kill. ERR_IO when a step that the kernel claims to support fails: then the caller must not go on.
+ * max_abi lowers the Landlock ABI believed in (tests); 0 means the kernel's. */
+int sandbox_enter(const struct sandbox *, int max_abi, struct sandbox_report *ret, struct err *) MUST_CHECK;
+
+#endif

@@ -1,0 +1,41 @@
+/* Port: Parquet files. Rows in, one local file out (Snappy), always the same bytes for the same rows. The pipeline writes raw tables with
+ * it; where they then go is the object store's matter. Both worlds use the embedded driver: AWS has no service that does this. */
+#ifndef PREGAO_PARQUET_H
+#define PREGAO_PARQUET_H
+
+#include "table.h"
+
+struct parquet_result {
+	int64_t rows, bytes;
+	struct column_stats *stats; /* in the arena */
+	size_t stats_count;
+};
+/* Rewrites files into one: all their rows, but for those whose `drop_columns` equal the values of any `drop` row, ordered by `sort` and then by all
+ * columns. */
+struct parquet_merge {
+	const char *const *paths;
+	size_t path_count;
+	const char *const *sort;
+	size_t sort_count;
+	const struct column *drop_columns;
+	size_t drop_column_count;
+	const char *const *drop; /* plain text; drop_count rows of drop_column_count values */
+	size_t drop_count;
+	const char *out_path;
+};
+struct parquet;
+struct parquet_ops {
+	int (*write)(struct parquet *, const struct batch *, size_t n, const char *path, struct arena *, struct parquet_result *, struct err *);
+	int (*merge)(struct parquet *, const struct parquet_merge *, struct arena *, struct parquet_result *, struct err *);
+	void (*free)(struct parquet *);
+};
+struct parquet {
+	const struct parquet_ops *ops;
+};
+/* Writes n batches of the same columns. Not synced: the store's put does that. ERR_INPUT when a value does not fit its column (decimal digits, UTF-8),
+ * naming column and row; ERR_LIMIT no space; ERR_IO. Leaves no file behind on failure. */
+int parquet_write(struct parquet *, const struct batch *, size_t n, const char *path, struct arena *, struct parquet_result *, struct err *) MUST_CHECK;
+int parquet_merge(struct parquet *, const struct parquet_merge *, struct arena *, struct parquet_result *, struct err *) MUST_CHECK;
+void parquet_free(struct parquet *);
+
+#endif
