@@ -1,0 +1,40 @@
+# Every target prepares what it needs, then does its work; with nothing to do that costs a few hundredths of a second.
+# The build itself is in meson.build, the set-up in scripts/setup, what the tests are in scripts/run-tests.
+
+.POSIX:
+.PHONY: all program run test bench fuzz soak lint clean help
+
+all: program
+
+program: ## build build/pregao (also just `make`)
+	@scripts/setup build
+	@scripts/compile build
+
+run: program ## one pass over a session, live or else the sample: fetch, raw, trigger, job, refined, catalog
+	@build/pregao run --input auto
+
+test: ## all tests, plain and again under the sanitizers
+	@scripts/setup test
+	@scripts/run-tests
+
+bench: program ## the benchmarks against peers
+	@scripts/setup bench
+	@bench/run
+
+fuzz: ## each fuzz target for FUZZ_SECONDS (30)
+	@scripts/setup fuzz
+	@scripts/run-fuzz
+
+soak: program ## the long tests, for SOAK_SECONDS (300)
+	@scripts/setup test
+	@scripts/run-soak
+
+lint: ## format, clang-tidy, a clang build, banned functions, imports, shellcheck
+	@scripts/setup lint
+	@scripts/run-lint
+
+clean: ## remove all that was built (downloads stay in the cache folder)
+	rm -rf build build-*
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1|/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile

@@ -1,0 +1,18 @@
+/* The files compiled into the program: job definitions, the sample session.
+ * Generated from the folders named in src/meson.build by scripts/embed. */
+#ifndef PREGAO_BUNDLED_H
+#define PREGAO_BUNDLED_H
+
+#include <stddef.h>
+
+struct bundled_file {
+	const char *path;		/* from the top of the source tree: "jobs/portfolio.json" */
+	const unsigned char *data;	/* size bytes, and a NUL after them that size does not count */
+	size_t size;
+};
+
+/* Ordered by path, so that a caller may search by halves. */
+extern const struct bundled_file bundled_files[];
+extern const size_t bundled_files_count;
+
+#endif
