@@ -269,6 +269,7 @@ def fault_body(_service, _request, honest, body=b"", status=200):
     return replace(honest, status=status, body=body.encode() if isinstance(body, str) else body)
 
 
+PAGE_ONLY = {"same_page", "endless", "repeat_page", "results_null"}  # they need the JSON answer
 FAULTS = {name.removeprefix("fault_"): function for name, function in list(globals().items()) if name.startswith("fault_")}
 
 
@@ -331,6 +332,8 @@ class B3Server:
         matches and is not used up acts."""
         if name not in FAULTS:
             raise ValueError(f"no fault called {name!r}; there are {', '.join(sorted(FAULTS))}")
+        if name in PAGE_ONLY:
+            endpoint = PAGE
         fault = Fault(name, options, times, after, endpoint, index, page)
         with self._lock:
             self.faults.append(fault)
