@@ -8,7 +8,7 @@ all: program
 
 program: ## build build/pregao (also just `make`)
 	@scripts/setup build
-	@scripts/compile build
+	@scripts/compile build -- pregao
 
 run: program ## one pass over a session, live or else the sample: fetch, raw, trigger, job, refined, catalog
 	@build/pregao run --input auto
