@@ -1,6 +1,8 @@
 /* Port: object store. Keys in, bytes out; no folders, no rename, no append: what S3 and a directory both are.
  *
- * A key is 1 to 1024 bytes of UTF-8 without control characters, in segments parted by '/', none of them empty, "." or "..".
+ * A key is 1 to 1024 bytes of UTF-8 without control characters, in segments parted by '/', none of them empty, "." or "..", none longer
+ * than a file's name may be (255 bytes). No key is another one's folder ("a" beside "a/b"): a directory refuses the second with ERR_CONFLICT.
+ * Keys under scratch/ and state/ are the embedded drivers' own; a directory refuses them with ERR_INPUT.
  * Every call may be repeated. Writes are atomic per object: a reader sees all of the old object or all of the new one, and
  * after a put returned the object survives a power cut. There is no order or atomicity between objects. */
 #ifndef PREGAO_OBJECT_STORE_H
@@ -14,6 +16,7 @@
 #include "str.h"
 
 #define OBJECT_KEY_MAX 1024
+#define OBJECT_SEGMENT_MAX 255
 struct object_info {
 	const char *key;
 	int64_t size_bytes;
@@ -51,7 +54,7 @@ struct object_store {
 	const struct object_store_ops *ops;
 };
 
-/* Puts all items, in parallel where that helps. Returns 0 when every item is durable; else the first failure's code, with the
+/* Puts all items, in parallel where that helps, in no order; the same key twice in one call leaves either of them. Returns 0 when every item is durable; else the first failure's code, with the
  * items' own codes telling which are. ERR_DENIED (read-only, no right), ERR_LIMIT (no space), ERR_CONFLICT (if_absent), ERR_INPUT
  * (bad key), ERR_RETRY, ERR_IO, ERR_NOT_FOUND (local file). */
 int object_store_put_many(struct object_store *, struct object_put *, size_t n, struct err *) MUST_CHECK;
@@ -85,7 +88,7 @@ void object_store_free(struct object_store *);
 int object_key_check(const char *key, struct err *) MUST_CHECK;
 
 /* Wrapper: fails the Nth call that changes something (1-based, counted over put_many items, delete_many and copy) with the code, before
- * it takes effect; 0 never. Owns and frees the inner store. Tests stack it on any driver. */
+ * it takes effect; the other items of the same put_many go through; 0 never. Owns and frees the inner store. Tests stack it on any driver. */
 struct object_store *object_store_fault_new(struct object_store *inner, int64_t nth, int code);
 
 #endif

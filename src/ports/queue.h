@@ -10,6 +10,7 @@
 #include "str.h"
 
 #define QUEUE_BODY_MAX 262144 /* bytes: SQS's own limit */
+#define QUEUE_VISIBILITY_MAX_US 43200000000 /* 12 hours: SQS's own limit; longer is ERR_LIMIT in every call that hides a message */
 struct queue_message {
 	char id[40];
 	char receipt[80];        /* of this receive; a later receive of the same message makes it stale */
@@ -42,7 +43,8 @@ struct queue {
 	const struct queue_ops *ops;
 };
 /* All or nothing on the embedded driver; on SQS batches of ten, so after an error some may have been sent: send again, duplicates are allowed.
- * The messages are durable on return. ERR_LIMIT for a body over QUEUE_BODY_MAX, ERR_INPUT for one that is not UTF-8. */
+ * The messages are durable on return. ERR_LIMIT for a body over QUEUE_BODY_MAX, ERR_INPUT for one that is empty, not UTF-8,
+ * or has control characters other than tab, LF and CR (SQS refuses them). */
 int queue_send(struct queue *, const struct slice *bodies, size_t n, struct err *) MUST_CHECK;
 /* Up to max visible messages (may be fewer than there are); hides them for visibility_us. ret has room for max. None: 0 and *ret_count 0. */
 int queue_receive(struct queue *, size_t max, int64_t visibility_us, struct arena *, struct queue_message *ret, size_t *ret_count,
