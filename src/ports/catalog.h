@@ -20,7 +20,9 @@ struct catalog_file {
 	const char *key;
 	enum catalog_layout layout;
 	/* The scopes whose rows it holds: one, but for a compact file of a whole month. `origins` beside them names the single-scope
-	 * file each scope's rows came from (a merged file's name is made of them); NULL entries in published files. */
+	 * compact file each scope's rows came from (a merged file's name is made of them). In a commit a NULL origin of a single-scope
+	 * file means its own key. catalog_files fills scopes of published files; of compact files, only scope_count: a query
+	 * has no use for them, and they are many. catalog_origins fills the rest. */
 	const char *const *scopes;
 	const char *const *origins;
 	size_t scope_count;
@@ -76,6 +78,7 @@ struct catalog_ops {
 		       struct err *);
 	int (*files)(struct catalog *, const struct table_def *, enum catalog_layout, const struct filter *any_of, size_t filter_count,
 		     struct arena *, struct catalog_file **ret, size_t *ret_count, struct err *);
+	int (*origins)(struct catalog *, const struct table_def *, struct catalog_file *files, size_t count, struct arena *, struct err *);
 	int (*scopes)(struct catalog *, const struct table_def *, const struct filter *any_of, size_t filter_count, struct arena *,
 		      struct catalog_scope **ret, size_t *ret_count, struct err *);
 	int (*scope)(struct catalog *, const struct table_def *, const char *scope, struct arena *, struct catalog_scope *ret, struct err *);
@@ -115,6 +118,9 @@ int catalog_history(struct catalog *, const struct table_def *, int (*fn)(void *
  * not. Sorted by key. A term on a column that is no partition column is ERR_BUG. */
 int catalog_files(struct catalog *, const struct table_def *, enum catalog_layout, const struct filter *any_of, size_t filter_count,
 		  struct arena *, struct catalog_file **ret, size_t *ret_count, struct err *) MUST_CHECK;
+/* Fills scopes (sorted) and origins of live compact files, by their keys. ERR_NOT_FOUND when one has gone. */
+int catalog_origins(struct catalog *, const struct table_def *, struct catalog_file *files, size_t count, struct arena *, struct err *) MUST_CHECK;
+/* Scopes that may hold rows of any of the filters; terms on partition columns beyond the scope do not narrow it. */
 int catalog_scopes(struct catalog *, const struct table_def *, const struct filter *any_of, size_t filter_count, struct arena *,
 		   struct catalog_scope **ret, size_t *ret_count, struct err *) MUST_CHECK; /* by scope */
 int catalog_scope(struct catalog *, const struct table_def *, const char *scope, struct arena *, struct catalog_scope *ret, struct err *) MUST_CHECK; /* ERR_NOT_FOUND */
@@ -123,7 +129,8 @@ int catalog_stats(struct catalog *, const struct table_def *, struct arena *, st
 		  int64_t *ret_bytes, int64_t *ret_files, struct err *) MUST_CHECK;
 /* Writes down, durably, which keys are about to be put. Recovery removes those that no commit made live. */
 int catalog_intend(struct catalog *, const struct table_def *, const char *const *keys, size_t n, int64_t *ret_id, struct err *) MUST_CHECK;
-/* Open intents of the table (of all tables when NULL). */
+/* Open intents of the table (of all tables when NULL), each with those of its keys that are neither live nor dead and waiting for their readers:
+ * what a writer that died may have put, and what may be deleted under the table's lock. */
 int catalog_intents(struct catalog *, const struct table_def *, int (*fn)(void *, int64_t id, const char *const *keys, size_t n), void *,
 		    struct err *) MUST_CHECK;
 /* Atomic on the embedded driver; where the product has no transaction it is applied in an order that readers can live with and may be repeated
