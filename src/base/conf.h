@@ -35,6 +35,8 @@ int64_t conf_duration_us(const struct conf *, const char *section, const char *k
 bool conf_bool(const struct conf *, const char *section, const char *key);
 /* CONF_LIST: items separated by commas or blanks; borrowed; NULL-terminated. */
 const char *const *conf_list(const struct conf *, const char *section, const char *key);
+/* The value of any type as it would stand in the file. */
+const char *conf_shown(const struct conf *, const char *section, const char *key);
 const char *conf_origin(const struct conf *, const char *section, const char *key); /* "default", a path with line, an environment name, "flag" */
 
 #endif

@@ -38,11 +38,12 @@ struct err {
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 
-/* Sets code and text (the format is looked up with tr(), so it is given in English), clears the place. e may be NULL.
+/* Sets code and text (the format is looked up with tr(), so it is given in English), clears the place. e may be
+ * NULL, here and below: an error that nobody reads still yields its code.
  * Returns code, so that `return err_set(e, ERR_IO, ...)` reads well. */
 int err_set(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* The same, with ": strerror(errnum)" appended; the code is chosen from errnum (ENOENT: NOT_FOUND, EEXIST: CONFLICT,
- * EACCES, EPERM, EROFS: DENIED, ENOSPC, EDQUOT, EFBIG, EMFILE: LIMIT, EAGAIN, EINTR: RETRY, else IO). */
+ * EACCES, EPERM, EROFS: DENIED, ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM: LIMIT, EAGAIN, EINTR: RETRY, else IO). */
 int err_errno(struct err *e, int errnum, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Adds the place to an error that has none yet; returns e->code. */
 int err_where(struct err *e, const char *where);

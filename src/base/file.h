@@ -12,15 +12,17 @@
 /* Reads all of a file ("-" is standard input) into out, at most ceiling_bytes. ERR_LIMIT when it is longer,
  * ERR_NOT_FOUND, ERR_DENIED, ERR_IO; ERR_INPUT when it is a folder. */
 int file_read(const char *path, size_t ceiling_bytes, struct buf *out, struct err *) MUST_CHECK;
-/* Creates a new file (O_EXCL), writes it, and fsyncs it when durable. The folder is not synced. Removes what it made on failure. */
+/* Creates a new file (O_EXCL), writes it, and fsyncs it when durable. The folder is not synced. Removes what it made on failure. ERR_CONFLICT when
+ * the path exists. */
 int file_create(const char *path, const void *bytes, size_t n, bool durable, struct err *) MUST_CHECK;
 int file_fsync(const char *path, struct err *) MUST_CHECK;   /* a file or a folder */
 /* mkdir -p. Folders that it makes are synced into their parents when durable. */
 int file_mkdirs(const char *path, bool durable, struct err *) MUST_CHECK;
 /* rm -r; a missing path is no error. Does not follow symbolic links. */
 int file_remove_tree(const char *path, struct err *) MUST_CHECK;
-/* Calls fn for each regular file below dir (relative path, sorted by name at each level); fn's non-zero stops and is returned.
- * A missing dir is no error. Names that begin with '.' are included. */
+/* Calls fn for each regular file below dir (relative path, in byte order of the whole relative path); fn's non-zero stops and
+ * is returned. A missing dir is no error, nor is what goes away meanwhile. Names that begin with '.' are included; symbolic
+ * links are passed over. ERR_LIMIT for folders nested more than 64 deep. */
 int file_walk(const char *dir, int (*fn)(void *ctx, const char *relative_path, int64_t size_bytes), void *ctx,
 	      struct err *) MUST_CHECK;
 
@@ -32,7 +34,8 @@ int file_lock(const char *path, bool exclusive, struct clock *, int64_t wait_us,
 	      void *ctx, int *ret_fd, struct err *) MUST_CHECK;
 void file_unlock(int fd); /* closes; -1 is fine */
 
-/* Runs fn(ctx, i) for i in 0..n-1 on up to `threads` threads; returns the first non-zero code (by index) with its err. */
+/* Runs fn(ctx, i) for every i in 0..n-1, in no order, on up to `threads` threads, the caller's being one of them; returns the
+ * first non-zero code (by index) with its err. A failure does not keep the others from running. */
 int parallel_for(size_t n, int threads, int (*fn)(void *ctx, size_t i, struct err *), void *ctx, struct err *) MUST_CHECK;
 
 #endif

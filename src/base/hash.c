@@ -1,0 +1,78 @@
+/* SHA-256 by libcrypto, and the framing that keeps neighbouring fields apart. */
+#include "hash.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+struct hash {
+	EVP_MD_CTX *context;
+};
+
+/* libcrypto fails here for want of memory only, or when SHA-256 has been configured away: neither can be gone on from. */
+static void must(int ok)
+{
+	if (ok != 1)
+		abort();
+}
+
+struct hash *hash_new(void)
+{
+	struct hash *h = NEW(struct hash);
+	h->context = EVP_MD_CTX_new();
+	must(h->context != NULL);
+	must(EVP_DigestInit_ex(h->context, EVP_sha256(), NULL));
+	return h;
+}
+
+void hash_add(struct hash *h, const void *bytes, size_t n)
+{
+	must(EVP_DigestUpdate(h->context, bytes, n));
+}
+
+void hash_field(struct hash *h, const void *bytes, size_t n)
+{
+	unsigned char length[8];
+	for (int i = 0; i < 8; i++)
+		length[i] = (unsigned char)((uint64_t)n >> (8 * i));
+	hash_add(h, length, sizeof(length));
+	hash_add(h, bytes, n);
+}
+
+void hash_str(struct hash *h, const char *s)
+{
+	hash_field(h, s, strlen(s));
+}
+
+void hash_i64(struct hash *h, int64_t n)
+{
+	unsigned char bytes[8];
+	for (int i = 0; i < 8; i++)
+		bytes[i] = (unsigned char)((uint64_t)n >> (8 * i));
+	hash_field(h, bytes, sizeof(bytes));
+}
+
+void hash_end_hex(struct hash *h, char hex[HASH_HEX_SIZE])
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	unsigned int n = 0;
+	must(EVP_DigestFinal_ex(h->context, sum, &n));
+	must(n == 32);
+	for (unsigned int i = 0; i < n; i++) {
+		hex[2 * i] = digits[sum[i] >> 4];
+		hex[2 * i + 1] = digits[sum[i] & 15];
+	}
+	hex[64] = 0;
+	EVP_MD_CTX_free(h->context);
+	free(h);
+}
+
+void hash_bytes_hex(const void *bytes, size_t n, char hex[HASH_HEX_SIZE])
+{
+	struct hash *h = hash_new();
+	hash_add(h, bytes, n);
+	hash_end_hex(h, hex);
+}
