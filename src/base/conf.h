@@ -3,6 +3,7 @@
 #ifndef PREGAO_CONF_H
 #define PREGAO_CONF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,7 +23,8 @@ struct conf;
 /* options must outlive the conf. */
 struct conf *conf_new(const struct conf_option *options, size_t count);
 void conf_free(struct conf *);
-/* Reads a file over the defaults. ERR_USAGE with file and line for a syntax error, an unknown section or key (the nearest known
+/* Reads a file over the defaults. A key that is a list may be given several times, its items are added up; any other at
+ * most once. Lines are at most 198 bytes long. ERR_USAGE with file and line for a syntax error, an unknown section or key (the nearest known
  * one is named), or a value of the wrong type; nothing is taken from a file with an error. ERR_NOT_FOUND when it does not exist. */
 int conf_load_file(struct conf *, const char *path, struct err *) MUST_CHECK;
 int conf_load_bytes(struct conf *, const char *name, struct slice bytes, struct err *) MUST_CHECK;
@@ -37,6 +39,8 @@ bool conf_bool(const struct conf *, const char *section, const char *key);
 const char *const *conf_list(const struct conf *, const char *section, const char *key);
 /* The value of any type as it would stand in the file. */
 const char *conf_shown(const struct conf *, const char *section, const char *key);
+/* The value of an option of any type, as it was written. */
+const char *conf_raw(const struct conf *, const char *section, const char *key);
 const char *conf_origin(const struct conf *, const char *section, const char *key); /* "default", a path with line, an environment name, "flag" */
 
 #endif

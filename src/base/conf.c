@@ -1,0 +1,286 @@
+/* The configuration: values by option, read from INI text by inih. inih counts lines only when compiled to, and cuts long
+ * ones; so the reader it is given counts them, and refuses what would be cut. */
+#include "conf.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ini.h>
+
+#include "conf_value.h"
+#include "file.h"
+#include "mem.h"
+#include "tr.h"
+
+#define FILE_CEILING_BYTES ((size_t)1 << 20)
+#define NAMES_MAX          256
+
+struct conf {
+	const struct conf_option *options;
+	size_t count;
+	struct conf_value *values; /* one per option */
+};
+
+static _Noreturn void bug(const char *what, const char *section, const char *key)
+{
+	fprintf(stderr, "pregao: bug: option %s.%s %s\n", section, key, what);
+	abort();
+}
+
+struct conf *conf_new(const struct conf_option *options, size_t count)
+{
+	struct conf *c = NEW(struct conf);
+	c->options = options;
+	c->count = count;
+	c->values = NEW_ARRAY(count, struct conf_value);
+	for (size_t i = 0; i < count; i++)
+		if (conf_value_set(&c->values[i], &options[i], options[i].fallback, "default",
+				   NULL) < 0)
+			bug("has a default of the wrong type", options[i].section, options[i].key);
+	return c;
+}
+
+static void clear_values(struct conf_value *values, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		conf_value_clear(&values[i]);
+	free(values);
+}
+
+void conf_free(struct conf *c)
+{
+	if (!c)
+		return;
+	clear_values(c->values, c->count);
+	free(c);
+}
+
+/* The nearest of the options' names that `only` lets through; NULL when none is near. */
+static const char *nearest(const struct conf *c, const char *word, const char *only_section)
+{
+	const char *names[NAMES_MAX];
+	size_t n = 0;
+	for (size_t i = 0; i < c->count && n < NAMES_MAX; i++)
+		if (!only_section)
+			names[n++] = c->options[i].section;
+		else if (strcmp(c->options[i].section, only_section) == 0)
+			names[n++] = c->options[i].key;
+	return str_nearest(word, names, n);
+}
+
+static int unknown(const struct conf *c, const char *section, const char *key, struct err *e)
+{
+	bool section_known = false;
+	for (size_t i = 0; i < c->count; i++) {
+		section_known = section_known || strcmp(c->options[i].section, section) == 0;
+		if (strcmp(c->options[i].key, key) == 0)
+			return section[0]
+				       ? err_set(e, ERR_USAGE,
+						 "unknown option %s in [%s]; there is one in [%s]",
+						 key, section, c->options[i].section)
+				       : err_set(e, ERR_USAGE,
+						 "the option %s stands before any section; it belongs in [%s]",
+						 key, c->options[i].section);
+	}
+	const char *near =
+		nearest(c, section_known ? key : section, section_known ? section : NULL);
+	if (section_known)
+		return near ? err_set(e, ERR_USAGE, "unknown option %s in [%s]; did you mean %s?",
+				      key, section, near)
+			    : err_set(e, ERR_USAGE, "unknown option %s in [%s]", key, section);
+	return near ? err_set(e, ERR_USAGE, "unknown section [%s]; did you mean [%s]?", section,
+			      near)
+		    : err_set(e, ERR_USAGE, "unknown section [%s]", section);
+}
+
+static bool find(const struct conf *c, const char *section, const char *key, size_t *ret)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (strcmp(c->options[i].section, section) == 0 &&
+		    strcmp(c->options[i].key, key) == 0) {
+			*ret = i;
+			return true;
+		}
+	return false;
+}
+
+static void replace(struct conf *c, size_t at, struct conf_value *by)
+{
+	conf_value_clear(&c->values[at]);
+	c->values[at] = *by;
+	*by = (struct conf_value){ 0 };
+}
+
+int conf_set(struct conf *c, const char *section, const char *key, const char *value,
+	     const char *origin, struct err *e)
+{
+	size_t at;
+	struct conf_value v = { 0 };
+	if (!find(c, section, key, &at))
+		return unknown(c, section, key, e);
+	int rc = conf_value_set(&v, &c->options[at], value, origin, e);
+	if (rc == OK)
+		replace(c, at, &v);
+	return rc;
+}
+
+int conf_load_environment(struct conf *c, struct err *e)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const struct conf_option *o = &c->options[i];
+		const char *value = o->environment ? getenv(o->environment) : NULL;
+		if (!value || !value[0])
+			continue;
+		int rc = conf_set(c, o->section, o->key, value, o->environment, e);
+		if (rc < 0)
+			return err_where(e, o->environment);
+	}
+	return OK;
+}
+
+struct reading {
+	const struct conf *conf;
+	const char *name;
+	struct slice rest;
+	int64_t line;
+	struct conf_value *values; /* what was read so far, one per option */
+	int rc;                    /* the first error ends the reading */
+	struct err *err;
+};
+
+static void stop(struct reading *r, int rc)
+{
+	r->rc = rc;
+	err_at(r->err, r->line, 0, -1);
+}
+
+/* One line, as fgets would give it, without the blanks before it: inih would take an indented line for a continuation. */
+static char *next_line(char *line, int size, void *stream)
+{
+	struct reading *r = stream;
+	if (r->rc < 0 || r->rest.n == 0 || size < 2)
+		return NULL;
+	r->line++;
+	struct slice s = slice_cut(&r->rest, '\n');
+	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t')) {
+		s.p++;
+		s.n--;
+	}
+	if (s.n > 0 && memchr(s.p, 0, s.n)) {
+		stop(r, err_set(r->err, ERR_USAGE, "there is a NUL byte in the line"));
+		return NULL;
+	}
+	if (s.n + 2 > (size_t)size) {
+		stop(r,
+		     err_set(r->err, ERR_USAGE,
+			     "the line is %zu bytes long, at most %d are possible", s.n, size - 2));
+		return NULL;
+	}
+	memcpy(line, s.p, s.n);
+	line[s.n] = '\n';
+	line[s.n + 1] = 0;
+	return line;
+}
+
+static int take(void *user, const char *section, const char *key, const char *value)
+{
+	struct reading *r = user;
+	size_t at;
+	if (r->rc < 0)
+		return 0;
+	if (!find(r->conf, section, key, &at)) {
+		stop(r, unknown(r->conf, section, key, r->err));
+		return 0;
+	}
+	const struct conf_option *o = &r->conf->options[at];
+	struct conf_value *v = &r->values[at];
+	AUTO_BUF struct buf origin = { 0 }, joined = { 0 };
+	buf_printf(&origin, "%s:%" PRId64, r->name, r->line);
+	if (v->text && o->type != CONF_LIST) {
+		stop(r,
+		     err_set(r->err, ERR_USAGE, "%s is given twice, first at %s", key, v->origin));
+		return 0;
+	}
+	if (v->text) {
+		buf_printf(&joined, "%s,%s", v->text, value);
+		value = joined.data;
+		conf_value_clear(v);
+	}
+	int rc = conf_value_set(v, o, value, origin.data, r->err);
+	if (rc < 0)
+		stop(r, rc);
+	return rc == OK;
+}
+
+int conf_load_bytes(struct conf *c, const char *name, struct slice bytes, struct err *e)
+{
+	struct err own = ERR_INIT;
+	struct reading r = { .conf = c, .name = name, .rest = bytes, .err = e ? e : &own };
+	r.values = NEW_ARRAY(c->count, struct conf_value);
+	int wrong_line = ini_parse_stream(next_line, &r, take, &r);
+	if (r.rc == OK && wrong_line != 0) {
+		r.line = wrong_line > 0 ? wrong_line : 0;
+		stop(&r,
+		     err_set(r.err, ERR_USAGE,
+			     "the line is neither a [section], nor \"key = value\", nor a comment"));
+	}
+	for (size_t i = 0; i < c->count && r.rc == OK; i++)
+		if (r.values[i].text)
+			replace(c, i, &r.values[i]);
+	clear_values(r.values, c->count);
+	return r.rc < 0 ? err_where(r.err, name) : OK;
+}
+
+int conf_load_file(struct conf *c, const char *path, struct err *e)
+{
+	AUTO_BUF struct buf bytes = { 0 };
+	int rc = file_read(path, FILE_CEILING_BYTES, &bytes, e);
+	return rc < 0 ? rc : conf_load_bytes(c, path, buf_slice(&bytes), e);
+}
+
+static const struct conf_value *get(const struct conf *c, const char *section, const char *key,
+				    unsigned int types)
+{
+	size_t at;
+	if (!find(c, section, key, &at))
+		bug("is not in the table", section, key);
+	if (!(types & 1u << c->options[at].type))
+		bug("is of another type", section, key);
+	return &c->values[at];
+}
+
+const char *conf_text(const struct conf *c, const char *section, const char *key)
+{
+	return get(c, section, key, 1u << CONF_TEXT | 1u << CONF_CHOICE)->text;
+}
+
+int64_t conf_int(const struct conf *c, const char *section, const char *key)
+{
+	return get(c, section, key, 1u << CONF_INT | 1u << CONF_BYTES)->number;
+}
+
+int64_t conf_duration_us(const struct conf *c, const char *section, const char *key)
+{
+	return get(c, section, key, 1u << CONF_DURATION)->number;
+}
+
+bool conf_bool(const struct conf *c, const char *section, const char *key)
+{
+	return get(c, section, key, 1u << CONF_BOOL)->number;
+}
+
+const char *const *conf_list(const struct conf *c, const char *section, const char *key)
+{
+	return get(c, section, key, 1u << CONF_LIST)->list;
+}
+
+const char *conf_raw(const struct conf *c, const char *section, const char *key)
+{
+	return get(c, section, key, ~0u)->text;
+}
+
+const char *conf_origin(const struct conf *c, const char *section, const char *key)
+{
+	return get(c, section, key, ~0u)->origin;
+}

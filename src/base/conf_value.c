@@ -1,0 +1,148 @@
+/* Values of the configuration by type: numbers, sizes with units, durations, yes and no, lists, choices. */
+#include "conf_value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "value.h"
+
+static bool bytes_parse(struct slice s, int64_t *ret)
+{
+	static const struct {
+		const char *name;
+		int64_t bytes;
+	} units[] = {
+		{ "", 1 },
+		{ "B", 1 },
+		{ "KiB", INT64_C(1) << 10 },
+		{ "MiB", INT64_C(1) << 20 },
+		{ "GiB", INT64_C(1) << 30 },
+		{ "TiB", INT64_C(1) << 40 },
+		{ "kB", INT64_C(1000) },
+		{ "MB", INT64_C(1000000) },
+		{ "GB", INT64_C(1000000000) },
+		{ "TB", INT64_C(1000000000000) },
+	};
+	size_t digits = 0;
+	while (digits < s.n && s.p[digits] >= '0' && s.p[digits] <= '9')
+		digits++;
+	int64_t number;
+	if (!int64_parse((struct slice){ s.p, digits }, &number))
+		return false;
+	struct slice unit = slice_trim((struct slice){ s.p + digits, s.n - digits });
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (slice_is(unit, units[i].name))
+			return !__builtin_mul_overflow(number, units[i].bytes, ret);
+	return false;
+}
+
+static bool bool_parse(struct slice s, int64_t *ret)
+{
+	static const char *const words[][2] = {
+		{ "no", "yes" },
+		{ "false", "true" },
+		{ "off", "on" },
+		{ "0", "1" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		for (int64_t value = 0; value < 2; value++)
+			if (slice_is(s, words[i][value])) {
+				*ret = value;
+				return true;
+			}
+	return false;
+}
+
+static bool is_choice(struct slice s, const char *choices)
+{
+	struct slice rest = slice_of(choices);
+	while (rest.n)
+		if (slice_eq(slice_cut(&rest, '|'), s))
+			return s.n > 0;
+	return false;
+}
+
+static void split_list(struct conf_value *v)
+{
+	size_t count = 0, cap = 0;
+	v->list_text = mem_strdup(v->text);
+	char *at = v->list_text;
+	for (;;) {
+		at += strspn(at, ", \t");
+		if (!*at)
+			break;
+		*PUSH(v->list, count, cap) = at;
+		at += strcspn(at, ", \t");
+		if (*at)
+			*at++ = 0;
+	}
+	*PUSH(v->list, count, cap) = NULL;
+}
+
+static int check(struct conf_value *v, const struct conf_option *o, struct slice s, struct err *e)
+{
+	/* A wrong value is shown, but not a page of it. */
+	int shown = s.n < 80 ? (int)s.n : 80;
+	if (!str_is_utf8(s.p, s.n))
+		return err_set(e, ERR_USAGE, "the value of %s is not UTF-8 text", o->key);
+	switch (o->type) {
+	case CONF_INT:
+		if (!int64_parse(s, &v->number))
+			return err_set(e, ERR_USAGE, "%s is \"%.*s\", expected a whole number",
+				       o->key, shown, s.p);
+		return OK;
+	case CONF_BYTES:
+		if (!bytes_parse(s, &v->number))
+			return err_set(e, ERR_USAGE,
+				       "%s is \"%.*s\", expected a size such as 64MiB or 4096",
+				       o->key, shown, s.p);
+		return OK;
+	case CONF_DURATION:
+		if (!duration_parse(s, &v->number))
+			return err_set(
+				e, ERR_USAGE,
+				"%s is \"%.*s\", expected a duration such as 250ms, 60s, 5m, 2h or 1d",
+				o->key, shown, s.p);
+		return OK;
+	case CONF_BOOL:
+		if (!bool_parse(s, &v->number))
+			return err_set(e, ERR_USAGE, "%s is \"%.*s\", expected yes or no", o->key,
+				       shown, s.p);
+		return OK;
+	case CONF_CHOICE:
+		if (!is_choice(s, o->choices))
+			return err_set(e, ERR_USAGE, "%s is \"%.*s\", expected one of %s", o->key,
+				       shown, s.p, o->choices);
+		return OK;
+	case CONF_LIST: split_list(v); return OK;
+	case CONF_TEXT: return OK;
+	}
+	return err_set(e, ERR_BUG, "the option %s has no type", o->key);
+}
+
+int conf_value_set(struct conf_value *v, const struct conf_option *o, const char *text,
+		   const char *origin, struct err *e)
+{
+	struct slice s = slice_of(text);
+	/* Sizes and the like may stand between blanks; in a text they may be meant. */
+	if (o->type != CONF_TEXT)
+		s = slice_trim(s);
+	v->text = mem_alloc(s.n + 1);
+	memcpy(v->text, s.p, s.n);
+	int rc = check(v, o, s, e);
+	if (rc < 0)
+		conf_value_clear(v);
+	else
+		v->origin = mem_strdup(origin);
+	return rc;
+}
+
+void conf_value_clear(struct conf_value *v)
+{
+	free(v->text);
+	free(v->list);
+	free(v->list_text);
+	free(v->origin);
+	*v = (struct conf_value){ 0 };
+}
