@@ -275,7 +275,7 @@ const char *const *conf_list(const struct conf *c, const char *section, const ch
 	return get(c, section, key, 1u << CONF_LIST)->list;
 }
 
-const char *conf_raw(const struct conf *c, const char *section, const char *key)
+const char *conf_shown(const struct conf *c, const char *section, const char *key)
 {
 	return get(c, section, key, ~0u)->text;
 }

@@ -39,8 +39,6 @@ bool conf_bool(const struct conf *, const char *section, const char *key);
 const char *const *conf_list(const struct conf *, const char *section, const char *key);
 /* The value of any type as it would stand in the file. */
 const char *conf_shown(const struct conf *, const char *section, const char *key);
-/* The value of an option of any type, as it was written. */
-const char *conf_raw(const struct conf *, const char *section, const char *key);
 const char *conf_origin(const struct conf *, const char *section, const char *key); /* "default", a path with line, an environment name, "flag" */
 
 #endif
