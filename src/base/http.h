@@ -21,7 +21,7 @@ struct http_response {
 	int status;                   /* 0 when none was received */
 	struct buf body;              /* content-encoding undone */
 	struct buf headers;           /* "name: value\n" lines of the last response, names in lower case */
-	int64_t retry_after_us;       /* from Retry-After, seconds or HTTP date; -1 when there is none */
+	int64_t retry_after_us;       /* from Retry-After, seconds or HTTP date, a day at most; -1 when there is none */
 };
 void http_response_clear(struct http_response *);
 /* The value of a response header in buf-owned text, or NULL; name in lower case. */
@@ -29,8 +29,9 @@ const char *http_header(const struct http_response *, const char *name, char *ou
 
 struct http;
 struct http_ops {
-	/* Any status is a success of the exchange. ERR_RETRY when the connection failed, was cut, or timed out; ERR_LIMIT when
-	 * the body passed its ceiling; ERR_DENIED for a URL that is not allowed or a certificate that does not verify. Redirects
+	/* ret is zeroed or used before; what it held is given back. Any status is a success of the exchange. ERR_RETRY when the connection failed, was cut, or timed out; ERR_LIMIT when
+	 * the body passed its ceiling; ERR_DENIED for a URL that is not allowed or a certificate that does not verify; ERR_USAGE for what is no URL;
+	 * ERR_NOT_FOUND without libcurl. Redirects
 	 * are not followed (they come back as 3xx). Blocks until the deadline at most. */
 	int (*request)(struct http *, const struct http_request *, struct http_response *ret, struct err *);
 	void (*free)(struct http *);

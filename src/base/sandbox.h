@@ -8,6 +8,12 @@
 
 #include "err.h"
 
+/* What stays possible, on purpose or because neither mechanism can see it: reading and writing through descriptors that are
+ * open already, sockets among them; stat(2) and the like on any path; memory and processor time without limit; shared
+ * memory of the process's own making; flock(2) on what can be read. Before Landlock's ABI 2 a file cannot be renamed or linked into
+ * another folder (EXDEV). Owners, modes, times and extended attributes cannot be changed anywhere, nor can a path be
+ * truncated by truncate(2) or by opening it for reading with O_TRUNC before ABI 3. A core dump or a debugger is not possible
+ * afterwards. */
 enum sandbox_access { SANDBOX_READ, SANDBOX_READ_WRITE };
 struct sandbox_path {
 	const char *path; /* a file or a folder; a missing one is skipped */
@@ -17,7 +23,8 @@ struct sandbox {
 	const struct sandbox_path *paths;
 	size_t path_count;
 	bool network;        /* false: no socket(2) of any kind, and no TCP by Landlock where the kernel has it */
-	bool exec;           /* false: execve is refused, and so are fork and ptrace (threads stay possible) */
+	bool exec;           /* false: execve is refused, and so are fork, ptrace and signals to others (threads stay possible); true:
+	                      * files under paths may be executed */
 };
 /* What could be enforced; sentences for a person are made by the caller. */
 struct sandbox_report {
@@ -27,8 +34,9 @@ struct sandbox_report {
 	bool seccomp;
 };
 /* Restricts the calling process (all threads made later; call it before there are any). Denied calls fail with EACCES or
- * EPERM, they do not kill. ERR_IO when a step that the kernel claims to support fails: then the caller must not go on.
- * max_abi lowers the Landlock ABI believed in (tests); 0 means the kernel's. */
+ * EPERM, they do not kill. Any error means that a step failed which the kernel claims to support, or that
+ * a path exists but cannot be opened: then the caller must not go on, for part of the rights may be gone.
+ * max_abi lowers the Landlock ABI believed in (tests); 0 means the kernel's, a negative one none at all. */
 int sandbox_enter(const struct sandbox *, int max_abi, struct sandbox_report *ret, struct err *) MUST_CHECK;
 
 #endif
