@@ -2,7 +2,7 @@
 # The build itself is in meson.build, the set-up in scripts/setup, what the tests are in scripts/run-tests.
 
 .POSIX:
-.PHONY: all program run test bench fuzz soak lint clean help
+.PHONY: all program run test bench fuzz soak lint format clean help
 
 all: program
 
@@ -32,6 +32,10 @@ soak: program ## the long tests, for SOAK_SECONDS (300)
 lint: ## format, clang-tidy, a clang build, banned functions, imports, shellcheck
 	@scripts/setup lint
 	@scripts/run-lint
+
+format: ## put every C file into the form that lint wants
+	@scripts/setup lint
+	@git ls-files --cached --others --exclude-standard 'src/*.[ch]' 'tests/*.[ch]' | xargs clang-format -i
 
 clean: ## remove all that was built (downloads stay in the cache folder)
 	rm -rf build build-*

@@ -11,6 +11,10 @@
 #include <unistd.h>
 #include <wchar.h>
 
+/* glibc makes macros of these for clang, and a macro may not be poisoned. */
+#undef sprintf
+#undef vsprintf
+
 /* No ceiling on what they write: snprintf, memcpy with a length, a str. */
 #pragma GCC poison strcpy stpcpy strcat sprintf vsprintf gets
 /* A ceiling, but no NUL at it, or padding up to it. */
