@@ -1,0 +1,287 @@
+/* Telemetry in one SQLite file: reading it, and keeping it small.
+ * Every reading first writes what waits, so that a process sees its own records. */
+#include <stdio.h>
+#include <string.h>
+
+#include "telemetry_sqlite_file.h"
+
+/* Takes the lock and prepares; on failure the lock is free again. */
+static int
+read_begin(struct telemetry *telemetry, const char *sql, sqlite3_stmt **ret, struct err *e)
+{
+	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
+	pthread_mutex_lock(&t->lock);
+	telemetry_sqlite_flush(t);
+	int rc = OK;
+	if (t->db) {
+		rc = sqlite_prepare(t->db, sql, ret, e);
+	} else {
+		rc = t->problem.code;
+		if (e)
+			*e = t->problem;
+	}
+	if (rc)
+		pthread_mutex_unlock(&t->lock);
+	return rc;
+}
+
+static int
+read_end(struct telemetry *telemetry, sqlite3_stmt *stmt, int more)
+{
+	sqlite_reset(stmt);
+	pthread_mutex_unlock(&((struct telemetry_sqlite *)telemetry)->lock);
+	return more < 0 ? more : OK;
+}
+
+static int
+next(struct telemetry *telemetry, sqlite3_stmt *stmt, struct err *e)
+{
+	return sqlite_step(((struct telemetry_sqlite *)telemetry)->db, stmt, e);
+}
+
+#define RUN_COLUMNS "id, kind, name, parent, state, started_us, ended_us, error_code, error, detail"
+
+static void
+read_run(sqlite3_stmt *s, struct arena *arena, struct run_record *ret)
+{
+	*ret = (struct run_record){
+		.kind = sqlite_str(s, 1, arena),
+		.name = sqlite_str(s, 2, arena),
+		.parent = sqlite_str(s, 3, arena),
+		.state = (enum run_state)sqlite_i64(s, 4),
+		.started_us = sqlite_i64(s, 5),
+		.ended_us = sqlite_i64(s, 6),
+		.error_code = (int)sqlite_i64(s, 7),
+		.error = sqlite_str(s, 8, arena),
+		.detail = sqlite_str(s, 9, arena),
+	};
+	const char *id = sqlite_str(s, 0, arena);
+	snprintf(ret->id, sizeof(ret->id), "%s", id ? id : "");
+}
+
+/* The rows of `items` in the arena. */
+static void *
+to_arena(struct arena *arena, void *items, size_t count, size_t size)
+{
+	void *copy = arena_array(arena, count, size);
+	if (count)
+		memcpy(copy, items, count * size);
+	free(items);
+	return copy;
+}
+
+static int64_t
+limit_of(size_t max)
+{
+	return max > INT64_MAX ? INT64_MAX : (int64_t)max;
+}
+
+int
+telemetry_sqlite_runs(struct telemetry *t, size_t max, struct arena *arena, struct run_record **ret, size_t *ret_count,
+		      struct err *e)
+{
+	sqlite3_stmt *s;
+	int rc = read_begin(t, "SELECT " RUN_COLUMNS " FROM run ORDER BY started_us DESC, rowid DESC LIMIT ?1", &s, e);
+	if (rc)
+		return rc;
+	sqlite_bind_i64(s, 1, limit_of(max));
+	struct run_record *runs = NULL;
+	size_t count = 0, cap = 0;
+	int more;
+	while ((more = next(t, s, e)) == 1)
+		read_run(s, arena, PUSH(runs, count, cap));
+	*ret = to_arena(arena, runs, count, sizeof(*runs));
+	*ret_count = count;
+	return read_end(t, s, more);
+}
+
+static int
+find_run(struct telemetry *t, const char *id, struct arena *arena, struct run_record *ret, struct err *e)
+{
+	sqlite3_stmt *s;
+	/* The whole id first: it may be the beginning of another one. */
+	int rc = read_begin(t,
+			    "SELECT " RUN_COLUMNS " FROM run\n"
+			    "WHERE length(?1) > 0 AND (substr(id, 1, length(?1)) = ?1 OR substr(id, -length(?1)) = ?1)\n"
+			    "ORDER BY id = ?1 DESC, started_us DESC LIMIT 2",
+			    &s, e);
+	if (rc)
+		return rc;
+	sqlite_bind_str(s, 1, id);
+	int more = next(t, s, e);
+	bool found = more == 1, several = false;
+	if (found) {
+		read_run(s, arena, ret);
+		more = next(t, s, e);
+		several = more == 1 && strcmp(ret->id, id) != 0;
+	}
+	rc = read_end(t, s, more);
+	if (rc == OK && !found)
+		rc = err_set(e, ERR_NOT_FOUND, "There is no run \"%s\"", id);
+	if (rc == OK && several)
+		rc = err_set(e, ERR_CONFLICT, "Several runs begin or end with \"%s\"", id);
+	return rc;
+}
+
+int
+telemetry_sqlite_run_get(struct telemetry *t, const char *id, struct arena *arena, struct run_record *ret,
+			 struct run_step **ret_steps, size_t *ret_count, struct err *e)
+{
+	struct run_record run;
+	int rc = find_run(t, id, arena, &run, e);
+	sqlite3_stmt *s;
+	if (rc == OK)
+		rc = read_begin(t,
+				"SELECT name, started_us, took_us, rows, bytes, files FROM step WHERE run = ?1 ORDER BY id",
+				&s, e);
+	if (rc)
+		return rc;
+	sqlite_bind_str(s, 1, run.id);
+	struct run_step *steps = NULL;
+	size_t count = 0, cap = 0;
+	int more;
+	while ((more = next(t, s, e)) == 1)
+		*PUSH(steps, count, cap) = (struct run_step){ .name = sqlite_str(s, 0, arena),
+							      .started_us = sqlite_i64(s, 1),
+							      .took_us = sqlite_i64(s, 2),
+							      .rows = sqlite_i64(s, 3),
+							      .bytes = sqlite_i64(s, 4),
+							      .files = sqlite_i64(s, 5) };
+	*ret_steps = to_arena(arena, steps, count, sizeof(*steps));
+	*ret_count = count;
+	*ret = run;
+	return read_end(t, s, more);
+}
+
+int
+telemetry_sqlite_logs(struct telemetry *t, const struct log_query *q, struct arena *arena, struct log_event **ret,
+		      size_t *ret_count, struct err *e)
+{
+	sqlite3_stmt *s;
+	int rc = read_begin(t,
+			    q->run ? "SELECT at_us, level, run, role, event, text, fields FROM event\n"
+				     "WHERE run = ?2 AND level >= ?1 ORDER BY id DESC LIMIT ?3"
+				   : "SELECT at_us, level, run, role, event, text, fields FROM event\n"
+				     "WHERE ?2 IS NULL AND level >= ?1 ORDER BY id DESC LIMIT ?3",
+			    &s, e);
+	if (rc)
+		return rc;
+	sqlite_bind_i64(s, 1, q->least);
+	sqlite_bind_str(s, 2, q->run);
+	sqlite_bind_i64(s, 3, limit_of(q->max));
+	struct log_event *events = NULL;
+	size_t count = 0, cap = 0;
+	int more;
+	while ((more = next(t, s, e)) == 1)
+		*PUSH(events, count, cap) = (struct log_event){ .at_us = sqlite_i64(s, 0),
+								.level = (enum log_level)sqlite_i64(s, 1),
+								.run = sqlite_str(s, 2, arena),
+								.role = sqlite_str(s, 3, arena),
+								.event = sqlite_str(s, 4, arena),
+								.text = sqlite_str(s, 5, arena),
+								.fields = sqlite_str(s, 6, arena) };
+	for (size_t i = 0; i < count / 2; i++) {
+		struct log_event swap = events[i];
+		events[i] = events[count - 1 - i];
+		events[count - 1 - i] = swap;
+	}
+	*ret = to_arena(arena, events, count, sizeof(*events));
+	*ret_count = count;
+	return read_end(t, s, more);
+}
+
+int
+telemetry_sqlite_metrics(struct telemetry *t, struct arena *arena, struct metric **ret, size_t *ret_count, struct err *e)
+{
+	sqlite3_stmt *s;
+	int rc = read_begin(t, "SELECT name, labels, counter, value FROM metric ORDER BY name, labels", &s, e);
+	if (rc)
+		return rc;
+	struct metric *metrics = NULL;
+	size_t count = 0, cap = 0;
+	int more;
+	while ((more = next(t, s, e)) == 1)
+		*PUSH(metrics, count, cap) = (struct metric){ .name = sqlite_str(s, 0, arena),
+							      .labels = sqlite_str(s, 1, arena),
+							      .counter = sqlite_i64(s, 2) != 0,
+							      .value = sqlite_i64(s, 3) };
+	*ret = to_arena(arena, metrics, count, sizeof(*metrics));
+	*ret_count = count;
+	return read_end(t, s, more);
+}
+
+/* -- keeping it small ------------------------------------------------------------------------------------------------- */
+
+static int
+number(struct sqlite *db, const char *sql, int64_t *ret, struct err *e)
+{
+	sqlite3_stmt *s;
+	int rc = sqlite_prepare(db, sql, &s, e);
+	if (rc)
+		return rc;
+	rc = sqlite_step(db, s, e);
+	if (rc == 1)
+		*ret = sqlite_i64(s, 0);
+	sqlite_reset(s);
+	return rc < 0 ? rc : OK;
+}
+
+static int
+used_bytes(struct sqlite *db, int64_t *ret, struct err *e)
+{
+	int64_t pages = 0, spare = 0, size = 0;
+	int rc = number(db, "PRAGMA page_count", &pages, e);
+	if (rc == OK)
+		rc = number(db, "PRAGMA freelist_count", &spare, e);
+	if (rc == OK)
+		rc = number(db, "PRAGMA page_size", &size, e);
+	*ret = (pages - spare) * size;
+	return rc;
+}
+
+/* An eighth of the events; of the runs only when they are many or there is nothing else; whatever steps have no run any more. */
+static const char trim_events[] =
+	"DELETE FROM event WHERE id <= (SELECT id FROM event ORDER BY id LIMIT 1 OFFSET (SELECT count(*) / 8 FROM event))";
+static const char trim_runs[] =
+	"DELETE FROM run WHERE started_us <= (SELECT started_us FROM run ORDER BY started_us LIMIT 1\n"
+	"	OFFSET (SELECT count(*) / 8 FROM run))";
+static const char trim_steps[] = "DELETE FROM step WHERE run NOT IN (SELECT id FROM run)";
+
+#define RUN_SHARE 8192 /* a run with its steps takes 1 to 2 KiB: they may fill a quarter before events are left */
+
+static int
+trim_once(struct sqlite *db, int64_t max_bytes, bool *ret_done, struct err *e)
+{
+	int64_t used, events = 0, runs = 0;
+	int rc = used_bytes(db, &used, e);
+	*ret_done = rc != OK || used <= max_bytes;
+	if (*ret_done)
+		return rc;
+	rc = number(db, "SELECT count(*) FROM event", &events, e);
+	if (rc == OK)
+		rc = number(db, "SELECT count(*) FROM run", &runs, e);
+	if (rc == OK && events > 0)
+		rc = sqlite_exec(db, trim_events, e);
+	if (rc || (events > 0 && runs <= max_bytes / RUN_SHARE))
+		return rc;
+	rc = sqlite_exec(db, trim_runs, e);
+	return rc ? rc : sqlite_exec(db, trim_steps, e);
+}
+
+void
+telemetry_sqlite_trim(struct telemetry_sqlite *t)
+{
+	struct err ignored = ERR_INIT;
+	int64_t used;
+	/* Down to seven eighths, so that it is not needed again at once. */
+	if (used_bytes(t->db, &used, &ignored) != OK || used <= t->max_bytes || sqlite_begin(t->db, &ignored) != OK)
+		return;
+	bool done = false;
+	int rc = OK;
+	for (int i = 0; rc == OK && !done && i < 64; i++)
+		rc = trim_once(t->db, t->max_bytes / 8 * 7, &done, &ignored);
+	if (rc == OK)
+		rc = sqlite_commit(t->db, &ignored);
+	else
+		sqlite_rollback(t->db);
+}
