@@ -26,8 +26,9 @@ struct trigger_result {
 };
 #define TRIGGER_SCOPES_MAX 512 /* of one run */
 /* Takes messages until the queue has none, starts one run per (job, as-of) for their scopes, and deletes the messages of a run only after it was recorded.
+ * as_of: AS_OF_LANDED takes the date that travels in each message; another date (an operator's --as-of) stands for all of them.
  * 0 also when some messages failed (ret says how many). started (may be NULL) is told of every run. */
-int trigger_activate(struct queue *, struct job_engine *, const struct activation *, size_t n,
+int trigger_activate(struct queue *, struct job_engine *, const struct activation *, size_t n, int32_t as_of,
 		     void (*started)(void *ctx, const char *run, const struct job_request *), void *ctx, struct trigger_result *ret,
 		     struct err *) MUST_CHECK;
 

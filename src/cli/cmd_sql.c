@@ -1,0 +1,149 @@
+/* sql: one statement, in a worker process that can read the lake's tables and nothing else.
+ * The worker renders, too: rows go from DuckDB straight to standard output (or the -o file). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "file.h"
+#include "render.h"
+#include "sandbox.h"
+#include "sql_worker.h"
+#include "statement.h"
+#include "tr.h"
+
+#define STATEMENT_MAX ((size_t)1 << 20)
+#define TERMINAL_ROWS 1000 /* rows a table shows when --limit says nothing */
+
+struct job_of_worker {
+	struct cli *cli;
+	const char *sql;
+	const char *temp_dir;
+	const char *parquet_path; /* FORMAT_PARQUET: inside temp_dir */
+	int64_t max_rows;
+	struct query_stats stats;
+};
+
+/* Old kernels cannot hold everything; whoever relies on it should know. */
+static void
+tell_report(struct cli *cli, const struct sandbox_report *r)
+{
+	if (r->landlock_abi == 0)
+		cli_warn(cli, "this kernel has no Landlock: the statement is kept from other files by DuckDB's own lock only");
+	if (!r->seccomp)
+		cli_warn(cli, "seccomp is not available: system calls of the SQL worker are not filtered");
+}
+
+/* In the worker process. */
+static int
+worker(void *ctx, struct err *e)
+{
+	struct job_of_worker *j = ctx;
+	struct cli *cli = j->cli;
+	struct query_engine *q;
+	struct sandbox_report report;
+	int rc = cli_system(cli, SYSTEM_READ, e);
+	if (rc == 0)
+		rc = system_query_locked(cli->system, j->temp_dir, &q, &report, e);
+	if (rc)
+		return rc;
+	tell_report(cli, &report);
+	struct query_stats stats = {0};
+	if (cli->format == FORMAT_PARQUET) {
+		rc = query_engine_export(q, j->sql, j->parquet_path, &stats, e);
+	} else {
+		struct render *r = render_new(stdout, cli->format, cli->colour_out, j->max_rows);
+		struct query_sink sink = render_sink(r);
+		rc = query_engine_run(q, j->sql, &sink, &stats, e);
+		if (rc == 0)
+			rc = render_end(r, e);
+		render_free(r);
+	}
+	if (rc == 0 && cli->verbose)
+		cli_note(cli, "%lld rows; %lld of %lld files read, catalog version %lld", (long long)stats.rows, (long long)stats.files_listed,
+			 (long long)stats.files_total, (long long)stats.catalog_version);
+	return rc;
+}
+
+int
+statement_run(struct cli *cli, const char *sql, const char *output, int64_t max_rows, struct err *e)
+{
+	int64_t timeout_us = conf_duration_us(cli->conf, "sql", "timeout");
+	const char *t = cli_value(cli, OPT_TIMEOUT);
+	if (t && !duration_parse(slice_of(t), &timeout_us))
+		return err_set(e, ERR_USAGE, "--timeout %s: expected a time such as 30s or 5m", t);
+	const char *m = cli_value(cli, OPT_MEMORY);
+	if (m && conf_set(cli->conf, "sql", "memory", m, "flag", e) != 0)
+		return e->code;
+	int64_t memory = conf_int(cli->conf, "sql", "memory");
+	if (cli->format == FORMAT_PARQUET && !output && isatty(STDOUT_FILENO))
+		return err_set(e, ERR_USAGE, "Parquet is no text for a terminal: give -o FILE or redirect the output");
+
+	/* The worker's own folder: temporary space, and the result on its way. Beside the target, so that it can be renamed into place. */
+	const char *tmp = getenv("TMPDIR");
+	char *dir = output ? arena_printf(cli->arena, "%s.XXXXXX", output) : arena_printf(cli->arena, "%s/pregao-sql.XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	if (!mkdtemp(dir))
+		return err_errno(e, errno, "cannot make the folder %s for temporary files", dir);
+	const char *part = arena_printf(cli->arena, "%s/result", dir);
+	struct job_of_worker j = {.cli = cli, .sql = sql, .temp_dir = dir, .parquet_path = part, .max_rows = max_rows};
+	struct sql_worker w = {.timeout_us = timeout_us, .memory_ceiling_bytes = memory + memory / 2 + ((int64_t)512 << 20)};
+	int saved = -1, rc = 0;
+	if (output && cli->format != FORMAT_PARQUET) {
+		int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+		saved = fd < 0 ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+		if (fd < 0 || saved < 0 || dup2(fd, STDOUT_FILENO) < 0)
+			rc = err_errno(e, errno, "cannot write %s", part);
+		if (fd >= 0)
+			close(fd);
+	}
+	if (rc == 0)
+		rc = sql_worker_run(&w, worker, &j, e);
+	if (saved >= 0) {
+		dup2(saved, STDOUT_FILENO);
+		close(saved);
+	}
+	if (rc == 0 && output) {
+		rc = file_fsync(part, e);
+		if (rc == 0 && rename(part, output) != 0)
+			rc = err_errno(e, errno, "cannot put the result at %s", output);
+	} else if (rc == 0 && cli->format == FORMAT_PARQUET) {
+		AUTO_BUF struct buf bytes = {.ceiling = (size_t)4 << 30};
+		rc = file_read(part, bytes.ceiling, &bytes, e);
+		if (rc == 0 && (fwrite(bytes.data, 1, bytes.len, stdout) != bytes.len || fflush(stdout) != 0))
+			rc = err_errno(e, errno, "cannot write the result");
+	}
+	struct err ignored = ERR_INIT;
+	if (file_remove_tree(dir, &ignored) != 0)
+		cli_warn(cli, "temporary files were left in %s", dir);
+	return rc;
+}
+
+int
+cmd_sql(struct cli *cli)
+{
+	struct err e = ERR_INIT;
+	int64_t limit;
+	const char *output = cli_value(cli, OPT_OUTPUT);
+	if (cli_int(cli, OPT_LIMIT, 1, INT32_MAX, 0, &limit, &e) != 0)
+		return cli_fail(cli, &e);
+	/* -o x.parquet says what it wants. */
+	if (output && !cli_value(cli, OPT_FORMAT)) {
+		struct slice name = slice_of(output);
+		cli->format = slice_ends(name, ".parquet") ? FORMAT_PARQUET : slice_ends(name, ".json") ? FORMAT_JSON : slice_ends(name, ".csv") ? FORMAT_CSV : FORMAT_TABLE;
+	}
+	const char *sql = cli->words[0];
+	AUTO_BUF struct buf read = {0};
+	if (strcmp(sql, "-") == 0) {
+		if (file_read("-", STATEMENT_MAX, &read, &e) != 0)
+			return cli_fail(cli, &e);
+		sql = read.data ? read.data : "";
+	}
+	bool to_terminal = !output && cli->format == FORMAT_TABLE && isatty(STDOUT_FILENO);
+	if (output)
+		cli->colour_out = false;
+	int rc = statement_run(cli, sql, output, limit ? limit : to_terminal ? TERMINAL_ROWS : 0, &e);
+	return rc ? cli_fail(cli, &e) : EXIT_DONE;
+}

@@ -1,0 +1,44 @@
+/* Rows for people and programs: a table on the terminal, JSON, CSV. Fed with batches, so that SQL results and lists look alike. */
+#ifndef PREGAO_RENDER_H
+#define PREGAO_RENDER_H
+
+#include <stdio.h>
+
+#include "cli.h"
+#include "query_engine.h"
+#include "table.h"
+
+/* A renderer is a query sink. JSON: an array of objects, one a line; integers and decimals are written with all their digits, dates and text as
+ * strings. CSV: RFC 4180 with a header line. At most max_rows rows are written (0: all); a table
+ * says how many more there are. */
+struct render;
+struct render *render_new(FILE *, enum format, bool colour, int64_t max_rows);
+void render_free(struct render *);
+struct query_sink render_sink(struct render *);
+/* Closes brackets, draws the table. ERR_IO when the output cannot be written (a closed pipe). */
+int render_end(struct render *, struct err *) MUST_CHECK;
+int64_t render_rows(const struct render *);
+
+/* Lists: the same for rows that a command makes itself. */
+struct listing;
+struct listing *listing_new(const struct column *, size_t columns);
+void listing_free(struct listing *);
+void listing_text(struct listing *, const char *); /* the next cell, left to right; NULL is null */
+void listing_null(struct listing *);
+void listing_bool(struct listing *, bool);
+void listing_int(struct listing *, int64_t);
+void listing_date(struct listing *, int32_t days);
+void listing_time(struct listing *, int64_t us); /* 0 is null */
+void listing_decimal(struct listing *, int128);
+int listing_print(struct listing *, struct cli *, struct err *) MUST_CHECK; /* on stdout in the command's format */
+void listing_print_upright(struct listing *); /* one "name: value" line per cell, for a single row of long texts */
+
+/* "1.4 MB", "12.3 ms": for people; buf of 32 bytes. */
+const char *human_bytes(int64_t, char buf[32]);
+const char *human_duration(int64_t us, char buf[32]);
+
+/* Terminal: colours when the stream is a terminal. */
+const char *paint(bool on, const char *code); /* "bold", "dim", "red", "green", "yellow", "blue", "reset"; "" when off */
+int terminal_width(FILE *); /* columns; 0 when it is no terminal */
+
+#endif

@@ -1,0 +1,261 @@
+/* Payloads through extraction and settling, for run, fetch and import.
+ * Each payload succeeds or fails alone; what is told about them comes from the same list. */
+#include "session.h"
+
+#include <string.h>
+
+#include "definitions.h"
+#include "render.h"
+#include "tr.h"
+
+#define FLUSH_EVERY 64 /* payloads in one commit: a folder of years should not pay a commit for each day */
+
+void
+session_begin(struct session *s, struct cli *cli, const struct source *source, const char *name)
+{
+	*s = (struct session){.cli = cli, .source = source};
+	system_warm(cli->system);
+	pass_begin(&s->pass, system_telemetry(cli->system), system_clock(cli->system), name);
+	s->extract = (struct extract){.publish = system_publish(cli->system), .telemetry = system_telemetry(cli->system), .run = s->pass.record.id};
+	s->batch = extract_begin(&s->extract, source);
+}
+
+/* In quarantine: the payload is wrong, not the machine. */
+static bool
+refused(const struct session_item *i)
+{
+	return i->code == ERR_INPUT && i->result.outcome == EXTRACT_REFUSED;
+}
+
+static struct session_item *
+new_item(struct session *s, const char *name)
+{
+	struct session_item *item = PUSH(s->items, s->count, s->cap);
+	*item = (struct session_item){.name = name, .why = ERR_INIT};
+	return item;
+}
+
+void
+session_failed(struct session *s, const char *name, const struct err *e)
+{
+	struct session_item *item = new_item(s, name);
+	item->code = e->code;
+	item->why = *e;
+	telemetry_log(s->extract.telemetry, LOG_LEVEL_ERROR, s->pass.record.id, "source.failed", e->text, (struct field[]){FIELD_TEXT("source", name)}, 1);
+}
+
+/* A commit that failed takes all that waited for it along. */
+static void
+drop_staged(struct session *s, const struct err *why)
+{
+	for (size_t i = s->flushed; i < s->count; i++)
+		if (s->items[i].code == 0 && s->items[i].result.outcome != EXTRACT_UNCHANGED) {
+			s->items[i].code = why->code;
+			s->items[i].why = *why;
+		}
+	s->flushed = s->count;
+}
+
+void
+session_flush(struct session *s)
+{
+	struct err e = ERR_INIT;
+	pass_start(&s->pass);
+	int64_t rows = 0, files = 0, bytes = 0;
+	for (size_t i = s->flushed; i < s->count; i++)
+		if (s->items[i].code == 0) {
+			rows += s->items[i].result.raw_files ? s->items[i].result.rows : 0;
+			files += s->items[i].result.raw_files;
+			bytes += s->items[i].result.raw_bytes;
+		}
+	if (extract_flush(s->batch, &e) != 0)
+		drop_staged(s, &e);
+	s->flushed = s->count;
+	pass_done(&s->pass, "raw", rows, files, bytes);
+}
+
+void
+session_add(struct session *s, const struct payload *p, const char *name)
+{
+	struct session_item *item = new_item(s, name);
+	pass_start(&s->pass);
+	item->code = extract_add(s->batch, p, s->cli->arena, &item->result, &item->why);
+	pass_done(&s->pass, "check", item->code ? -1 : item->result.rows, -1, (int64_t)p->bytes.n);
+	if (item->code && item->code != ERR_INPUT) {
+		struct err why = item->why;
+		drop_staged(s, &why);
+	} else if (extract_staged(s->batch) >= FLUSH_EVERY) {
+		session_flush(s);
+	}
+}
+
+int
+session_relay(struct session *s, struct err *e)
+{
+	struct system *sys = s->cli->system;
+	struct queue *queue;
+	int64_t sent = 0;
+	extract_end(s->batch);
+	s->batch = NULL;
+	pass_start(&s->pass);
+	int rc = system_queue(sys, &queue, e);
+	if (rc == 0 && !object_store_notifies(system_store(sys)))
+		rc = trigger_relay(system_catalog(sys), queue, system_lake(sys), &sent, e);
+	pass_done(&s->pass, "trigger", -1, -1, -1);
+	return rc;
+}
+
+int
+session_settle(struct session *s, int32_t as_of, struct err *e)
+{
+	struct cli *cli = s->cli;
+	/* The raw tables' locks are given up before a job takes its own: nobody waits for two at once. */
+	extract_end(s->batch);
+	s->batch = NULL;
+	struct settle settle = {.catalog = system_catalog(cli->system), .lake = system_lake(cli->system), .as_of = as_of,
+				.store_notifies = object_store_notifies(system_store(cli->system))};
+	struct activation *activations;
+	int rc = system_queue(cli->system, &settle.queue, e);
+	if (rc == 0)
+		rc = system_job_engine(cli->system, &settle.jobs, e);
+	if (rc == 0)
+		rc = definitions_activations(cli_definitions(cli), settle.catalog, cli->arena, &activations, &settle.activation_count, e);
+	if (rc)
+		return rc;
+	settle.activations = activations;
+	/* What was there before and is asked for with another as-of date: no object was created, so it is started here. */
+	for (size_t i = 0; i < settle.activation_count && as_of != AS_OF_LANDED && rc == 0; i++) {
+		if (strcmp(activations[i].location_prefix, s->source->tables[0]->location) != 0)
+			continue;
+		const char **scopes = ANEW_ARRAY(cli->arena, s->count + 1, const char *);
+		struct job_request q = {.job = activations[i].job, .as_of = as_of, .scopes = scopes};
+		for (size_t k = 0; k < s->count; k++)
+			if (s->items[k].code == 0 && s->items[k].result.outcome == EXTRACT_UNCHANGED)
+				scopes[q.scope_count++] = s->items[k].result.scope;
+		char run[RUN_ID_SIZE];
+		if (q.scope_count)
+			rc = job_engine_start(settle.jobs, &q, run, e);
+	}
+	return rc ? rc : pass_settle(&s->pass, &settle, cli->arena, &s->settled, e);
+}
+
+int
+session_end(struct session *s, const struct err *e)
+{
+	extract_end(s->batch);
+	s->batch = NULL;
+	int code = EXIT_DONE;
+	const struct err *why = e;
+	for (size_t i = 0; i < s->count; i++)
+		if (s->items[i].code) {
+			why = why ? why : &s->items[i].why;
+			code = !refused(&s->items[i]) ? EXIT_FAILED : code == EXIT_DONE ? EXIT_REJECTED : code;
+		}
+	if (s->settled.failed) {
+		code = EXIT_FAILED;
+		why = why ? why : &s->settled.why;
+	}
+	if (e)
+		code = EXIT_FAILED;
+	pass_end(&s->pass, why ? why->code : 0, why);
+	return code;
+}
+
+static const struct column item_columns[] = {
+	{.name = "source", .type = COL_TEXT},      {.name = "outcome", .type = COL_TEXT},  {.name = "index", .type = COL_TEXT},
+	{.name = "session", .type = COL_TEXT},     {.name = "rows", .type = COL_BIGINT},   {.name = "bytes", .type = COL_BIGINT},
+	{.name = "sha256", .type = COL_TEXT},      {.name = "key", .type = COL_TEXT},      {.name = "reason", .type = COL_TEXT},
+	{.name = "line", .type = COL_BIGINT},      {.name = "column", .type = COL_BIGINT}, {.name = "offset", .type = COL_BIGINT},
+	{.name = "text", .type = COL_TEXT},
+};
+
+/* The same for people: what fits on a line. */
+static const struct column short_columns[] = {{.name = "source", .type = COL_TEXT},  {.name = "outcome", .type = COL_TEXT}, {.name = "index", .type = COL_TEXT},
+					      {.name = "session", .type = COL_TEXT}, {.name = "rows", .type = COL_BIGINT}, {.name = "reason", .type = COL_TEXT}};
+
+static const char *
+outcome(const struct session_item *i)
+{
+	return i->code && !refused(i) ? "failed" : extract_outcome_name(i->result.outcome);
+}
+
+static void
+number_or_null(struct listing *l, int64_t n, bool known)
+{
+	if (known)
+		listing_int(l, n);
+	else
+		listing_null(l);
+}
+
+int
+session_print(struct session *s, struct err *e)
+{
+	bool people = s->cli->format == FORMAT_TABLE;
+	struct listing *l = people ? listing_new(short_columns, ARRAY_LEN(short_columns)) : listing_new(item_columns, ARRAY_LEN(item_columns));
+	for (size_t i = 0; i < s->count; i++) {
+		const struct session_item *it = &s->items[i];
+		const struct extract_result *r = &it->result;
+		bool ok = it->code == 0;
+		listing_text(l, it->name);
+		listing_text(l, outcome(it));
+		listing_text(l, ok ? r->values[1] : NULL);
+		listing_text(l, ok ? r->values[0] : NULL);
+		number_or_null(l, r->rows, ok);
+		if (!people) {
+			number_or_null(l, r->bytes, r->bytes > 0);
+			listing_text(l, r->sha256[0] ? r->sha256 : NULL);
+			listing_text(l, r->landing_key);
+		}
+		listing_text(l, ok ? NULL : it->why.reason[0] ? it->why.reason : err_name(it->code));
+		if (!people) {
+			number_or_null(l, it->why.line, !ok && it->why.line > 0);
+			number_or_null(l, it->why.column, !ok && it->why.column > 0);
+			number_or_null(l, it->why.offset, !ok && it->why.offset >= 0);
+			listing_text(l, ok ? NULL : it->why.text);
+		}
+	}
+	int rc = listing_print(l, s->cli, e);
+	listing_free(l);
+	return rc;
+}
+
+void
+session_complain(struct session *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct session_item *it = &s->items[i];
+		if (it->code == 0 && it->result.lost_detail)
+			cli_warn(s->cli, "%s: the session had sectors before, this payload has none; import a form with sectors to have them again", it->name);
+		if (it->code == 0)
+			continue;
+		char text[2048];
+		struct err shown = it->why;
+		if (!shown.where[0])
+			snprintf(shown.where, sizeof shown.where, "%s", it->name);
+		err_format(&shown, text, sizeof text);
+		if (refused(it))
+			cli_warn(s->cli, "refused: %s [%s]; kept: pregao quarantine show %.12s", text, it->why.reason, it->result.sha256);
+		else
+			cli_fail(s->cli, &shown);
+	}
+}
+
+void
+session_free(struct session *s)
+{
+	extract_end(s->batch);
+	free(s->items);
+}
+
+void
+session_replay(struct session *s, const struct quarantine_entry *q, const char *index)
+{
+	struct session_item *item = new_item(s, q->source ? q->source : q->sha256);
+	pass_start(&s->pass);
+	item->code = quarantine_replay(&s->extract, q, index, s->cli->arena, &item->result, &item->why);
+	if (item->code == ERR_INPUT)
+		item->result.outcome = EXTRACT_REFUSED;
+	s->flushed = s->count;
+	pass_done(&s->pass, "raw", item->code ? -1 : item->result.rows, item->code ? -1 : item->result.raw_files, item->code ? -1 : item->result.raw_bytes);
+}

@@ -1,0 +1,317 @@
+/* The composition root: which driver stands behind which port. No other file names a driver.
+ */
+#include "system.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "catalog_sqlite.h"
+#include "definitions.h"
+#include "duckdb_host.h"
+#include "file.h"
+#include "job_engine_duckdb.h"
+#include "object_store_fs.h"
+#include "parquet_duckdb.h"
+#include "query_engine_duckdb.h"
+#include "queue_sqlite.h"
+#include "sandbox.h"
+#include "telemetry_sqlite.h"
+
+#define QUEUE_OF_CREATED_OBJECTS "raw-created"
+#define SQL_THREADS 2 /* in the SQL worker; the machine may have more, other people's work too */
+
+struct system {
+	struct system_options options;
+	struct arena *arena;
+	const char *lake;      /* absolute */
+	const char *state;     /* "<lake>/state" */
+	bool exists;
+	struct object_store *store;
+	struct catalog *catalog;
+	struct telemetry *telemetry;
+	struct queue *queue;
+	struct duckdb_host *host;
+	struct parquet *parquet;
+	struct job_engine *jobs;
+	struct query_engine *query;
+};
+
+/* realpath for a path whose last parts may not exist yet. */
+static const char *
+absolute(struct arena *arena, const char *path)
+{
+	char *real = realpath(path, NULL);
+	if (real) {
+		const char *kept = arena_strdup(arena, real);
+		free(real);
+		return kept;
+	}
+	if (path[0] == '/')
+		return arena_strdup(arena, path);
+	char *here = getcwd(NULL, 0);
+	const char *joined = arena_printf(arena, "%s/%s", here ? here : ".", path);
+	free(here);
+	return joined;
+}
+
+static int
+open_catalog(struct system *s, struct err *e)
+{
+	bool read_only = s->options.mode == SYSTEM_READ && access(s->state, W_OK) != 0;
+	int rc = catalog_sqlite_open(s->exists ? s->state : NULL, &clock_system, read_only, &s->catalog, e);
+	if (rc)
+		return rc;
+	const struct table_def *const *tables;
+	size_t count;
+	rc = definitions_tables(s->options.definitions, s->arena, &tables, &count, e);
+	if (rc == 0)
+		rc = catalog_put_tables(s->catalog, tables, count, e);
+	/* A reader without the right to write lives with the tables that are there. */
+	return rc == ERR_DENIED && s->options.mode == SYSTEM_READ ? 0 : rc;
+}
+
+static int
+open_parts(struct system *s, struct err *e)
+{
+	struct stat st;
+	if (stat(s->lake, &st) == 0 && !S_ISDIR(st.st_mode))
+		return err_set(e, ERR_USAGE, "the lake %s is no folder", s->lake);
+	s->exists = s->options.mode == SYSTEM_WRITE || access(s->state, F_OK) == 0;
+	int rc = 0;
+	if (s->exists)
+		rc = object_store_fs_open(s->lake, s->options.mode == SYSTEM_WRITE, &s->store, e);
+	if (rc == 0)
+		rc = open_catalog(s, e);
+	if (rc || !s->exists)
+		return rc;
+	/* Telemetry must not stand in the way: without it the work goes on. */
+	struct err ignored = ERR_INIT;
+	int64_t limit = conf_int(s->options.conf, "telemetry", "limit");
+	if (telemetry_sqlite_open(arena_printf(s->arena, "%s/telemetry.sqlite", s->state), s->options.role, limit, &clock_system, &s->telemetry, &ignored) != 0)
+		s->telemetry = NULL;
+	return 0;
+}
+
+int
+system_open(const struct system_options *o, struct system **ret, struct err *e)
+{
+	struct system *s = NEW(struct system);
+	s->options = *o;
+	s->arena = arena_new();
+	s->lake = absolute(s->arena, o->lake);
+	s->state = arena_printf(s->arena, "%s/state", s->lake);
+	int rc = open_parts(s, e);
+	if (rc) {
+		err_where(e, s->lake);
+		system_free(s);
+		return rc;
+	}
+	*ret = s;
+	return 0;
+}
+
+void
+system_free(struct system *s)
+{
+	if (!s)
+		return;
+	query_engine_free(s->query);
+	job_engine_free(s->jobs);
+	parquet_free(s->parquet);
+	duckdb_host_free(s->host);
+	queue_free(s->queue);
+	telemetry_free(s->telemetry);
+	catalog_free(s->catalog);
+	object_store_free(s->store);
+	arena_free(s->arena);
+	free(s);
+}
+
+const char *
+system_lake(const struct system *s)
+{
+	return s->lake;
+}
+
+const struct conf *
+system_conf(const struct system *s)
+{
+	return s->options.conf;
+}
+
+bool
+system_lake_exists(const struct system *s)
+{
+	return s->exists;
+}
+
+struct clock *
+system_clock(struct system *s)
+{
+	return &clock_system;
+}
+
+struct object_store *
+system_store(struct system *s)
+{
+	return s->store;
+}
+
+struct catalog *
+system_catalog(struct system *s)
+{
+	return s->catalog;
+}
+
+struct telemetry *
+system_telemetry(struct system *s)
+{
+	return s->telemetry;
+}
+
+void
+system_mirror_log(struct system *s, int fd)
+{
+	if (s->telemetry)
+		telemetry_sqlite_mirror(s->telemetry, fd, LOG_LEVEL_DEBUG);
+}
+
+int
+system_queue(struct system *s, struct queue **ret, struct err *e)
+{
+	int rc = 0;
+	const char *dir = arena_printf(s->arena, "%s/queue", s->state);
+	const char *path = arena_printf(s->arena, "%s/%s.sqlite", dir, QUEUE_OF_CREATED_OBJECTS);
+	/* A reader finds an empty queue where none was ever written to. */
+	if (!s->queue && (s->options.mode == SYSTEM_WRITE || access(path, F_OK) == 0)) {
+		if (s->options.mode == SYSTEM_WRITE)
+			rc = file_mkdirs(dir, true, e);
+		if (rc == 0)
+			rc = queue_sqlite_open(path, QUEUE_OF_CREATED_OBJECTS, (int)conf_int(s->options.conf, "queue", "max_receives"), &clock_system,
+					       &s->queue, e);
+	}
+	*ret = s->queue;
+	return rc;
+}
+
+static struct duckdb_host *
+host(struct system *s)
+{
+	if (!s->host)
+		s->host = duckdb_host_start(&(struct duckdb_host_options){
+			.memory_limit_bytes = 0, .temp_dir = s->store ? object_store_staging(s->store) : NULL, .background = true});
+	return s->host;
+}
+
+void
+system_warm(struct system *s)
+{
+	host(s);
+}
+
+struct parquet *
+system_parquet(struct system *s)
+{
+	if (!s->parquet)
+		s->parquet = parquet_duckdb_new(host(s));
+	return s->parquet;
+}
+
+struct publish
+system_publish(struct system *s)
+{
+	return (struct publish){.store = s->store,
+				.catalog = s->catalog,
+				.parquet = system_parquet(s),
+				.clock = &clock_system,
+				.lock_wait_us = conf_duration_us(s->options.conf, "lake", "lock_wait"),
+				.on_wait = s->options.on_wait,
+				.ctx = s->options.ctx};
+}
+
+static int
+compile(void *ctx, const char *name, struct arena *arena, struct job_plan *ret, struct err *e)
+{
+	struct system *s = ctx;
+	struct job *job;
+	int rc = definitions_load(s->options.definitions, s->catalog, name, arena, &job, e);
+	return rc ? rc : job_compile(arena, job, ret, e);
+}
+
+int
+system_job_engine(struct system *s, struct job_engine **ret, struct err *e)
+{
+	int rc = 0;
+	if (!s->jobs) {
+		struct job_engine_duckdb_options o = {.state_dir = s->state,
+						      .host = host(s),
+						      .publish = system_publish(s),
+						      .telemetry = s->telemetry,
+						      .clock = &clock_system,
+						      .compile = compile,
+						      .ctx = s};
+		rc = job_engine_duckdb_new(&o, &s->jobs, e);
+	}
+	*ret = s->jobs;
+	return rc;
+}
+
+int
+system_query(struct system *s, struct query_engine **ret, struct err *e)
+{
+	int rc = 0;
+	if (!s->query)
+		rc = query_engine_duckdb_new(host(s), s->catalog, s->store, &s->query, e);
+	*ret = s->query;
+	return rc;
+}
+
+/* The folders below the lake that tables lie in: the first segment of each table's location. */
+static const char *const *
+table_folders(struct system *s, struct err *e)
+{
+	struct table_def **tables;
+	size_t count, n = 0;
+	if (catalog_tables(s->catalog, s->arena, &tables, &count, e) != 0)
+		return NULL;
+	const char **folders = ANEW_ARRAY(s->arena, count * 2 + 1, const char *);
+	for (size_t i = 0; i < count * 2 && s->exists; i++) {
+		const char *location = i % 2 ? tables[i / 2]->compact_location : tables[i / 2]->location;
+		if (!location)
+			continue;
+		const char *folder = arena_printf(s->arena, "%s/%.*s", s->lake, (int)strcspn(location, "/"), location);
+		bool seen = false;
+		for (size_t k = 0; k < n; k++)
+			seen |= strcmp(folders[k], folder) == 0;
+		if (!seen)
+			folders[n++] = folder;
+	}
+	return folders;
+}
+
+int
+system_query_locked(struct system *s, const char *temp_dir, struct query_engine **ret, struct sandbox_report *ret_report, struct err *e)
+{
+	int64_t memory = conf_int(s->options.conf, "sql", "memory");
+	s->host = duckdb_host_start(&(struct duckdb_host_options){.memory_limit_bytes = memory, .temp_dir = temp_dir, .background = false});
+	int rc = duckdb_host_ready(s->host, e);
+	if (rc)
+		return rc;
+	const char *const *folders = table_folders(s, e);
+	if (!folders)
+		return e->code;
+	struct sandbox_path paths[16] = {{temp_dir, SANDBOX_READ_WRITE}};
+	size_t n = 1;
+	/* A reader writes down which version it holds: locks in this folder are all it may leave behind. */
+	const char *readers = arena_printf(s->arena, "%s/readers", s->state);
+	if (s->exists)
+		paths[n++] = (struct sandbox_path){readers, SANDBOX_READ_WRITE};
+	for (size_t i = 0; folders[i] && n < ARRAY_LEN(paths); i++)
+		paths[n++] = (struct sandbox_path){folders[i], SANDBOX_READ};
+	rc = sandbox_enter(&(struct sandbox){.paths = paths, .path_count = n, .network = false, .exec = false}, 0, ret_report, e);
+	if (rc == 0)
+		rc = duckdb_host_confine(s->host, folders, SQL_THREADS, e);
+	return rc ? rc : system_query(s, ret, e);
+}

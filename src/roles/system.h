@@ -1,0 +1,64 @@
+/* The composition root: opens the drivers of all ports for one lake. system.c is the only file that names drivers; everything else
+ * knows the ports. Parts are opened when first asked for, so that `pregao queue list` does not load DuckDB. */
+#ifndef PREGAO_SYSTEM_H
+#define PREGAO_SYSTEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "catalog.h"
+#include "clock.h"
+#include "conf.h"
+#include "job_engine.h"
+#include "object_store.h"
+#include "parquet.h"
+#include "publish.h"
+#include "query_engine.h"
+#include "queue.h"
+#include "telemetry.h"
+
+enum system_mode {
+	SYSTEM_READ,  /* changes nothing that readers could see; a lake that does not exist is an empty one; works on read-only media */
+	SYSTEM_WRITE, /* makes the lake when it does not exist */
+};
+struct system_options {
+	const char *lake;         /* folder; not NULL */
+	const char *definitions;  /* the user's own definitions; NULL: XDG_DATA_HOME/pregao */
+	const char *role;         /* who is speaking in the log: "cli", later each role's name */
+	const struct conf *conf;
+	enum system_mode mode;
+	void (*on_wait)(void *ctx, int64_t holder_pid); /* another writer is waited for; may be NULL */
+	void *ctx;
+};
+struct system;
+/* Opens the object store, the catalog (with every known table in it) and telemetry. The options' strings and conf must live on.
+ * ERR_DENIED, ERR_LIMIT, ERR_IO; ERR_NOT_FOUND never. */
+int system_open(const struct system_options *, struct system **ret, struct err *) MUST_CHECK;
+/* Closes everything in order; records still held by telemetry are written. NULL is fine. */
+void system_free(struct system *);
+
+const char *system_lake(const struct system *);
+const struct conf *system_conf(const struct system *);
+/* Whether there is a lake at all (SYSTEM_READ of a missing folder: no). */
+bool system_lake_exists(const struct system *);
+struct clock *system_clock(struct system *);
+struct object_store *system_store(struct system *);
+struct catalog *system_catalog(struct system *);
+struct telemetry *system_telemetry(struct system *); /* never NULL in SYSTEM_WRITE; NULL is fine for every telemetry call */
+void system_mirror_log(struct system *, int fd);     /* each log event also as a JSON line on fd */
+struct publish system_publish(struct system *);      /* with parquet, which begins to load DuckDB */
+/* The queue of created objects (raw/): what the activator receives from. SYSTEM_READ: *ret is NULL when there is none yet. */
+int system_queue(struct system *, struct queue **ret, struct err *) MUST_CHECK;
+/* Begins to load DuckDB on a thread of its own, so that the fetching meanwhile hides it. Optional. */
+void system_warm(struct system *);
+struct parquet *system_parquet(struct system *); /* what is wrong with DuckDB is told by the first write */
+int system_job_engine(struct system *, struct job_engine **ret, struct err *) MUST_CHECK;
+/* For the program's own statements, in this process. */
+int system_query(struct system *, struct query_engine **ret, struct err *) MUST_CHECK;
+/* For somebody else's statements: to be called in the worker process that sql_worker.c makes. Opens DuckDB in the calling thread, takes away this process's rights
+ * but for reading the lake's tables and writing temp_dir, locks the configuration, and says what the kernel could not hold. */
+struct sandbox_report;
+int system_query_locked(struct system *, const char *temp_dir, struct query_engine **ret, struct sandbox_report *ret_report,
+			struct err *) MUST_CHECK;
+
+#endif
