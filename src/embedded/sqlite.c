@@ -309,7 +309,8 @@ turn_wal_on(struct sqlite *s, struct err *e)
 		rc = sqlite_step(s, stmt, e);
 		if (rc == 1) {
 			const unsigned char *mode = sqlite3_column_text(stmt, 0);
-			bool on = mode && strcmp((const char *)mode, "wal") == 0;
+			/* A database in memory has no log on disk, and needs none. */
+			bool on = mode && (strcmp((const char *)mode, "wal") == 0 || strcmp((const char *)mode, "memory") == 0);
 			sqlite_reset(stmt);
 			if (on)
 				return OK;

@@ -1,0 +1,268 @@
+/* The SQLite catalog's column statistics: kept per file of the layout that queries read, put together when asked for.
+ * Kept as {"rows":N,"stats":[[column,minimum,maximum,nulls],...]}; numbers are compared as numbers, never as text. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "catalog_sqlite_private.h"
+#include "json.h"
+
+/* -- order ------------------------------------------------------------------------------------------------------------ */
+
+/* <0, 0, >0 in *ret; false when one of them is not of the type. */
+static bool compare(const struct column *column, const char *a, const char *b, int *ret)
+{
+	int128 x, y;
+	char *end_a, *end_b;
+	double p, q;
+	switch (column->type) {
+	case COL_INTEGER:
+	case COL_BIGINT:
+	case COL_HUGEINT:
+	case COL_DECIMAL:
+		if (!decimal_parse(slice_of(a), column->type == COL_DECIMAL ? column->scale : 0, &x) ||
+		    !decimal_parse(slice_of(b), column->type == COL_DECIMAL ? column->scale : 0, &y))
+			return false;
+		*ret = (x > y) - (x < y);
+		return true;
+	case COL_DOUBLE:
+		p = strtod(a, &end_a);
+		q = strtod(b, &end_b);
+		if (end_a == a || *end_a || end_b == b || *end_b)
+			return false;
+		*ret = (p > q) - (p < q);
+		return true;
+	default:
+		/* Text, dates, times and false < true order as their bytes do. */
+		*ret = strcmp(a, b);
+		return true;
+	}
+}
+
+static void widen(struct catalog_stats_set *set, struct catalog_stats_entry *entry, const char *minimum, const char *maximum)
+{
+	int order;
+	if (!entry->minimum) {
+		entry->minimum = arena_strdup(set->arena, minimum);
+		entry->maximum = arena_strdup(set->arena, maximum);
+		return;
+	}
+	if (!compare(entry->column, minimum, entry->minimum, &order))
+		entry->unknown = true;
+	else if (order < 0)
+		entry->minimum = arena_strdup(set->arena, minimum);
+	if (!compare(entry->column, maximum, entry->maximum, &order))
+		entry->unknown = true;
+	else if (order > 0)
+		entry->maximum = arena_strdup(set->arena, maximum);
+}
+
+/* -- collecting ------------------------------------------------------------------------------------------------------- */
+
+void catalog_stats_begin(struct catalog_stats_set *set, struct arena *arena, const struct table_def *table)
+{
+	*set = (struct catalog_stats_set){.arena = arena, .table = table, .count = table->column_count + table->partition_count};
+	set->entries = ANEW_ARRAY(arena, set->count, struct catalog_stats_entry);
+	for (size_t i = 0; i < set->count; i++)
+		set->entries[i].column = i < table->column_count ? &table->columns[i] : &table->partition[i - table->column_count];
+}
+
+static const struct column_stats *find(const struct column_stats *stats, size_t count, size_t likely, const char *name)
+{
+	if (likely < count && strcmp(stats[likely].column, name) == 0)
+		return &stats[likely];
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(stats[i].column, name) == 0)
+			return &stats[i];
+	return NULL;
+}
+
+static void add_nulls(struct catalog_stats_entry *entry, int64_t nulls)
+{
+	entry->nulls = nulls < 0 || entry->nulls < 0 ? -1 : entry->nulls + nulls;
+}
+
+static void add_column(struct catalog_stats_set *set, struct catalog_stats_entry *entry, int64_t rows, const struct column_stats *stats)
+{
+	add_nulls(entry, stats->nulls);
+	if (stats->minimum && stats->maximum)
+		widen(set, entry, stats->minimum, stats->maximum);
+	else if (stats->nulls != rows)
+		entry->unknown = true;
+}
+
+void catalog_stats_add(struct catalog_stats_set *set, int64_t rows, const struct column_stats *stats, size_t count, const char *const *low,
+		       const char *const *high)
+{
+	if (rows == 0)
+		return;
+	set->rows += rows;
+	for (size_t i = 0; i < set->count; i++) {
+		struct catalog_stats_entry *entry = &set->entries[i];
+		const struct column_stats *found = find(stats, count, i, entry->column->name);
+		size_t partition = i - set->table->column_count;
+		if (found) {
+			add_column(set, entry, rows, found);
+		} else if (i >= set->table->column_count && low && high && low[partition] && high[partition]) {
+			widen(set, entry, low[partition], high[partition]);
+		} else if (count > 0 && i < set->table->column_count) {
+			add_nulls(entry, rows);
+		} else {
+			entry->unknown = true;
+			entry->nulls = -1;
+		}
+	}
+}
+
+static struct column_stats result(const struct catalog_stats_entry *entry)
+{
+	return (struct column_stats){
+		.column = entry->column->name,
+		.minimum = entry->unknown ? NULL : entry->minimum,
+		.maximum = entry->unknown ? NULL : entry->maximum,
+		.nulls = entry->nulls,
+	};
+}
+
+/* -- keeping ---------------------------------------------------------------------------------------------------------- */
+
+static void add_text(struct buf *out, const char *text)
+{
+	if (text)
+		buf_json_str(out, text, strlen(text));
+	else
+		buf_str(out, "null");
+}
+
+int catalog_stats_put(struct catalog_sqlite *self, int64_t table_id, int64_t owner, const struct catalog_stats_set *set, struct err *e)
+{
+	AUTO_BUF struct buf json = {0};
+	buf_printf(&json, "{\"rows\":%lld,\"stats\":[", (long long)set->rows);
+	for (size_t i = 0; i < set->count; i++) {
+		struct column_stats s = result(&set->entries[i]);
+		buf_str(&json, i ? ",[" : "[");
+		add_text(&json, s.column);
+		buf_char(&json, ',');
+		add_text(&json, s.minimum);
+		buf_char(&json, ',');
+		add_text(&json, s.maximum);
+		buf_printf(&json, ",%lld]", (long long)s.nulls);
+	}
+	buf_str(&json, "]}");
+	sqlite3_stmt *q;
+	int rc = sqlite_prepare(self->db, "INSERT OR REPLACE INTO stats VALUES(?, ?, ?)", &q, e);
+	if (rc)
+		return rc;
+	sqlite_bind_i64(q, 1, table_id);
+	sqlite_bind_i64(q, 2, owner);
+	sqlite_bind_slice(q, 3, buf_slice(&json));
+	return sqlite_run(self->db, q, e);
+}
+
+int catalog_stats_delete(struct catalog_sqlite *self, int64_t table_id, int64_t owner, struct err *e)
+{
+	sqlite3_stmt *q;
+	int rc = sqlite_prepare(self->db, "DELETE FROM stats WHERE table_id = ? AND owner = ?", &q, e);
+	if (rc)
+		return rc;
+	sqlite_bind_i64(q, 1, table_id);
+	sqlite_bind_i64(q, 2, owner);
+	return sqlite_run(self->db, q, e);
+}
+
+/* -- asking ----------------------------------------------------------------------------------------------------------- */
+
+static int add_kept(struct catalog_stats_set *set, const char *text, size_t size, struct err *e)
+{
+	AUTO_JSON json_t *json = NULL;
+	json_t *array;
+	int64_t rows;
+	int rc = json_parse(text, size, &json, e);
+	if (rc == OK)
+		rc = json_get_int(json, "rows", &rows, e);
+	if (rc == OK)
+		rc = json_get_array(json, "stats", &array, e);
+	if (rc)
+		return err_wrap(e, "Statistics in the catalog cannot be read");
+	struct column_stats stats[TABLE_MAX_COLUMNS + TABLE_MAX_PARTITION];
+	size_t count = 0, i;
+	json_t *one;
+	json_array_foreach(array, i, one) {
+		const char *column = json_string_value(json_array_get(one, 0));
+		if (!column || count == ARRAY_LEN(stats))
+			continue;
+		stats[count++] = (struct column_stats){
+			.column = column,
+			.minimum = json_string_value(json_array_get(one, 1)),
+			.maximum = json_string_value(json_array_get(one, 2)),
+			.nulls = json_integer_value(json_array_get(one, 3)),
+		};
+	}
+	catalog_stats_add(set, rows, stats, count, NULL, NULL);
+	return OK;
+}
+
+static int add_all(struct catalog_sqlite *self, int64_t table_id, struct catalog_stats_set *set, struct err *e)
+{
+	sqlite3_stmt *q;
+	int rc = sqlite_prepare(self->db, "SELECT stats FROM stats WHERE table_id = ?", &q, e);
+	if (rc)
+		return rc;
+	sqlite_bind_i64(q, 1, table_id);
+	while ((rc = sqlite_step(self->db, q, e)) > 0) {
+		rc = add_kept(set, (const char *)sqlite3_column_text(q, 0), (size_t)sqlite3_column_bytes(q, 0), e);
+		if (rc)
+			break;
+	}
+	sqlite_reset(q);
+	return rc;
+}
+
+static int totals(struct catalog_sqlite *self, const struct table_def *table, int64_t table_id, int64_t *ret_rows, int64_t *ret_bytes,
+		  int64_t *ret_files, struct err *e)
+{
+	sqlite3_stmt *q;
+	int rc = sqlite_prepare(self->db,
+				table->compact_location ? "SELECT sum(rows), sum(bytes), count(*) FROM compact WHERE table_id = ?"
+							: "SELECT sum(rows), sum(bytes), sum(files) FROM scopes WHERE table_id = ?",
+				&q, e);
+	if (rc)
+		return rc;
+	sqlite_bind_i64(q, 1, table_id);
+	rc = sqlite_step(self->db, q, e);
+	if (rc < 0)
+		return rc;
+	*ret_rows = rc ? sqlite_i64(q, 0) : 0;
+	*ret_bytes = rc ? sqlite_i64(q, 1) : 0;
+	*ret_files = rc ? sqlite_i64(q, 2) : 0;
+	sqlite_reset(q);
+	return OK;
+}
+
+int catalog_sqlite_stats(struct catalog *c, const struct table_def *table, struct arena *arena, struct column_stats **ret, size_t *ret_count,
+			 int64_t *ret_rows, int64_t *ret_bytes, int64_t *ret_files, struct err *e)
+{
+	struct catalog_sqlite *self = catalog_of(c);
+	struct catalog_stats_set set;
+	int64_t table_id, rows = 0, bytes = 0, files = 0;
+	int rc = sqlite_begin_read(self->db, e);
+	if (rc)
+		return rc;
+	catalog_stats_begin(&set, arena, table);
+	rc = catalog_table_id(self, table, &table_id, e);
+	if (rc == OK)
+		rc = add_all(self, table_id, &set, e);
+	if (rc == OK)
+		rc = totals(self, table, table_id, &rows, &bytes, &files, e);
+	rc = catalog_finish(self, rc, e);
+	if (rc)
+		return rc;
+	struct column_stats *stats = ANEW_ARRAY(arena, set.count, struct column_stats);
+	for (size_t i = 0; i < set.count; i++)
+		stats[i] = result(&set.entries[i]);
+	*ret = stats;
+	*ret_count = set.count;
+	*ret_rows = rows;
+	*ret_bytes = bytes;
+	*ret_files = files;
+	return OK;
+}
