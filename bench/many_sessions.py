@@ -107,8 +107,8 @@ def show(report):
                  for batch in report["batches"]]))
     print(f"A session takes {report['growth']:.2f} times as long in the last third of the batches as in the first (1.00: it does not grow)")
     for checkpoint in report["checkpoints"]:
-        print(f"\nQueries with {checkpoint['sessions']} sessions: {checkpoint['partitions']} published partitions, {checkpoint['rows']} rows, "
-              f"{checkpoint['files']} files in the lake, {checkpoint['megabytes']:.0f} MB")
+        print(f"\nQueries with {checkpoint['sessions']} sessions: {checkpoint['partitions']} published partitions, "
+              f"{checkpoint['rows']} rows, {checkpoint['files']} files in the lake, {checkpoint['megabytes']:.0f} MB")
         print(table(["", "rows", "wall ms: minimum", "median", "maximum", "peak MB"],
                     [[query["query"], query["rows"], *(f"{query['wall_ms'][key]:.0f}" for key in ("minimum", "median", "maximum")),
                       f"{query['peak_mb']:.0f}"] for query in checkpoint["queries"]]))
@@ -123,7 +123,8 @@ def main():
     parser.add_argument("--from", dest="first", type=datetime.date.fromisoformat, default=datetime.date(2014, 1, 2), metavar="DATE")
     parser.add_argument("--repeat", type=int, default=5, metavar="N", help="how often each query runs")
     parser.add_argument("--pregao", type=pathlib.Path, default=ROOT / "build" / "pregao")
-    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "bench-work", help="where the lake is made, and removed after")
+    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "bench-work",
+                        help="where the lake is made, and removed after")
     parser.add_argument("--keep", action="store_true", help="leave the lake there")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args()

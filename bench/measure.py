@@ -33,8 +33,10 @@ def measure(command, work, ok=(0,)):
 
 
 def environment(work):
-    """The caller's, less what would bring the caller's own configuration and lake in."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREGAO_", "AWS_", "XDG_", "LC_", "LANG"))}
+    """The caller's, less what would bring the caller's own configuration and lake in, or slow Python down: without compiled files
+    of its packages (PYTHONDONTWRITEBYTECODE, and a pip that was told not to compile) the baseline takes three times as long."""
+    dropped = ("PREGAO_", "AWS_", "XDG_", "LC_", "LANG", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return kept | {"LC_ALL": "C.UTF-8", "XDG_DATA_HOME": str(work / "xdg"), "XDG_CONFIG_HOME": str(work / "xdg"),
                    "XDG_STATE_HOME": str(work / "xdg"), "XDG_CACHE_HOME": str(work / "xdg")}
 

@@ -134,8 +134,8 @@ def show(report):
         print(table(["", "wall ms: minimum", "median", "maximum", "CPU ms", "peak MB", "whole tree MB"], rows))
         for name, ratio in result.get("ratios", {}).items():
             wall, peak = ratio["wall"], ratio["peak"]
-            print(f"{name} takes {wall['median']:.1f} times as long as pregao (median of {result['rounds']} pairs; {wall['minimum']:.1f} to "
-                  f"{wall['maximum']:.1f}) and {peak['median']:.1f} times its memory")
+            print(f"{name} takes {wall['median']:.1f} times as long as pregao (median of {result['rounds']} pairs; "
+                  f"{wall['minimum']:.1f} to {wall['maximum']:.1f}) and {peak['median']:.1f} times its memory")
     if report["libduckdb"]:
         share = report["libduckdb"]
         print(f"\nlibduckdb's own share of any process that uses it: load {share['load_ms']['median']:.0f} ms, open "
@@ -156,13 +156,17 @@ def main():
     parser.add_argument("--stocks", type=int, default=85, metavar="N")
     parser.add_argument("--engines", default="pandas,arrow", help="of the baseline")
     parser.add_argument("--pregao", type=pathlib.Path, default=ROOT / "build" / "pregao")
-    parser.add_argument("--python", type=pathlib.Path, default=ROOT / "build" / "bench-venv" / "bin" / "python",
+    parser.add_argument("--python", type=pathlib.Path, default=ROOT / "build" / "venv" / "bin" / "python",
                         help="the one that has bench/requirements.txt")
     parser.add_argument("--duckdb", type=pathlib.Path, help="libduckdb.so")
-    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "bench-work", help="where the lakes are made, and removed after")
+    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "bench-work",
+                        help="where the lakes are made, and removed after")
     parser.add_argument("--keep", action="store_true", help="leave the lakes there")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args()
+    if not options.python.exists():
+        say(f"{options.python} is not there: scripts/setup bench makes it, or name another with --python")
+        return 1
     commands = contenders(options)
     with workplace(options.work, options.keep) as work:
         report = {"benchmark": "pass", "machine": machine(work), "passes": []}
