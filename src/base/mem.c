@@ -173,14 +173,18 @@ char *arena_strndup(struct arena *a, const char *s, size_t n)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
+	char brief[256]; /* most texts fit and are formatted once */
 	va_list args, again;
 	va_start(args, fmt);
 	va_copy(again, args);
-	int n = vsnprintf(NULL, 0, fmt, args);
+	int n = vsnprintf(brief, sizeof(brief), fmt, args);
 	va_end(args);
-	char *text = arena_alloc(a, (size_t)(n > 0 ? n : 0) + 1);
-	if (n > 0)
-		vsnprintf(text, (size_t)n + 1, fmt, again);
+	size_t length = n > 0 ? (size_t)n : 0;
+	char *text = arena_alloc(a, length + 1);
+	if (length < sizeof(brief))
+		memcpy(text, brief, length);
+	else
+		vsnprintf(text, length + 1, fmt, again);
 	va_end(again);
 	return text;
 }

@@ -36,7 +36,7 @@ void *arena_alloc(struct arena *, size_t size); /* zeroed, aligned for any type 
 void *arena_array(struct arena *, size_t count, size_t size);
 char *arena_strdup(struct arena *, const char *s);
 char *arena_strndup(struct arena *, const char *s, size_t n);
-char *arena_printf(struct arena *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+char *arena_printf(struct arena *, const char *fmt, ...) __attribute__((format(printf, 2, 3), nonnull(2)));
 size_t arena_bytes(const struct arena *);
 #define ANEW(arena, type) ((type *)arena_alloc((arena), sizeof(type)))
 #define ANEW_ARRAY(arena, n, type) ((type *)arena_array((arena), (n), sizeof(type)))
