@@ -43,7 +43,7 @@ def on_disk(folder):
     return partitions, files, size
 
 
-def queries(sessions, last, stocks, groups):
+def queries(sessions, last, stocks):
     """(what it asks, SQL, rows it must return)."""
     where = f"FROM refined.portfolio WHERE index_code = '{INDEX}'"
     last_groups = len({(row.acao, row.tipo) for row in make_portfolio(INDEX, last, stocks).rows})
@@ -60,10 +60,10 @@ def queries(sessions, last, stocks, groups):
     ]
 
 
-def ask(options, lake, work, sessions, last, groups):
+def ask(options, lake, work, sessions, last):
     """Each query a few times, in processes of their own; answers checked by their number of rows."""
     results = []
-    for title, sql, rows in queries(sessions, last, options.stocks, groups):
+    for title, sql, rows in queries(sessions, last, options.stocks):
         costs = [measure([options.pregao, "sql", sql, "--format", "csv", "--lake", lake], work) for _ in range(options.repeat)]
         found = len(costs[-1]["stdout"].splitlines()) - 1
         if found != rows:
@@ -93,7 +93,7 @@ def run(options, work):
                 raise Failed(f"{partitions} partitions of refined.portfolio are published, not {expected}")
             _, files, size = on_disk(lake)
             checkpoints.append({"sessions": end, "partitions": partitions, "rows": groups, "files": files, "megabytes": size / 1e6,
-                                "queries": ask(options, lake, work, end, sessions[end - 1], groups)})
+                                "queries": ask(options, lake, work, end, sessions[end - 1])})
     third = max(1, len(batches) // 3)
     first, last = (statistics.median(batch["wall_ms_per_session"] for batch in part) for part in (batches[:third], batches[-third:]))
     return {"sessions": options.sessions, "stocks": options.stocks, "batches": batches, "growth": last / first, "checkpoints": checkpoints}
