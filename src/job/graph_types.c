@@ -1,0 +1,134 @@
+/* The table of node types and their keys: what the parser accepts, and what help and docs say. */
+#include "graph.h"
+
+#include <string.h>
+
+const struct key graph_keys[] = {
+	{"job", KEY_TEXT, true, "the job's name: small letters, digits, '_'"},
+	{"doc", KEY_TEXT, false, "what it is for"},
+	{"trigger", KEY_TEXT, true, "the table whose new objects start it, \"database.table\"; one of the sources"},
+	{"nodes", KEY_OBJECTS, true, "the nodes, in any order"},
+	{"layout", KEY_OBJECT, false, "for the editor; means nothing"},
+	{0},
+};
+
+const struct key node_common_keys[] = {
+	{"id", KEY_TEXT, true, "the node's name: small letters, digits, '_', '-'"},
+	{"type", KEY_TEXT, true, "what it is"},
+	{"doc", KEY_TEXT, false, "why it is there"},
+	{"layout", KEY_OBJECT, false, "{\"x\": 0, \"y\": 0}: where the editor draws it"},
+	{0},
+};
+
+#define INPUT {"input", KEY_TEXT, true, "the node whose rows it takes"}
+
+const struct node_type node_types[NODE_KINDS] = {
+	[NODE_SOURCE] = {"source", "the rows of a table, partition columns included", 0, 0, {
+		{"table", KEY_TEXT, true, "\"database.table\""},
+	}},
+	[NODE_CHANGE_SCHEMA] = {"change-schema", "renames, casts, drops or orders columns; all names are those of the input", 1, 1, {
+		INPUT,
+		{"rename", KEY_MAP, false, "{\"old\": \"new\"}"},
+		{"cast", KEY_MAP, false, "{\"column\": \"TYPE\"}"},
+		{"drop", KEY_NAMES, false, "columns that go"},
+		{"keep", KEY_NAMES, false, "columns that stay, in this order; instead of drop"},
+	}},
+	[NODE_AGGREGATE] = {"aggregate", "one row for each combination of the group columns", 1, 1, {
+		INPUT,
+		{"group", KEY_NAMES, true, "columns; [] gives one row for everything"},
+		{"aggregates", KEY_OBJECTS, true, "[{\"column\", \"function\", \"of\", \"type\"}]: the new column, the function, the column it is taken of, "
+						  "and the type to cast to"},
+	}},
+	[NODE_DERIVE] = {"derive", "adds columns computed row by row", 1, 1, {
+		INPUT,
+		{"columns", KEY_OBJECTS, true, "[{\"column\", \"expression\"}]; expressions see the input's columns"},
+	}},
+	[NODE_FILTER] = {"filter", "the rows for which a condition holds", 1, 1, {
+		INPUT,
+		{"where", KEY_TEXT, true, "an expression; rows for which it is false or null go"},
+	}},
+	[NODE_JOIN] = {"join", "pairs of rows with equal values; the columns of the left, then those of the right but for its \"on\" columns", 2, 2, {
+		{"left", KEY_TEXT, true, "a node"},
+		{"right", KEY_TEXT, true, "a node"},
+		{"kind", KEY_TEXT, true, "\"inner\", or \"left\": rows of the left that match nothing stay, with nulls"},
+		{"on", KEY_PAIRS, true, "[\"column of both\", {\"left\": \"column\", \"right\": \"column\"}]"},
+	}},
+	[NODE_UNION] = {"union", "the rows of all inputs, which must have the same columns", 2, 16, {
+		{"inputs", KEY_NAMES, true, "nodes; the first tells the order of the columns"},
+	}},
+	[NODE_SQL] = {"sql", "what the other types cannot say, in the words of each dialect", 1, 16, {
+		{"inputs", KEY_NAMES, true, "nodes; the text names them in double quotes (DuckDB) or backticks (Spark)"},
+		{"text", KEY_MAP, true, "{\"duckdb\": \"SELECT ...\", \"spark\": \"SELECT ...\"}"},
+		{"columns", KEY_OBJECTS, true, "[{\"name\", \"type\"}]: what it gives; each is cast to its type"},
+		{"keeps", KEY_NAMES, false, "columns of which the author vouches that every row comes only from input rows with the same value"},
+	}},
+	[NODE_QUALITY] = {"quality", "checks; the rows pass unchanged, and one failing check fails the run before anything is published", 1, 1, {
+		INPUT,
+		{"checks", KEY_OBJECTS, true, "[{\"name\", one of \"holds\", \"unique\", \"not_null\", \"rows\", \"sum\", and \"message\"}]"},
+	}},
+	[NODE_TARGET] = {"target", "writes a table", 1, 1, {
+		INPUT,
+		{"table", KEY_TEXT, true, "\"database.table\""},
+		{"columns", KEY_OBJECTS, true, "[{\"name\", \"type\", \"doc\"}]: what its files hold, in this order"},
+		{"partition", KEY_OBJECTS, true, "[{\"name\", \"type\", \"doc\"}]: what its folders tell, 1 to 4"},
+		{"scope", KEY_NAMES, true, "the first of the partition columns: what one run replaces as a whole"},
+		{"location", KEY_TEXT, false, "key prefix; \"database/table\" when not written"},
+		{"compact", KEY_OBJECT, false, "{\"location\": \"compact/database/table\", \"sort\": [columns]}: the second layout, for our own queries"},
+	}},
+};
+
+static void write_pair(struct buf *b, const char *key, const char *text)
+{
+	buf_json_str(b, key, strlen(key));
+	buf_char(b, ':');
+	buf_json_str(b, text, strlen(text));
+}
+
+static void write_word(struct buf *b, bool first, const char *name, const char *signature, const char *doc)
+{
+	buf_str(b, first ? "{" : ",{");
+	write_pair(b, "name", name);
+	if (signature) {
+		buf_char(b, ',');
+		write_pair(b, "signature", signature);
+	}
+	buf_char(b, ',');
+	write_pair(b, "doc", doc);
+}
+
+static void write_keys(struct buf *b, const struct key *keys)
+{
+	for (size_t i = 0; keys[i].name; i++) {
+		write_word(b, i == 0, keys[i].name, NULL, keys[i].doc);
+		buf_printf(b, ",\"required\":%s}", keys[i].required ? "true" : "false");
+	}
+}
+
+void job_vocabulary(struct buf *b)
+{
+	size_t n;
+	buf_str(b, "{\"job_keys\":[");
+	write_keys(b, graph_keys);
+	buf_str(b, "],\"node_keys\":[");
+	write_keys(b, node_common_keys);
+	buf_str(b, "],\"node_types\":[");
+	for (size_t i = 0; i < NODE_KINDS; i++) {
+		write_word(b, i == 0, node_types[i].name, NULL, node_types[i].doc);
+		buf_str(b, ",\"keys\":[");
+		write_keys(b, node_types[i].keys);
+		buf_str(b, "]}");
+	}
+	buf_str(b, "],\"functions\":[");
+	const struct function *functions = function_table(&n);
+	for (size_t i = 0; i < n; i++) {
+		write_word(b, i == 0, functions[i].name, functions[i].signature, functions[i].doc);
+		buf_char(b, '}');
+	}
+	buf_str(b, "],\"aggregates\":[");
+	const struct aggregate_function *aggregates = aggregate_table(&n);
+	for (size_t i = 0; i < n; i++) {
+		write_word(b, i == 0, aggregates[i].name, aggregates[i].signature, aggregates[i].doc);
+		buf_char(b, '}');
+	}
+	buf_str(b, "]}");
+}

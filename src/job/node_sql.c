@@ -1,0 +1,426 @@
+/* One SELECT for each node. All names are quoted and all texts are written as literals, so nothing from the JSON is ever read as SQL but the sql
+ * node's own text. */
+#include "node_sql.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void name(struct buf *b, const struct sql_style *s, const char *text)
+{
+	sql_name(b, s->spelling.dialect, text);
+}
+
+static void item(struct buf *b, size_t i)
+{
+	buf_str(b, i ? ",\n    " : "\n    ");
+}
+
+static void alias(struct buf *b, const struct sql_style *s, const char *column)
+{
+	buf_str(b, " AS ");
+	name(b, s, column);
+}
+
+static void names(struct buf *b, const struct sql_style *s, const struct names *list, const char *between)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (i)
+			buf_str(b, between);
+		name(b, s, list->items[i]);
+	}
+}
+
+/* All columns of a schema as they are. */
+static void columns(struct buf *b, const struct sql_style *s, const struct schema *schema)
+{
+	for (size_t i = 0; i < schema->count; i++) {
+		item(b, i);
+		name(b, s, schema->columns[i].name);
+	}
+}
+
+static void from_input(struct buf *b, const struct sql_style *s, const struct node *node, size_t i)
+{
+	buf_str(b, "\nFROM ");
+	name(b, s, node->inputs[i]->id);
+}
+
+/* A column of an input, cast where the result's type is another. */
+static void column_as(struct buf *b, const struct sql_style *s, const char *from, struct value_type before, const struct column *after)
+{
+	char type[COLUMN_TYPE_SIZE];
+	if (value_type_equal(before, value_type_of(after))) {
+		name(b, s, from);
+		if (strcmp(from, after->name) == 0)
+			return;
+	} else {
+		buf_str(b, "CAST(");
+		name(b, s, from);
+		buf_printf(b, " AS %s)", column_type_format(after, type));
+	}
+	alias(b, s, after->name);
+}
+
+const char *source_view(struct arena *arena, const struct source *source)
+{
+	return arena_printf(arena, "%s.%s", source->database, source->table);
+}
+
+static void select_source(struct buf *b, const struct sql_style *s, const struct node *node)
+{
+	const struct source *source = &node->source;
+	buf_str(b, "SELECT");
+	columns(b, s, &node->schema);
+	buf_str(b, "\nFROM ");
+	if (s->tables_in_schemas) {
+		name(b, s, source->database);
+		buf_char(b, '.');
+		name(b, s, source->table);
+		return;
+	}
+	struct arena AUTO_ARENA *arena = arena_new();
+	name(b, s, source_view(arena, source));
+}
+
+static void select_change_schema(struct buf *b, const struct sql_style *s, const struct node *node)
+{
+	buf_str(b, "SELECT");
+	for (size_t i = 0; i < node->schema.count; i++) {
+		const char *from = node->change_schema.from[i];
+		item(b, i);
+		column_as(b, s, from, value_type_of(schema_find(&node->inputs[0]->schema, from)), &node->schema.columns[i]);
+	}
+	from_input(b, s, node, 0);
+}
+
+static void aggregate_call(struct buf *b, const struct sql_style *s, const struct aggregate_function *f, const char *of)
+{
+	const char *spelled = s->spelling.dialect == DIALECT_DUCKDB ? f->duckdb : f->spark;
+	const char *hole = strstr(spelled, "$1");
+	buf_add(b, spelled, (size_t)(hole - spelled));
+	if (of)
+		name(b, s, of);
+	else
+		buf_char(b, '*');
+	buf_str(b, hole + 2);
+}
+
+/* sum / count, exactly */
+static void average(struct buf *b, const struct sql_style *s, const struct column *of, struct value_type type)
+{
+	struct buf AUTO_BUF sum = {0}, AUTO_BUF count = {0};
+	aggregate_call(&sum, s, aggregate_find("sum"), of->name);
+	aggregate_call(&count, s, aggregate_find("count"), of->name);
+	struct quotient q = {of->type == COL_DECIMAL ? of->scale : 0, 0, type.scale};
+	quotient_sql(b, s->spelling.dialect, q, sum.data, count.data, type);
+}
+
+static void aggregate_column(struct buf *b, const struct sql_style *s, const struct node *node, const struct aggregate *a)
+{
+	const struct column *of = a->of ? schema_find(&node->inputs[0]->schema, a->of) : NULL;
+	char type[COLUMN_TYPE_SIZE];
+	struct err nobody = ERR_INIT;
+	struct value_type natural;
+	if (!a->function->duckdb) {
+		average(b, s, of, a->type);
+	} else {
+		/* It has been asked before, and was right. */
+		bool cast = a->has_type && (aggregate_type(a->function, of, NULL, &natural, &nobody) || !value_type_equal(natural, a->type));
+		buf_str(b, cast ? "CAST(" : "");
+		aggregate_call(b, s, a->function, a->of);
+		if (cast)
+			buf_printf(b, " AS %s)", value_type_text(a->type, type));
+	}
+	alias(b, s, a->column);
+}
+
+static void select_aggregate(struct buf *b, const struct sql_style *s, const struct node *node)
+{
+	const struct aggregates *a = &node->aggregate;
+	size_t n = 0;
+	buf_str(b, "SELECT");
+	for (size_t i = 0; i < a->group.count; i++) {
+		item(b, n++);
+		name(b, s, a->group.items[i]);
+	}
+	for (size_t i = 0; i < a->count; i++) {
+		item(b, n++);
+		aggregate_column(b, s, node, &a->items[i]);
+	}
+	from_input(b, s, node, 0);
+	if (a->group.count) {
+		buf_str(b, "\nGROUP BY ");
+		names(b, s, &a->group, ", ");
+	}
+}
+
+static void select_derive(struct buf *b, const struct sql_style *s, const struct node *node)
+{
+	const struct schema *in = &node->inputs[0]->schema;
+	buf_str(b, "SELECT");
+	columns(b, s, in);
+	for (size_t i = 0; i < node->derive.count; i++) {
+		item(b, in->count + i);
+		expr_sql(b, &s->spelling, node->derive.items[i].expr);
+		alias(b, s, node->derive.items[i].column);
+	}
+	from_input(b, s, node, 0);
+}
+
+static void select_filter(struct buf *b, const struct sql_style *s, const struct node *node)
+{
+	buf_str(b, "SELECT");
+	columns(b, s, &node->schema);
+	from_input(b, s, node, 0);
+	buf_str(b, "\nWHERE ");
+	expr_sql(b, &s->spelling, node->filter.expr);
+}
+
+static void side(struct buf *b, const struct sql_style *s, const char *which, const char *column)
+{
+	name(b, s, which);
+	buf_char(b, '.');
+	name(b, s, column);
+}
+
+static void select_join(struct buf *b, const struct sql_style *s, const struct node *node)
+{
+	const struct join *j = &node->join;
+	const struct schema *left = &node->inputs[0]->schema;
+	buf_str(b, "SELECT");
+	for (size_t i = 0; i < left->count; i++) {
+		item(b, i);
+		side(b, s, "l", left->columns[i].name);
+	}
+	for (size_t i = 0; i < j->right_count; i++) {
+		item(b, left->count + i);
+		side(b, s, "r", j->right[i]);
+	}
+	from_input(b, s, node, 0);
+	alias(b, s, "l");
+	buf_str(b, j->left ? "\nLEFT JOIN " : "\nINNER JOIN ");
+	name(b, s, node->inputs[1]->id);
+	alias(b, s, "r");
+	for (size_t i = 0; i < j->on_count; i++) {
+		buf_str(b, i ? " AND " : " ON ");
+		side(b, s, "l", j->on[i].from);
+		buf_str(b, " = ");
+		side(b, s, "r", j->on[i].to);
+	}
+}
+
+static void select_union(struct buf *b, const struct sql_style *s, const struct node *node)
+{
+	for (size_t k = 0; k < node->input_count; k++) {
+		const struct schema *in = &node->inputs[k]->schema;
+		buf_str(b, k ? "\nUNION ALL\nSELECT" : "SELECT");
+		for (size_t i = 0; i < node->schema.count; i++) {
+			const struct column *column = &node->schema.columns[i];
+			item(b, i);
+			column_as(b, s, column->name, value_type_of(schema_find(in, column->name)), column);
+		}
+		from_input(b, s, node, k);
+	}
+}
+
+static void select_sql(struct buf *b, const struct sql_style *s, const struct node *node)
+{
+	char type[COLUMN_TYPE_SIZE];
+	buf_str(b, "SELECT");
+	for (size_t i = 0; i < node->schema.count; i++) {
+		item(b, i);
+		buf_str(b, "CAST(");
+		name(b, s, node->schema.columns[i].name);
+		buf_printf(b, " AS %s)", column_type_format(&node->schema.columns[i], type));
+		alias(b, s, node->schema.columns[i].name);
+	}
+	buf_printf(b, "\nFROM (\n%s\n)", s->spelling.dialect == DIALECT_DUCKDB ? node->sql.duckdb : node->sql.spark);
+	alias(b, s, "q");
+}
+
+static void select_quality(struct buf *b, const struct sql_style *s, const struct node *node)
+{
+	buf_str(b, "SELECT");
+	columns(b, s, &node->schema);
+	from_input(b, s, node, 0);
+}
+
+static void select_target(struct buf *b, const struct sql_style *s, const struct node *node)
+{
+	buf_str(b, "SELECT");
+	for (size_t i = 0; i < node->schema.count; i++) {
+		const struct column *column = &node->schema.columns[i];
+		item(b, i);
+		column_as(b, s, column->name, value_type_of(schema_find(&node->inputs[0]->schema, column->name)), column);
+	}
+	from_input(b, s, node, 0);
+}
+
+void node_select(struct buf *b, const struct sql_style *s, const struct node *node)
+{
+	static void (*const write[NODE_KINDS])(struct buf *, const struct sql_style *, const struct node *) = {
+		[NODE_SOURCE] = select_source,       [NODE_CHANGE_SCHEMA] = select_change_schema, [NODE_AGGREGATE] = select_aggregate,
+		[NODE_DERIVE] = select_derive,       [NODE_FILTER] = select_filter,               [NODE_JOIN] = select_join,
+		[NODE_UNION] = select_union,         [NODE_SQL] = select_sql,                     [NODE_QUALITY] = select_quality,
+		[NODE_TARGET] = select_target,
+	};
+	write[node->kind](b, s, node);
+}
+
+static void mark(const struct job *job, const struct node *node, bool needed[JOB_MAX_NODES])
+{
+	size_t i = (size_t)(node - job->nodes);
+	if (needed[i])
+		return;
+	needed[i] = true;
+	for (size_t k = 0; k < node->input_count; k++)
+		mark(job, node->inputs[k], needed);
+}
+
+void node_chain(struct buf *b, const struct sql_style *s, const struct job *job, const struct node *last, bool with_last)
+{
+	bool needed[JOB_MAX_NODES] = {false}, first = true;
+	mark(job, last, needed);
+	needed[last - job->nodes] = !with_last;
+	for (size_t i = 0; i < job->node_count && !b->full; i++) {
+		const struct node *node = job->order[i];
+		if (!needed[node - job->nodes])
+			continue;
+		buf_str(b, first ? "WITH " : ", ");
+		first = false;
+		name(b, s, node->id);
+		buf_str(b, " AS (\n");
+		node_select(b, s, node);
+		buf_str(b, "\n)");
+	}
+	if (!first)
+		buf_char(b, '\n');
+	if (with_last)
+		node_select(b, s, last);
+}
+
+/* ---- checks ---- */
+
+/* The smallest text of the offending rows, so that the same data always shows the same one. */
+static void example(struct buf *b, const struct sql_style *s, const struct schema *schema, const struct names *only)
+{
+	bool first = true;
+	buf_str(b, "left(min(CAST(struct_pack(");
+	for (size_t i = 0; i < schema->count; i++) {
+		bool wanted = !only;
+		for (size_t k = 0; only && k < only->count; k++)
+			wanted |= strcmp(only->items[k], schema->columns[i].name) == 0;
+		if (!wanted)
+			continue;
+		buf_str(b, first ? "" : ", ");
+		first = false;
+		name(b, s, schema->columns[i].name);
+		buf_str(b, " := ");
+		name(b, s, schema->columns[i].name);
+	}
+	buf_str(b, ") AS VARCHAR)), 500)");
+}
+
+static void offending_rows(struct buf *b, const struct sql_style *s, const struct node *node)
+{
+	buf_str(b, "SELECT count(*), ");
+	example(b, s, &node->schema, NULL);
+	buf_str(b, "\nFROM ");
+	name(b, s, node->id);
+	buf_str(b, "\nWHERE ");
+}
+
+static void check_unique(struct buf *b, const struct sql_style *s, const struct node *node, const struct quality_check *c)
+{
+	buf_str(b, "SELECT CAST(coalesce(sum(\"n\"), 0) AS BIGINT), min(\"e\")\nFROM (\n    SELECT count(*) AS \"n\", ");
+	example(b, s, &node->schema, &c->columns);
+	buf_str(b, " AS \"e\"\n    FROM ");
+	name(b, s, node->id);
+	buf_str(b, "\n    GROUP BY ");
+	names(b, s, &c->columns, ", ");
+	buf_str(b, "\n    HAVING count(*) > 1\n) AS \"q\"");
+}
+
+static void check_sum(struct buf *b, const struct sql_style *s, const struct node *node, const struct quality_check *c)
+{
+	buf_str(b, "SELECT count(*), min(\"e\")\nFROM (\n    SELECT ");
+	if (c->columns.count) {
+		buf_str(b, "concat(");
+		example(b, s, &node->schema, &c->columns);
+		buf_str(b, ", ': ', ");
+	} else {
+		buf_str(b, "concat(");
+	}
+	buf_str(b, "CAST(sum(");
+	name(b, s, c->sum);
+	buf_str(b, ") AS VARCHAR)) AS \"e\"\n    FROM ");
+	name(b, s, node->id);
+	if (c->columns.count) {
+		buf_str(b, "\n    GROUP BY ");
+		names(b, s, &c->columns, ", ");
+	}
+	buf_str(b, "\n    HAVING sum(");
+	name(b, s, c->sum);
+	buf_str(b, ") IS DISTINCT FROM ");
+	expr_sql(b, &s->spelling, c->expr);
+	buf_str(b, "\n) AS \"q\"");
+}
+
+static void check_rows(struct buf *b, const struct sql_style *s, const struct node *node, const struct quality_check *c)
+{
+	buf_str(b, "SELECT CAST(CASE WHEN ");
+	if (c->min_rows >= 0)
+		buf_printf(b, "count(*) < %" PRId64, c->min_rows);
+	if (c->min_rows >= 0 && c->max_rows >= 0)
+		buf_str(b, " OR ");
+	if (c->max_rows >= 0)
+		buf_printf(b, "count(*) > %" PRId64, c->max_rows);
+	buf_str(b, " THEN 1 ELSE 0 END AS BIGINT), concat(count(*), ' rows')\nFROM ");
+	name(b, s, node->id);
+}
+
+void check_select(struct buf *b, const struct sql_style *s, const struct node *node, const struct quality_check *c)
+{
+	switch (c->kind) {
+	case CHECK_HOLDS:
+		offending_rows(b, s, node);
+		buf_char(b, '(');
+		expr_sql(b, &s->spelling, c->expr);
+		buf_str(b, ") IS NOT TRUE");
+		break;
+	case CHECK_NOT_NULL:
+		offending_rows(b, s, node);
+		names(b, s, &c->columns, " IS NULL OR ");
+		buf_str(b, " IS NULL");
+		break;
+	case CHECK_UNIQUE: check_unique(b, s, node, c); break;
+	case CHECK_SUM: check_sum(b, s, node, c); break;
+	default: check_rows(b, s, node, c); break;
+	}
+}
+
+static const char *joined(struct arena *arena, const struct names *list)
+{
+	struct buf AUTO_BUF text = {.ceiling = 300};
+	for (size_t i = 0; i < list->count; i++)
+		buf_printf(&text, "%s%s", i ? ", " : "", list->items[i]);
+	return arena_strdup(arena, text.data ? text.data : "");
+}
+
+const char *check_message(struct arena *arena, const struct quality_check *c)
+{
+	if (c->message)
+		return c->message;
+	switch (c->kind) {
+	case CHECK_HOLDS: return arena_printf(arena, tr("it does not hold that %.300s"), c->text);
+	case CHECK_NOT_NULL: return arena_printf(arena, tr("there is a null in %s"), joined(arena, &c->columns));
+	case CHECK_UNIQUE: return arena_printf(arena, tr("several rows have the same %s"), joined(arena, &c->columns));
+	case CHECK_SUM: return arena_printf(arena, tr("the sum of %s is not %s"), c->sum, c->text);
+	default: break;
+	}
+	if (c->min_rows >= 0 && c->max_rows >= 0)
+		return arena_printf(arena, tr("expected %lld to %lld rows"), (long long)c->min_rows, (long long)c->max_rows);
+	if (c->min_rows >= 0)
+		return arena_printf(arena, tr("expected at least %lld rows"), (long long)c->min_rows);
+	return arena_printf(arena, tr("expected at most %lld rows"), (long long)c->max_rows);
+}
