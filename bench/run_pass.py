@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times one whole pass, `pregao run`, against the same pass in Python (baseline.py), side by side on this machine.
 
-A stand-in for B3's service on loopback serves made-up portfolios to all of them. They run in turn, A B C A B C, each time into a
+A stand-in for B3's service on loopback serves made-up portfolios to all of them. They run in turn, A B C B C A, each time into a
 fresh lake, so that what slows the machine slows them all; the ratio is the median of the ratios within each round. Every run must
 end well and publish the expected number of partitions, and the lakes are compared row by row once, before anything is timed.
 
@@ -90,9 +90,11 @@ def run_rounds(commands, count, rounds, work, options):
         compare(commands, indices, url, work, options)
         costs = {name: [] for name in commands}
         for number in range(rounds):
-            for name, command in commands.items():
+            first = number % len(commands)  # who goes first changes, so that no one always follows the same neighbour
+            for name in [*commands][first:] + [*commands][:first]:
                 lake = work / f"lake-{count}-{number}-{len(name)}"
-                costs[name].append(time_pass(name, command(indices, url, lake), lake, work, expected(indices, options.stocks)))
+                cost = time_pass(name, commands[name](indices, url, lake), lake, work, expected(indices, options.stocks))
+                costs[name].append(cost)
         trees = {name: tree_peak_mb(command(indices, url, work / f"tree-{count}-{len(name)}"), work) for name, command in commands.items()}
     result = {"indices": count, "stocks": options.stocks, "partitions": expected(indices, options.stocks), "rounds": rounds, "programs": {}}
     for name, runs in costs.items():
