@@ -137,18 +137,22 @@ static int split_pages(struct portfolio_draft *d, struct slice text, struct page
 		slice_cut(&text, RECORD_SEPARATOR);
 	while (text.n) {
 		struct slice one = slice_cut(&text, RECORD_SEPARATOR);
-		struct page *page = &ret->items[ret->count];
-		*page = (struct page){.text = one, .offset = (size_t)(one.p - begin) + d->skipped, .line = line, .number = (int64_t)ret->count + 1};
 		if (ret->count == PORTFOLIO_PAGES_MAX) {
 			err_set(e, ERR_INPUT, "more than %d pages", PORTFOLIO_PAGES_MAX);
-			return refused(e, "too_large", place_of(page, "\"page\"", false));
+			return refused(e, "too_large", (struct place){line + 1, 0, (int64_t)d->skipped + (one.p - begin)});
 		}
+		struct page *page = &ret->items[ret->count];
+		*page = (struct page){.text = one, .offset = (size_t)(one.p - begin) + d->skipped, .line = line, .number = (int64_t)ret->count + 1};
 		ret->count++;
 		int rc = parse_page(d, page, e);
 		if (rc != OK)
 			return rc;
 		for (size_t i = 0; i < one.n; i++)
 			line += one.p[i] == '\n';
+	}
+	if (!ret->count) {
+		err_set(e, ERR_INPUT, "found the beginning of a JSON text sequence without a page in it");
+		return refused(e, "bad_json", (struct place){1, 1, (int64_t)d->skipped});
 	}
 	return OK;
 }
