@@ -38,7 +38,7 @@ static void system_sleep_us(struct clock *c, int64_t us)
 {
 	if (us <= 0)
 		return;
-	struct timespec t = { .tv_sec = us / US_PER_SECOND, .tv_nsec = us % US_PER_SECOND * 1000 };
+	struct timespec t = {.tv_sec = us / US_PER_SECOND, .tv_nsec = us % US_PER_SECOND * 1000};
 	nanosleep(&t, NULL);
 }
 
@@ -47,7 +47,7 @@ static const struct clock_ops system_ops = {
 	.monotonic_us = system_monotonic_us,
 	.sleep_us = system_sleep_us,
 };
-struct clock clock_system = { &system_ops };
+struct clock clock_system = {&system_ops};
 
 static int64_t fake_now_us(struct clock *c)
 {
@@ -71,7 +71,7 @@ static const struct clock_ops fake_ops = {
 
 void clock_fake_init(struct clock_fake *fake, int64_t now_us)
 {
-	*fake = (struct clock_fake){ .clock = { &fake_ops }, .now = now_us };
+	*fake = (struct clock_fake){.clock = {&fake_ops}, .now = now_us};
 }
 
 /* Division that rounds down, also before 1970. */
@@ -80,15 +80,20 @@ static int64_t floor_div(int64_t a, int64_t b)
 	return a / b - (a % b < 0);
 }
 
+static int64_t floor_rest(int64_t a, int64_t b)
+{
+	return a % b < 0 ? a % b + b : a % b;
+}
+
 const char *time_format_utc(int64_t us, char buf[TIME_TEXT_SIZE])
 {
 	int64_t seconds = floor_div(us, US_PER_SECOND);
 	int64_t days = floor_div(seconds, SECONDS_PER_DAY);
-	int64_t of_day = seconds - days * SECONDS_PER_DAY;
+	int64_t of_day = floor_rest(seconds, SECONDS_PER_DAY);
 	char date[DATE_TEXT_SIZE];
 	snprintf(buf, TIME_TEXT_SIZE, "%sT%02d:%02d:%02d.%06dZ", date_format((int32_t)days, date),
 		 (int)(of_day / 3600), (int)(of_day / 60 % 60), (int)(of_day % 60),
-		 (int)(us - seconds * US_PER_SECOND));
+		 (int)floor_rest(us, US_PER_SECOND));
 	return buf;
 }
 
@@ -103,11 +108,11 @@ int time_parse_utc(const char *text, int64_t *ret_us)
 			return ERR_INPUT;
 	int32_t days;
 	int64_t hour, minute, second, micro;
-	if (!date_parse_iso((struct slice){ s.p, 10 }, &days) ||
-	    !int64_parse((struct slice){ s.p + 11, 2 }, &hour) ||
-	    !int64_parse((struct slice){ s.p + 14, 2 }, &minute) ||
-	    !int64_parse((struct slice){ s.p + 17, 2 }, &second) ||
-	    !int64_parse((struct slice){ s.p + 20, 6 }, &micro) || hour > 23 || minute > 59 ||
+	if (!date_parse_iso((struct slice){s.p, 10}, &days) ||
+	    !int64_parse((struct slice){s.p + 11, 2}, &hour) ||
+	    !int64_parse((struct slice){s.p + 14, 2}, &minute) ||
+	    !int64_parse((struct slice){s.p + 17, 2}, &second) ||
+	    !int64_parse((struct slice){s.p + 20, 6}, &micro) || hour > 23 || minute > 59 ||
 	    second > 59)
 		return ERR_INPUT;
 	*ret_us = ((days * SECONDS_PER_DAY) + hour * 3600 + minute * 60 + second) * US_PER_SECOND +

@@ -109,14 +109,14 @@ static void replace(struct conf *c, size_t at, struct conf_value *by)
 {
 	conf_value_clear(&c->values[at]);
 	c->values[at] = *by;
-	*by = (struct conf_value){ 0 };
+	*by = (struct conf_value){0};
 }
 
 int conf_set(struct conf *c, const char *section, const char *key, const char *value,
 	     const char *origin, struct err *e)
 {
 	size_t at;
-	struct conf_value v = { 0 };
+	struct conf_value v = {0};
 	if (!find(c, section, key, &at))
 		return unknown(c, section, key, e);
 	int rc = conf_value_set(&v, &c->options[at], value, origin, e);
@@ -195,7 +195,7 @@ static int take(void *user, const char *section, const char *key, const char *va
 	}
 	const struct conf_option *o = &r->conf->options[at];
 	struct conf_value *v = &r->values[at];
-	AUTO_BUF struct buf origin = { 0 }, joined = { 0 };
+	AUTO_BUF struct buf origin = {0}, joined = {0};
 	buf_printf(&origin, "%s:%" PRId64, r->name, r->line);
 	if (v->text && o->type != CONF_LIST) {
 		stop(r,
@@ -216,10 +216,11 @@ static int take(void *user, const char *section, const char *key, const char *va
 int conf_load_bytes(struct conf *c, const char *name, struct slice bytes, struct err *e)
 {
 	struct err own = ERR_INIT;
-	struct reading r = { .conf = c, .name = name, .rest = bytes, .err = e ? e : &own };
+	struct reading r = {.conf = c, .name = name, .rest = bytes, .err = e ? e : &own};
 	r.values = NEW_ARRAY(c->count, struct conf_value);
 	int wrong_line = ini_parse_stream(next_line, &r, take, &r);
-	if (r.rc == OK && wrong_line != 0) {
+	/* inih reads on after a line that it does not understand; what went wrong further down is then no news. */
+	if (wrong_line != 0 && (r.rc == OK || wrong_line < r.line)) {
 		r.line = wrong_line > 0 ? wrong_line : 0;
 		stop(&r,
 		     err_set(r.err, ERR_USAGE,
@@ -234,7 +235,7 @@ int conf_load_bytes(struct conf *c, const char *name, struct slice bytes, struct
 
 int conf_load_file(struct conf *c, const char *path, struct err *e)
 {
-	AUTO_BUF struct buf bytes = { 0 };
+	AUTO_BUF struct buf bytes = {0};
 	int rc = file_read(path, FILE_CEILING_BYTES, &bytes, e);
 	return rc < 0 ? rc : conf_load_bytes(c, path, buf_slice(&bytes), e);
 }

@@ -13,24 +13,24 @@ static bool bytes_parse(struct slice s, int64_t *ret)
 		const char *name;
 		int64_t bytes;
 	} units[] = {
-		{ "", 1 },
-		{ "B", 1 },
-		{ "KiB", INT64_C(1) << 10 },
-		{ "MiB", INT64_C(1) << 20 },
-		{ "GiB", INT64_C(1) << 30 },
-		{ "TiB", INT64_C(1) << 40 },
-		{ "kB", INT64_C(1000) },
-		{ "MB", INT64_C(1000000) },
-		{ "GB", INT64_C(1000000000) },
-		{ "TB", INT64_C(1000000000000) },
+		{"", 1},
+		{"B", 1},
+		{"KiB", INT64_C(1) << 10},
+		{"MiB", INT64_C(1) << 20},
+		{"GiB", INT64_C(1) << 30},
+		{"TiB", INT64_C(1) << 40},
+		{"kB", INT64_C(1000)},
+		{"MB", INT64_C(1000000)},
+		{"GB", INT64_C(1000000000)},
+		{"TB", INT64_C(1000000000000)},
 	};
 	size_t digits = 0;
 	while (digits < s.n && s.p[digits] >= '0' && s.p[digits] <= '9')
 		digits++;
 	int64_t number;
-	if (!int64_parse((struct slice){ s.p, digits }, &number))
+	if (!int64_parse((struct slice){s.p, digits}, &number))
 		return false;
-	struct slice unit = slice_trim((struct slice){ s.p + digits, s.n - digits });
+	struct slice unit = slice_trim((struct slice){s.p + digits, s.n - digits});
 	for (size_t i = 0; i < ARRAY_LEN(units); i++)
 		if (slice_is(unit, units[i].name))
 			return !__builtin_mul_overflow(number, units[i].bytes, ret);
@@ -40,10 +40,10 @@ static bool bytes_parse(struct slice s, int64_t *ret)
 static bool bool_parse(struct slice s, int64_t *ret)
 {
 	static const char *const words[][2] = {
-		{ "no", "yes" },
-		{ "false", "true" },
-		{ "off", "on" },
-		{ "0", "1" },
+		{"no", "yes"},
+		{"false", "true"},
+		{"off", "on"},
+		{"0", "1"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		for (int64_t value = 0; value < 2; value++)
@@ -144,5 +144,5 @@ void conf_value_clear(struct conf_value *v)
 	free(v->list);
 	free(v->list_text);
 	free(v->origin);
-	*v = (struct conf_value){ 0 };
+	*v = (struct conf_value){0};
 }

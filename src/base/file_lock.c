@@ -21,8 +21,7 @@ static pid_t read_holder(int fd)
 	char text[PID_TEXT_MAX];
 	ssize_t n = pread(fd, text, sizeof(text), 0);
 	int64_t pid;
-	if (n < 2 || text[n - 1] != '\n' ||
-	    !int64_parse((struct slice){ text, (size_t)n - 1 }, &pid))
+	if (n < 2 || text[n - 1] != '\n' || !int64_parse((struct slice){text, (size_t)n - 1}, &pid))
 		return 0;
 	return pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
 }

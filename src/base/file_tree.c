@@ -225,7 +225,7 @@ int file_walk(const char *dir, int (*fn)(void *, const char *, int64_t), void *c
 		err_errno(e, errno, "cannot read the folder");
 		return err_where(e, dir);
 	}
-	struct walk w = { .root = dir, .fn = fn, .ctx = ctx, .e = e };
+	struct walk w = {.root = dir, .fn = fn, .ctx = ctx, .e = e};
 	int rc = walk_folder(&w, fd, 0);
 	buf_free(&w.path);
 	return rc;

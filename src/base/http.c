@@ -7,7 +7,7 @@ void http_response_clear(struct http_response *r)
 {
 	buf_free(&r->body);
 	buf_free(&r->headers);
-	*r = (struct http_response){ .retry_after_us = -1 };
+	*r = (struct http_response){.retry_after_us = -1};
 }
 
 const char *http_header(const struct http_response *r, const char *name, char *out, size_t size)

@@ -89,7 +89,7 @@ struct exchange {
 static bool is_loopback(const char *host)
 {
 	unsigned char v4[4], v6[16];
-	static const unsigned char v6_loopback[16] = { [15] = 1 };
+	static const unsigned char v6_loopback[16] = {[15] = 1};
 	char inner[48];
 	if (strcasecmp(host, "localhost") == 0)
 		return true;
@@ -144,7 +144,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
 {
 	struct exchange *x = ctx;
 	struct buf *out = &x->response->headers;
-	struct slice value = { bytes, size * n };
+	struct slice value = {bytes, size * n};
 	while (value.n && (value.p[value.n - 1] == '\r' || value.p[value.n - 1] == '\n'))
 		value.n--;
 	if (slice_starts(value, "HTTP/")) { /* another response: what came before was 1xx */
@@ -244,7 +244,7 @@ static int64_t deadline_us(const struct http_request *q)
 static CURLcode set_options(CURL *easy, struct exchange *x, bool loopback, char *message)
 {
 	const struct http_request *q = x->request;
-	struct set s = { easy, CURLE_OK };
+	struct set s = {easy, CURLE_OK};
 	set_pointer(&s, CURLOPT_ERRORBUFFER, message);
 	set_long(&s, CURLOPT_NOSIGNAL, 1);
 	set_long(&s, CURLOPT_FOLLOWLOCATION, 0);
@@ -381,7 +381,7 @@ static int curl_request(struct http *http, const struct http_request *q, struct 
 	if (rc == OK)
 		rc = make_headers(q, &headers, e);
 	if (rc == OK) {
-		struct exchange x = { .request = q, .response = ret };
+		struct exchange x = {.request = q, .response = ret};
 		rc = exchange(h, u, headers, &x, loopback, e);
 		/* The handle must not keep pointers to what is about to go. */
 		curl.easy_reset(h->easy);

@@ -43,7 +43,7 @@ static void *run(void *arg)
 int parallel_for(size_t n, int threads, int (*fn)(void *, size_t, struct err *), void *ctx,
 		 struct err *e)
 {
-	struct work w = { .fn = fn, .ctx = ctx, .n = n, .mutex = PTHREAD_MUTEX_INITIALIZER };
+	struct work w = {.fn = fn, .ctx = ctx, .n = n, .mutex = PTHREAD_MUTEX_INITIALIZER};
 	pthread_t others[THREADS_MAX];
 	size_t wanted = threads > 1 ? (size_t)threads - 1 : 0;
 	if (wanted > THREADS_MAX)

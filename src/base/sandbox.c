@@ -9,7 +9,7 @@
 
 int sandbox_enter(const struct sandbox *s, int max_abi, struct sandbox_report *ret, struct err *e)
 {
-	struct sandbox_report report = { 0 };
+	struct sandbox_report report = {0};
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return err_errno(e, errno, "cannot give up new privileges");
 	/* Nobody of the same user may look into this process, or read its memory from a core. */

@@ -78,8 +78,8 @@ static int add_path(int ruleset, const struct sandbox *s, const struct sandbox_p
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return OK;
 	struct stat st;
-	struct path_beneath_attr rule = { .allowed_access = granted(s, p->access) & known,
-					  .parent_fd = fd };
+	struct path_beneath_attr rule = {.allowed_access = granted(s, p->access) & known,
+					 .parent_fd = fd};
 	int errnum = 0;
 	if (fd < 0 || fstat(fd, &st) != 0)
 		errnum = errno;
@@ -120,7 +120,7 @@ int landlock_enter(const struct sandbox *s, int max_abi, int *ret_abi, struct er
 	*ret_abi = abi;
 	if (abi == 0) /* not built in, or not switched on: the report says so */
 		return OK;
-	struct ruleset_attr attr = { .handled_access_fs = known_rights(abi) };
+	struct ruleset_attr attr = {.handled_access_fs = known_rights(abi)};
 	if (abi >= 4 && !s->network)
 		attr.handled_access_net = NET_BIND_TCP | NET_CONNECT_TCP;
 	if (abi >= 6 && !s->exec)

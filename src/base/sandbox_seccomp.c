@@ -159,7 +159,7 @@ static int deny_execution(scmp_filter_ctx filter)
  * reading, or for neither (access mode 3). Opening for writing it does confine. */
 static int deny_truncate(scmp_filter_ctx filter)
 {
-	static const scmp_datum_t modes[] = { O_RDONLY, 3 };
+	static const scmp_datum_t modes[] = {O_RDONLY, 3};
 	const scmp_datum_t mask = O_TRUNC | O_ACCMODE;
 	int rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), CALL(truncate), 0);
 	/* Its flags lie in memory too. */

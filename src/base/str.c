@@ -9,7 +9,7 @@
 
 struct slice slice_of(const char *s)
 {
-	return (struct slice){ s, s ? strlen(s) : 0 };
+	return (struct slice){s, s ? strlen(s) : 0};
 }
 
 bool slice_eq(struct slice a, struct slice b)
@@ -195,7 +195,7 @@ char *buf_take(struct buf *b)
 
 struct slice buf_slice(const struct buf *b)
 {
-	return (struct slice){ b->data, b->len };
+	return (struct slice){b->data, b->len};
 }
 
 /* The length of the UTF-8 character at p, 0 when there is none (RFC 3629, table 3-7 of the Unicode standard). */
@@ -233,7 +233,7 @@ void buf_latin1(struct buf *b, const char *p, size_t n)
 		unsigned char c = (unsigned char)p[i];
 		if (c < 0x80)
 			continue;
-		char two[2] = { (char)(0xC0 | c >> 6), (char)(0x80 | (c & 0x3F)) };
+		char two[2] = {(char)(0xC0 | c >> 6), (char)(0x80 | (c & 0x3F))};
 		buf_add(b, p + from, i - from);
 		buf_add(b, two, 2);
 		from = i + 1;

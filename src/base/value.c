@@ -20,7 +20,7 @@ static bool is_leap(int64_t year)
 
 bool date_make(int year, int month, int day, int32_t *ret_days)
 {
-	static const unsigned char lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	static const unsigned char lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	if (month < 1 || month > 12 || day < 1)
 		return false;
 	if (day > lengths[month - 1] + (month == 2 && is_leap(year)))
@@ -185,20 +185,20 @@ bool duration_parse(struct slice s, int64_t *ret_us)
 		const char *name;
 		int64_t us;
 	} units[] = {
-		{ "ms", 1000 },
-		{ "s", 1000000 },
-		{ "m", INT64_C(60) * 1000000 },
-		{ "h", INT64_C(3600) * 1000000 },
-		{ "d", INT64_C(86400) * 1000000 },
-		{ "", 1000000 },
+		{"ms", 1000},
+		{"s", 1000000},
+		{"m", INT64_C(60) * 1000000},
+		{"h", INT64_C(3600) * 1000000},
+		{"d", INT64_C(86400) * 1000000},
+		{"", 1000000},
 	};
 	size_t n = 0;
 	while (n < s.n && is_digit(s.p[n]))
 		n++;
 	int64_t number;
-	if (!int64_parse((struct slice){ s.p, n }, &number))
+	if (!int64_parse((struct slice){s.p, n}, &number))
 		return false;
-	struct slice unit = { s.p + n, s.n - n };
+	struct slice unit = {s.p + n, s.n - n};
 	for (size_t i = 0; i < ARRAY_LEN(units); i++)
 		if (slice_is(unit, units[i].name)) {
 			int64_t us;

@@ -14,15 +14,15 @@ static const struct {
 	const char *name;
 	size_t width_bytes;
 } types[] = {
-	[COL_BOOLEAN] = { "BOOLEAN", 1 },
-	[COL_INTEGER] = { "INTEGER", 4 },
-	[COL_BIGINT] = { "BIGINT", 8 },
-	[COL_HUGEINT] = { "HUGEINT", 16 },
-	[COL_DOUBLE] = { "DOUBLE", 8 },
-	[COL_DECIMAL] = { "DECIMAL", 0 },
-	[COL_DATE] = { "DATE", 4 },
-	[COL_TIMESTAMP] = { "TIMESTAMP", 8 },
-	[COL_TEXT] = { "VARCHAR", sizeof(struct slice) },
+	[COL_BOOLEAN] = {"BOOLEAN", 1},
+	[COL_INTEGER] = {"INTEGER", 4},
+	[COL_BIGINT] = {"BIGINT", 8},
+	[COL_HUGEINT] = {"HUGEINT", 16},
+	[COL_DOUBLE] = {"DOUBLE", 8},
+	[COL_DECIMAL] = {"DECIMAL", 0},
+	[COL_DATE] = {"DATE", 4},
+	[COL_TIMESTAMP] = {"TIMESTAMP", 8},
+	[COL_TEXT] = {"VARCHAR", sizeof(struct slice)},
 };
 #define PRECISION_MAX   38
 #define PRECISION_IN_64 18 /* digits that an int64 holds whatever they are */
@@ -42,7 +42,7 @@ static bool parse_digits(struct slice s, int *ret_precision, int *ret_scale)
 {
 	if (!slice_starts(s, "(") || !slice_ends(s, ")"))
 		return false;
-	struct slice scale = { s.p + 1, s.n - 2 };
+	struct slice scale = {s.p + 1, s.n - 2};
 	struct slice precision = slice_trim(slice_cut(&scale, ','));
 	int64_t p, n;
 	if (!int64_parse(precision, &p) || !int64_parse(slice_trim(scale), &n))
@@ -67,8 +67,7 @@ int column_type_parse(const char *text, struct column *ret, struct err *e)
 	}
 	if (slice_starts(s, "DECIMAL")) {
 		size_t n = strlen("DECIMAL");
-		if (parse_digits((struct slice){ s.p + n, s.n - n }, &ret->precision,
-				 &ret->scale)) {
+		if (parse_digits((struct slice){s.p + n, s.n - n}, &ret->precision, &ret->scale)) {
 			ret->type = COL_DECIMAL;
 			return OK;
 		}
