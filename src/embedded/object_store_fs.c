@@ -149,12 +149,9 @@ pending_fail_source(struct pending *p, int errnum)
 
 /* Writes bytes, or the rest of source_fd when that is not -1, into a synced file in scratch/. */
 static int
-stage(struct fs *f, struct slice bytes, int source_fd, char name[STAGED_SIZE])
+stage(struct fs *f, int scratch_fd, struct slice bytes, int source_fd, char name[STAGED_SIZE])
 {
-	int scratch_fd, fd, errnum = open_scratch(f, &scratch_fd);
-	if (errnum)
-		return errnum;
-	errnum = create_staged(f, scratch_fd, name, &fd);
+	int fd, errnum = create_staged(f, scratch_fd, name, &fd);
 	if (errnum == 0) {
 		errnum = source_fd >= 0 ? copy_all(source_fd, fd) : write_all(fd, bytes.p, bytes.n);
 		if (errnum == 0 && fsync(fd) != 0)
@@ -166,7 +163,6 @@ stage(struct fs *f, struct slice bytes, int source_fd, char name[STAGED_SIZE])
 	}
 	if (errnum)
 		name[0] = '\0';
-	close(scratch_fd);
 	return errnum;
 }
 
@@ -180,7 +176,7 @@ can_rename(const struct fs *f, const char *path, const struct stat *opened)
 }
 
 static int
-stage_file(struct fs *f, struct pending *p, bool may_rename)
+stage_file(struct fs *f, int scratch_fd, struct pending *p, bool may_rename)
 {
 	const char *path = p->item->path;
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -193,7 +189,7 @@ stage_file(struct fs *f, struct pending *p, bool may_rename)
 	else if (may_rename && can_rename(f, path, &st))
 		errnum = fsync(fd) == 0 ? 0 : errno;
 	else
-		errnum = stage(f, (struct slice){ 0 }, fd, p->staged);
+		errnum = stage(f, scratch_fd, (struct slice){ 0 }, fd, p->staged);
 	if (rc == OK && errnum)
 		rc = pending_fail(f, p, errnum);
 	close(fd);
@@ -202,6 +198,7 @@ stage_file(struct fs *f, struct pending *p, bool may_rename)
 
 struct put_context {
 	struct fs *fs;
+	int scratch_fd;
 	struct pending *pending;
 };
 
@@ -217,9 +214,9 @@ stage_one(void *ctx, size_t i, struct err *e)
 		*p->err = (struct err)ERR_INIT;
 		p->item->code = refuse_reserved(c->fs, p->item->key, p->err);
 	} else if (p->item->path) {
-		(void)stage_file(c->fs, p, true);
+		(void)stage_file(c->fs, c->scratch_fd, p, true);
 	} else {
-		int errnum = stage(c->fs, p->item->bytes, -1, p->staged);
+		int errnum = stage(c->fs, c->scratch_fd, p->item->bytes, -1, p->staged);
 		if (errnum)
 			(void)pending_fail(c->fs, p, errnum);
 	}
@@ -295,32 +292,42 @@ rename_pending(struct fs *f, struct pending *p, int scratch_fd, struct open_fold
 	/* Same device, yet no rename: a bind mount, or Landlock without REFER. */
 	if (errnum != EXDEV)
 		return errnum;
-	if (stage_file(f, p, false) != OK)
+	if (stage_file(f, scratch_fd, p, false) != OK)
 		return 0;
 	return rename_to_key(f, scratch_fd, p->staged, item->key, item->if_absent, o);
 }
 
 static void
-rename_all(struct fs *f, struct pending *pending, size_t n, struct fs_folders *ways)
+rename_all(struct put_context *c, size_t n, struct fs_folders *ways)
 {
-	int scratch_fd, none = open_scratch(f, &scratch_fd);
 	struct open_folder o = { .fd = -1 };
 	for (size_t i = 0; i < n; i++) {
-		struct pending *p = &pending[i];
+		struct pending *p = &c->pending[i];
 		if (p->err)
 			continue;
-		int errnum = none ? none : rename_pending(f, p, scratch_fd, &o);
-		if (errnum && p->staged[0] && !none)
-			unlinkat(scratch_fd, p->staged, 0);
+		int errnum = rename_pending(c->fs, p, c->scratch_fd, &o);
+		if (errnum && p->staged[0])
+			unlinkat(c->scratch_fd, p->staged, 0);
 		if (errnum)
-			(void)pending_fail(f, p, errnum);
+			(void)pending_fail(c->fs, p, errnum);
 		/* The whole way: a folder on it may have been made a moment ago by somebody who has not synced it yet. */
 		if (!p->err)
 			fs_folders_add_way(ways, p->item->key);
 	}
 	open_folder_close(&o);
-	if (!none)
-		close(scratch_fd);
+}
+
+static int
+put_all(struct put_context *c, size_t n, struct err *e)
+{
+	struct fs_folders ways = { 0 };
+	int rc = parallel_for(n, THREADS, stage_one, c, e);
+	if (rc == OK)
+		rename_all(c, n, &ways);
+	if (rc == OK)
+		rc = fs_folders_sync(c->fs->root_fd, &ways, e);
+	fs_folders_free(&ways);
+	return rc ? err_where(e, c->fs->root) : OK;
 }
 
 static int
@@ -330,30 +337,29 @@ fs_put_many(struct object_store *s, struct object_put *items, size_t n, struct e
 	AUTO_FREE struct pending *pending = NEW_ARRAY(n, struct pending);
 	for (size_t i = 0; i < n; i++)
 		pending[i].item = &items[i];
-	struct put_context c = { f, pending };
-	int rc = parallel_for(n, THREADS, stage_one, &c, e);
-	struct fs_folders ways = { 0 };
-	if (rc == OK)
-		rename_all(f, pending, n, &ways);
-	int sync_rc = fs_folders_sync(f->root_fd, &ways, e);
-	if (sync_rc) {
-		err_where(e, f->root);
-		rc = sync_rc;
+	struct put_context c = { .fs = f, .pending = pending };
+	int rc, errnum = open_scratch(f, &c.scratch_fd);
+	if (errnum) {
+		rc = fail(f, FS_SCRATCH, errnum, WRITING, e);
+	} else {
+		rc = put_all(&c, n, e);
+		close(c.scratch_fd);
 	}
-	fs_folders_free(&ways);
-	bool told = rc != OK;
+	/* What failed for all is worse than what failed for one: it is told first. */
+	int first = rc;
 	for (size_t i = 0; i < n; i++) {
-		if (!pending[i].err && rc)
+		if (!pending[i].err) {
 			items[i].code = rc;
-		if (pending[i].err && !told) {
+			continue;
+		}
+		if (first == OK) {
+			first = items[i].code;
 			if (e)
 				*e = *pending[i].err;
-			rc = items[i].code;
-			told = true;
 		}
 		free(pending[i].err);
 	}
-	return rc;
+	return first;
 }
 
 /* -- reading ---------------------------------------------------------------------------------------------------------- */
@@ -555,17 +561,19 @@ fs_copy(struct object_store *s, const char *from, const char *to, struct err *e)
 	int errnum = open_object(f, from, &fd, &st);
 	if (errnum)
 		return fail(f, from, errnum, READING, e);
-	char staged[STAGED_SIZE];
-	errnum = stage(f, (struct slice){ 0 }, fd, staged);
-	close(fd);
-	if (errnum == 0 && (errnum = open_scratch(f, &scratch_fd)) == 0) {
+	errnum = open_scratch(f, &scratch_fd);
+	if (errnum == 0) {
+		char staged[STAGED_SIZE];
 		struct open_folder o = { .fd = -1 };
-		errnum = rename_to_key(f, scratch_fd, staged, to, false, &o);
-		open_folder_close(&o);
-		if (errnum)
+		errnum = stage(f, scratch_fd, (struct slice){ 0 }, fd, staged);
+		if (errnum == 0)
+			errnum = rename_to_key(f, scratch_fd, staged, to, false, &o);
+		if (errnum && staged[0])
 			unlinkat(scratch_fd, staged, 0);
+		open_folder_close(&o);
 		close(scratch_fd);
 	}
+	close(fd);
 	if (errnum)
 		return fail(f, to, errnum, WRITING, e);
 	struct fs_folders way = { 0 };
@@ -632,19 +640,39 @@ sweep_one(void *ctx, const char *name, int64_t size_bytes)
 	return OK;
 }
 
+static void
+sweep(struct fs *f)
+{
+	struct err ignored = ERR_INIT;
+	int rc = file_walk(f->scratch, sweep_one, f, &ignored);
+	(void)rc; /* what cannot be swept today is swept another time */
+}
+
 static int
 make_folders(const struct fs *f, struct err *e)
 {
 	int rc = file_mkdirs(f->scratch, true, e);
-	if (rc == OK) {
-		AUTO_BUF struct buf state = { 0 };
-		buf_printf(&state, "%s/" FS_STATE, f->root);
-		rc = file_mkdirs(state.data, true, e);
+	if (rc)
+		return rc;
+	AUTO_BUF struct buf state = { 0 };
+	buf_printf(&state, "%s/" FS_STATE, f->root);
+	return file_mkdirs(state.data, true, e);
+}
+
+static int
+open_root(struct fs *f, bool create, struct err *e)
+{
+	int rc = create ? make_folders(f, e) : OK;
+	if (rc)
+		return rc;
+	f->root_fd = open(f->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->root_fd < 0) {
+		err_errno(e, errno, "Cannot open the lake's folder");
+		return err_where(e, f->root);
 	}
-	struct err ignored = ERR_INIT;
-	if (rc == OK && file_walk(f->scratch, sweep_one, (void *)f, &ignored) != OK)
-		rc = OK; /* next time */
-	return rc;
+	if (create)
+		sweep(f);
+	return OK;
 }
 
 int
@@ -663,14 +691,7 @@ object_store_fs_open(const char *root, bool create, struct object_store **ret, s
 	f->root_fd = -1;
 	if (getrandom(&f->nonce, sizeof(f->nonce), 0) != (ssize_t)sizeof(f->nonce))
 		f->nonce = (uint64_t)clock_now_us(&clock_system) ^ (uint64_t)getpid() << 40;
-	int rc = create ? make_folders(f, e) : OK;
-	if (rc == OK) {
-		f->root_fd = open(f->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (f->root_fd < 0) {
-			err_errno(e, errno, "Cannot open the lake's folder");
-			rc = err_where(e, f->root);
-		}
-	}
+	int rc = open_root(f, create, e);
 	if (rc) {
 		fs_free(&f->store);
 		return rc;
