@@ -91,15 +91,6 @@ show_json(const struct job *job, const struct job_node_info *nodes, size_t count
 	fputs(b.data, stdout);
 }
 
-static bool
-has_node(const struct job_node_info *nodes, size_t count, const char *id)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(nodes[i].id, id) == 0)
-			return true;
-	return false;
-}
-
 int
 cmd_job_show(struct cli *cli)
 {
@@ -113,8 +104,8 @@ cmd_job_show(struct cli *cli)
 	const char *only = cli_value(cli, OPT_NODE);
 	const struct column *columns;
 	size_t column_count;
-	if (only && !has_node(nodes, count, only))
-		return job_schema(job, only, &columns, &column_count, &e), cli_fail(cli, &e);
+	if (only && job_schema(job, only, &columns, &column_count, &e) != 0)
+		return cli_fail(cli, &e);
 	if (cli->format == FORMAT_JSON) {
 		show_json(job, nodes, count, only);
 		return EXIT_DONE;
