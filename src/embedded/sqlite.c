@@ -371,9 +371,11 @@ prepare_connection(struct sqlite *s, const struct sqlite_options *o, struct err 
 	if (rc)
 		return rc;
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
-	if (o->keep_log)
-		sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
-	return OK;
+	if (!o->keep_log)
+		return OK;
+	/* The next to open reads the whole log again, so it must not grow as long as usual (1000 pages). */
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+	return sqlite_exec(s, "PRAGMA wal_autocheckpoint = 250", e);
 }
 
 static int

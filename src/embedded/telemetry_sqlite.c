@@ -12,7 +12,7 @@
 #define KEEP_MAX       1024    /* records kept while somebody else holds the file; then they are dropped */
 #define QUIET_US       100000  /* after that long without a write the next record is written at once */
 #define BUSY_WAIT_MS   250     /* longer than any write of ours takes, shorter than anybody would notice */
-#define TRIM_EVERY     64      /* writes */
+#define TRIM_SHARE     16      /* of max_bytes: after that much has been written the file's size is looked at */
 #define MAX_BYTES_LEAST 262144
 #define TEXT_MAX       8192    /* bytes of one text */
 #define FIELDS_MAX     32768   /* bytes of one event's fields */
@@ -252,11 +252,14 @@ telemetry_sqlite_flush(struct telemetry_sqlite *t)
 		t->dropped_told = t->dropped;
 	else
 		t->dropped += (int64_t)t->count;
+	t->unseen_bytes += (int64_t)arena_bytes(t->arena);
 	t->count = 0;
 	arena_free(t->arena);
 	t->arena = arena_new();
-	if (rc == OK && ++t->writes % TRIM_EVERY == 0)
+	if (rc == OK && t->unseen_bytes > t->max_bytes / TRIM_SHARE) {
 		telemetry_sqlite_trim(t);
+		t->unseen_bytes = 0;
+	}
 }
 
 /* Room for a record; the lock is held from here to record_end. */
@@ -383,6 +386,9 @@ telemetry_sqlite_free(struct telemetry *telemetry)
 {
 	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
 	telemetry_sqlite_flush(t);
+	/* Also by processes that write little: together they write much. */
+	if (t->db && !t->db->read_only)
+		telemetry_sqlite_trim(t);
 	sqlite_close(t->db);
 	pthread_mutex_destroy(&t->lock);
 	arena_free(t->arena);

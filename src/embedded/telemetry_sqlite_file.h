@@ -35,7 +35,7 @@ struct telemetry_sqlite {
 	size_t count, cap;
 	struct arena *arena;
 	int64_t flushed_us;     /* monotonic */
-	int64_t writes;
+	int64_t unseen_bytes;   /* written since the file's size was last looked at */
 	int64_t dropped, dropped_told;
 	int mirror_fd;
 	enum log_level mirror_least;
