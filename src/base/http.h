@@ -32,7 +32,8 @@ struct http_ops {
 	/* ret is zeroed or used before; what it held is given back. Any status is a success of the exchange. ERR_RETRY when the connection failed, was cut, or timed out; ERR_LIMIT when
 	 * the body passed its ceiling; ERR_DENIED for a URL that is not allowed or a certificate that does not verify; ERR_USAGE for what is no URL;
 	 * ERR_NOT_FOUND without libcurl. Redirects
-	 * are not followed (they come back as 3xx). Blocks until the deadline at most. */
+	 * are not followed (they come back as 3xx). A body that ends with the connection, or inside its compression, cannot be told
+	 * from a whole one: whoever reads it checks that. Blocks until the deadline at most. */
 	int (*request)(struct http *, const struct http_request *, struct http_response *ret, struct err *);
 	void (*free)(struct http *);
 };

@@ -117,16 +117,14 @@ static int check_url(CURLU *u, const char *url, bool *ret_loopback, struct err *
 		return err_set(e, ERR_USAGE, "this is not a URL: %s", curl.url_strerror(code));
 	char *scheme = NULL, *host = NULL;
 	int rc = OK;
-	if (curl.url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-	    curl.url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK)
-		rc = err_set(e, ERR_USAGE, "the URL has no host");
-	else {
-		*ret_loopback = is_loopback(host);
-		if (strcmp(scheme, "https") != 0 && !(strcmp(scheme, "http") == 0 && *ret_loopback))
-			rc = err_set(
-				e, ERR_DENIED,
-				"only https is allowed, and plain http to this machine itself");
-	}
+	curl.url_get(u, CURLUPART_SCHEME, &scheme, 0);
+	curl.url_get(u, CURLUPART_HOST, &host, 0);
+	*ret_loopback = host && is_loopback(host);
+	bool https = scheme && strcmp(scheme, "https") == 0;
+	bool http = scheme && strcmp(scheme, "http") == 0;
+	if (!https && !(http && *ret_loopback))
+		rc = err_set(e, ERR_DENIED,
+			     "only https is allowed, and plain http to this machine itself");
 	curl.free(scheme);
 	curl.free(host);
 	return rc;
