@@ -20,6 +20,8 @@
 /* Long enough to record some runs; they are only recorded, not run. */
 #define VISIBILITY_US INT64_C(120000000)
 #define RETRY_US INT64_C(30000000)
+/* How often a hopeless message is taken again at once, on a queue that bears more than that before it lets it die. */
+#define RECEIVES_AT_ONCE 20
 
 /* ---- relay ---- */
 
@@ -260,6 +262,7 @@ struct activator {
 	void (*started)(void *ctx, const char *run, const struct job_request *);
 	void *ctx;
 	struct trigger_result *result;
+	bool again;   /* something was given back that is to be received again at once */
 };
 
 static int give_back(struct activator *a, struct message *m, const struct err *why, struct err *e)
@@ -271,7 +274,9 @@ static int give_back(struct activator *a, struct message *m, const struct err *w
 	if (!a->result->first_error[0])
 		memcpy(a->result->first_error, why->text, sizeof(why->text));
 	/* What may work later waits; what cannot is soon a dead letter, where a person sees it. */
-	bool later = why->code == ERR_RETRY || why->code == ERR_CONFLICT || why->code == ERR_IO || why->code == ERR_LIMIT;
+	bool later = why->code == ERR_RETRY || why->code == ERR_CONFLICT || why->code == ERR_IO || why->code == ERR_LIMIT ||
+		     m->receives >= RECEIVES_AT_ONCE;
+	a->again |= !later;
 	return queue_fail(a->queue, m->receipt, later ? RETRY_US : 0, why->text, e);
 }
 
@@ -378,7 +383,8 @@ int trigger_activate(struct queue *queue, struct job_engine *engine, const struc
 	struct activator a = {.queue = queue, .engine = engine, .started = started, .ctx = ctx, .result = &result};
 	int rc = OK;
 	e = e ? e : &own;
-	for (bool empty = false; rc == OK && !empty;) {
+	for (bool empty = false; rc == OK && (!empty || a.again);) {
+		a.again = false;
 		AUTO_ARENA struct arena *arena = arena_new();
 		struct round r = {.arena = arena, .activations = activations, .activation_count = n, .as_of = as_of};
 		rc = gather(&a, &r, &empty, e);
