@@ -15,24 +15,22 @@
 #include "file.h"
 
 #define SYNC_THREADS 16
-#define MAKE_TRIES   100 /* a folder just made may be removed by someone who emptied it; that often in a row is a bug */
+#define MAKE_TRIES \
+	100 /* a folder just made may be removed by someone who emptied it; that often in a row is a bug */
 
-struct slice
-fs_folder(const char *key)
+struct slice fs_folder(const char *key)
 {
 	const char *slash = strrchr(key, '/');
-	return (struct slice){ key, slash ? (size_t)(slash - key) : 0 };
+	return (struct slice){key, slash ? (size_t)(slash - key) : 0};
 }
 
-const char *
-fs_name(const char *key)
+const char *fs_name(const char *key)
 {
 	const char *slash = strrchr(key, '/');
 	return slash ? slash + 1 : key;
 }
 
-bool
-fs_is_reserved(const char *path)
+bool fs_is_reserved(const char *path)
 {
 	struct slice rest = slice_of(path);
 	struct slice first = slice_cut(&rest, '/');
@@ -41,8 +39,7 @@ fs_is_reserved(const char *path)
 
 /* -- opening ---------------------------------------------------------------------------------------------------------- */
 
-static int
-open_segment(int parent, const char *name, int flags, int *ret_fd)
+static int open_segment(int parent, const char *name, int flags, int *ret_fd)
 {
 	*ret_fd = openat(parent, name, flags | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (*ret_fd >= 0)
@@ -50,13 +47,13 @@ open_segment(int parent, const char *name, int flags, int *ret_fd)
 	int errnum = errno;
 	struct stat st;
 	/* A link and a file are both "not a directory" to the kernel. */
-	if (errnum == ENOTDIR && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+	if (errnum == ENOTDIR && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISLNK(st.st_mode))
 		return ELOOP;
 	return errnum;
 }
 
-static int
-open_or_make(int parent, const char *name, int flags, int *ret_fd)
+static int open_or_make(int parent, const char *name, int flags, int *ret_fd)
 {
 	int errnum = open_segment(parent, name, flags, ret_fd);
 	if (errnum != ENOENT)
@@ -68,22 +65,21 @@ open_or_make(int parent, const char *name, int flags, int *ret_fd)
 }
 
 /* The whole way in one call, where the kernel has it (5.6) and the sandbox lets it through. */
-static bool
-open_at_once(int root_fd, struct slice folder, int flags, int *ret_fd)
+static bool open_at_once(int root_fd, struct slice folder, int flags, int *ret_fd)
 {
 	char path[OBJECT_KEY_MAX + 1];
 	if (folder.n == 0 || folder.n > OBJECT_KEY_MAX)
 		return false;
 	memcpy(path, folder.p, folder.n);
 	path[folder.n] = '\0';
-	struct open_how how = { .flags = (uint64_t)(flags | O_DIRECTORY | O_CLOEXEC), .resolve = RESOLVE_NO_SYMLINKS };
+	struct open_how how = {.flags = (uint64_t)(flags | O_DIRECTORY | O_CLOEXEC),
+			       .resolve = RESOLVE_NO_SYMLINKS};
 	*ret_fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
 	return *ret_fd >= 0;
 }
 
 /* Segment by segment: makes what is missing, and knows which errno it was. */
-static int
-open_once(int root_fd, struct slice folder, int flags, bool create, int *ret_fd)
+static int open_once(int root_fd, struct slice folder, int flags, bool create, int *ret_fd)
 {
 	if (open_at_once(root_fd, folder, flags, ret_fd))
 		return 0;
@@ -96,7 +92,8 @@ open_once(int root_fd, struct slice folder, int flags, bool create, int *ret_fd)
 		memcpy(name, segment.p, segment.n);
 		name[segment.n] = '\0';
 		int next, use = folder.n ? O_PATH : flags;
-		int errnum = create ? open_or_make(at, name, use, &next) : open_segment(at, name, use, &next);
+		int errnum = create ? open_or_make(at, name, use, &next)
+				    : open_segment(at, name, use, &next);
 		if (at != root_fd)
 			close(at);
 		if (errnum)
@@ -112,8 +109,7 @@ open_once(int root_fd, struct slice folder, int flags, bool create, int *ret_fd)
 	return 0;
 }
 
-int
-fs_open_folder(int root_fd, struct slice folder, int flags, bool create, int *ret_fd)
+int fs_open_folder(int root_fd, struct slice folder, int flags, bool create, int *ret_fd)
 {
 	int errnum = ENOENT;
 	for (int i = 0; errnum == ENOENT && i < (create ? MAKE_TRIES : 1); i++)
@@ -123,14 +119,12 @@ fs_open_folder(int root_fd, struct slice folder, int flags, bool create, int *re
 
 /* -- syncing ---------------------------------------------------------------------------------------------------------- */
 
-void
-fs_folders_add(struct fs_folders *f, struct slice folder)
+void fs_folders_add(struct fs_folders *f, struct slice folder)
 {
 	*PUSH(f->items, f->count, f->cap) = folder;
 }
 
-void
-fs_folders_add_way(struct fs_folders *f, const char *key)
+void fs_folders_add_way(struct fs_folders *f, const char *key)
 {
 	struct slice folder = fs_folder(key);
 	for (;;) {
@@ -144,16 +138,14 @@ fs_folders_add_way(struct fs_folders *f, const char *key)
 	}
 }
 
-static int
-compare_slices(const void *a, const void *b)
+static int compare_slices(const void *a, const void *b)
 {
 	const struct slice *x = a, *y = b;
 	int order = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
 	return order ? order : (x->n > y->n) - (x->n < y->n);
 }
 
-void
-fs_folders_sort(struct fs_folders *f)
+void fs_folders_sort(struct fs_folders *f)
 {
 	if (f->count < 2)
 		return;
@@ -166,11 +158,10 @@ fs_folders_sort(struct fs_folders *f)
 	f->count = kept;
 }
 
-void
-fs_folders_free(struct fs_folders *f)
+void fs_folders_free(struct fs_folders *f)
 {
 	free(f->items);
-	*f = (struct fs_folders){ 0 };
+	*f = (struct fs_folders){0};
 }
 
 struct sync_context {
@@ -178,8 +169,7 @@ struct sync_context {
 	const struct fs_folders *folders;
 };
 
-static int
-sync_one(void *ctx, size_t i, struct err *e)
+static int sync_one(void *ctx, size_t i, struct err *e)
 {
 	const struct sync_context *c = ctx;
 	struct slice folder = c->folders->items[i];
@@ -187,33 +177,32 @@ sync_one(void *ctx, size_t i, struct err *e)
 	if (errnum == ENOENT)
 		return OK;
 	if (errnum)
-		return err_errno(e, errnum, "Cannot open the folder \"%.*s\"", SLICE_FMT(folder));
+		return err_errno(e, errnum, "cannot open the folder \"%.*s\"", SLICE_FMT(folder));
 	errnum = fsync(fd) == 0 ? 0 : errno;
 	close(fd);
 	/* EINVAL: a file system that has no such thing for folders. */
 	if (errnum && errnum != EINVAL)
-		return err_errno(e, errnum, "Cannot sync the folder \"%.*s\"", SLICE_FMT(folder));
+		return err_errno(e, errnum, "cannot sync the folder \"%.*s\"", SLICE_FMT(folder));
 	return OK;
 }
 
-int
-fs_folders_sync(int root_fd, struct fs_folders *f, struct err *e)
+int fs_folders_sync(int root_fd, struct fs_folders *f, struct err *e)
 {
 	fs_folders_sort(f);
-	struct sync_context c = { root_fd, f };
+	struct sync_context c = {root_fd, f};
 	return parallel_for(f->count, SYNC_THREADS, sync_one, &c, e);
 }
 
 /* -- listing ---------------------------------------------------------------------------------------------------------- */
 
-void
-fs_info(const char *key, const struct stat *st, struct object_info *ret)
+void fs_info(const char *key, const struct stat *st, struct object_info *ret)
 {
 	ret->key = key;
 	ret->size_bytes = st->st_size;
 	ret->modified_us = (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
 	snprintf(ret->etag, sizeof(ret->etag), "%llx-%llx-%llx", (unsigned long long)st->st_ino,
-		 (unsigned long long)st->st_mtim.tv_sec * 1000000000ULL + (unsigned long long)st->st_mtim.tv_nsec,
+		 (unsigned long long)st->st_mtim.tv_sec * 1000000000ULL +
+			 (unsigned long long)st->st_mtim.tv_nsec,
 		 (unsigned long long)st->st_size);
 }
 
@@ -223,23 +212,23 @@ struct listing {
 	const char *after; /* NULL: from the first */
 	int (*fn)(void *ctx, const struct object_info *);
 	void *ctx;
-	char key[OBJECT_KEY_MAX + 2]; /* of the folder at hand with its slash, then of its entries */
+	char key[OBJECT_KEY_MAX +
+		 2]; /* of the folder at hand with its slash, then of its entries */
 };
 
 struct entry {
-	const char *name; /* a folder's with its slash: so it sorts among the keys where the keys in it do */
+	const char *
+		name; /* a folder's with its slash: so it sorts among the keys where the keys in it do */
 	bool folder;
 };
 
-static int
-compare_entries(const void *a, const void *b)
+static int compare_entries(const void *a, const void *b)
 {
 	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
 }
 
 /* Neither links nor devices are objects. */
-static bool
-kind_of(int fd, const struct dirent *d, bool *ret_folder)
+static bool kind_of(int fd, const struct dirent *d, bool *ret_folder)
 {
 	unsigned char type = d->d_type;
 	struct stat st;
@@ -249,8 +238,7 @@ kind_of(int fd, const struct dirent *d, bool *ret_folder)
 	return type == DT_DIR || type == DT_REG;
 }
 
-static bool
-is_wanted(const struct listing *l, size_t at, const char *name, bool folder)
+static bool is_wanted(const struct listing *l, size_t at, const char *name, bool folder)
 {
 	if (at == 0 && fs_is_reserved(name))
 		return false;
@@ -270,11 +258,12 @@ is_wanted(const struct listing *l, size_t at, const char *name, bool folder)
 	if (order != 0 || shared < at)
 		return order >= 0;
 	/* A folder that comes before `after` may still hold it, and what follows it. */
-	return strcmp(name, l->after + at) > 0 || (folder && strncmp(name, l->after + at, strlen(name)) == 0);
+	return strcmp(name, l->after + at) > 0 ||
+	       (folder && strncmp(name, l->after + at, strlen(name)) == 0);
 }
 
-static int
-read_entries(const struct listing *l, size_t at, int fd, struct arena *arena, struct entry **ret, size_t *ret_count)
+static int read_entries(const struct listing *l, size_t at, int fd, struct arena *arena,
+			struct entry **ret, size_t *ret_count)
 {
 	int copy = dup(fd); /* closedir closes what it was given */
 	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
@@ -289,11 +278,12 @@ read_entries(const struct listing *l, size_t at, int fd, struct arena *arena, st
 	struct dirent *d;
 	while (errno = 0, (d = readdir(dir)) != NULL) {
 		bool folder;
-		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 || !kind_of(fd, d, &folder))
+		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
+		    !kind_of(fd, d, &folder))
 			continue;
 		const char *name = arena_printf(arena, folder ? "%s/" : "%s", d->d_name);
 		if (is_wanted(l, at, name, folder))
-			*PUSH(entries, count, cap) = (struct entry){ name, folder };
+			*PUSH(entries, count, cap) = (struct entry){name, folder};
 	}
 	int errnum = errno;
 	closedir(dir);
@@ -306,8 +296,8 @@ read_entries(const struct listing *l, size_t at, int fd, struct arena *arena, st
 
 static int list_folder(struct listing *, size_t at, int fd, struct err *);
 
-static int
-list_entry(struct listing *l, size_t at, int fd, const struct entry *entry, struct err *e)
+static int list_entry(struct listing *l, size_t at, int fd, const struct entry *entry,
+		      struct err *e)
 {
 	size_t n = strlen(entry->name);
 	memcpy(l->key + at, entry->name, n + 1);
@@ -316,10 +306,11 @@ list_entry(struct listing *l, size_t at, int fd, const struct entry *entry, stru
 		memcpy(name, entry->name, n - 1);
 		name[n - 1] = '\0';
 		int below, errnum = open_segment(fd, name, O_RDONLY, &below);
-		if (errnum == ENOENT || errnum == ENOTDIR || errnum == ELOOP) /* replaced meanwhile */
+		if (errnum == ENOENT || errnum == ENOTDIR ||
+		    errnum == ELOOP) /* replaced meanwhile */
 			return OK;
 		if (errnum) {
-			err_errno(e, errnum, "Cannot list the folder \"%s\"", l->key);
+			err_errno(e, errnum, "cannot list the folder \"%s\"", l->key);
 			return err_where(e, l->root);
 		}
 		int rc = list_folder(l, at + n, below, e);
@@ -328,23 +319,22 @@ list_entry(struct listing *l, size_t at, int fd, const struct entry *entry, stru
 	}
 	struct stat st;
 	/* A name that no key may have (strange bytes) is somebody else's file. */
-	if (object_key_check(l->key, NULL) != OK || fstatat(fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    !S_ISREG(st.st_mode))
+	if (object_key_check(l->key, NULL) != OK ||
+	    fstatat(fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
 		return OK;
 	struct object_info info;
 	fs_info(l->key, &st, &info);
 	return l->fn(l->ctx, &info);
 }
 
-static int
-list_folder(struct listing *l, size_t at, int fd, struct err *e)
+static int list_folder(struct listing *l, size_t at, int fd, struct err *e)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
 	AUTO_FREE struct entry *entries = NULL;
 	size_t count = 0;
 	int errnum = read_entries(l, at, fd, arena, &entries, &count);
 	if (errnum) {
-		err_errno(e, errnum, "Cannot list the folder \"%.*s\"", (int)at, l->key);
+		err_errno(e, errnum, "cannot list the folder \"%.*s\"", (int)at, l->key);
 		return err_where(e, l->root);
 	}
 	int rc = OK;
@@ -354,8 +344,7 @@ list_folder(struct listing *l, size_t at, int fd, struct err *e)
 }
 
 /* Whether the folder part of a prefix could be that of a key at all: else nothing has the prefix. */
-static bool
-could_be_folder(struct slice folder)
+static bool could_be_folder(struct slice folder)
 {
 	if (folder.n > OBJECT_KEY_MAX)
 		return false;
@@ -365,11 +354,11 @@ could_be_folder(struct slice folder)
 	return !fs_is_reserved(key) && object_key_check(key, NULL) == OK;
 }
 
-int
-fs_list(int root_fd, const char *root, const char *prefix, const char *after,
-	int (*fn)(void *ctx, const struct object_info *), void *ctx, struct err *e)
+int fs_list(int root_fd, const char *root, const char *prefix, const char *after,
+	    int (*fn)(void *ctx, const struct object_info *), void *ctx, struct err *e)
 {
-	struct listing l = { .root = root, .prefix = slice_of(prefix), .after = after, .fn = fn, .ctx = ctx };
+	struct listing l = {
+		.root = root, .prefix = slice_of(prefix), .after = after, .fn = fn, .ctx = ctx};
 	struct slice folder = fs_folder(prefix);
 	if (*prefix == '/' || (folder.n && !could_be_folder(folder)))
 		return OK;
@@ -379,7 +368,7 @@ fs_list(int root_fd, const char *root, const char *prefix, const char *after,
 	if (errnum == ENOENT || errnum == ENOTDIR || errnum == ELOOP)
 		return OK;
 	if (errnum) {
-		err_errno(e, errnum, "Cannot list the folder \"%.*s\"", SLICE_FMT(folder));
+		err_errno(e, errnum, "cannot list the folder \"%.*s\"", SLICE_FMT(folder));
 		return err_where(e, root);
 	}
 	int rc = list_folder(&l, at, fd, e);

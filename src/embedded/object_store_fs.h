@@ -13,6 +13,7 @@
  * A put is: the bytes written into scratch/ and synced, renamed to the key (RENAME_NOREPLACE for if_absent), and every folder on the way to it
  * synced; put_many does the syncs in a pool of threads. Local files on the same file system are renamed, others copied.
  * Errors carry the full path as their place. notifies: false. Reading past the end gives no bytes. */
-int object_store_fs_open(const char *root, bool create, struct object_store **ret, struct err *) MUST_CHECK;
+int object_store_fs_open(const char *root, bool create, struct object_store **ret,
+			 struct err *) MUST_CHECK;
 
 #endif

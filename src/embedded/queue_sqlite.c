@@ -45,17 +45,15 @@ struct call {
 	struct err *e;
 };
 
-static struct call
-call_begin(struct queue *queue, bool writing, struct err *e, int *ret_rc)
+static struct call call_begin(struct queue *queue, bool writing, struct err *e, int *ret_rc)
 {
 	struct queue_sqlite *q = (struct queue_sqlite *)queue;
 	pthread_mutex_lock(&q->lock);
 	*ret_rc = writing ? sqlite_begin(q->db, e) : sqlite_begin_read(q->db, e);
-	return (struct call){ .q = q, .now = clock_now_us(q->clock), .e = e };
+	return (struct call){.q = q, .now = clock_now_us(q->clock), .e = e};
 }
 
-static int
-call_end(struct call *c, int rc)
+static int call_end(struct call *c, int rc)
 {
 	if (rc == OK)
 		rc = sqlite_commit(c->q->db, c->e);
@@ -65,25 +63,23 @@ call_end(struct call *c, int rc)
 	return rc;
 }
 
-static int
-prepare(struct call *c, const char *sql, sqlite3_stmt **ret)
+static int prepare(struct call *c, const char *sql, sqlite3_stmt **ret)
 {
 	return sqlite_prepare(c->q->db, sql, ret, c->e);
 }
 
-static int
-run(struct call *c, sqlite3_stmt *stmt)
+static int run(struct call *c, sqlite3_stmt *stmt)
 {
 	return sqlite_run(c->q->db, stmt, c->e);
 }
 
 /* -- sending and receiving -------------------------------------------------------------------------------------------- */
 
-static int
-send_one(struct call *c, struct slice body)
+static int send_one(struct call *c, struct slice body)
 {
 	sqlite3_stmt *stmt;
-	int rc = prepare(c, "INSERT INTO message (body, sent_us, visible_us) VALUES (?1, ?2, ?2)", &stmt);
+	int rc = prepare(c, "INSERT INTO message (body, sent_us, visible_us) VALUES (?1, ?2, ?2)",
+			 &stmt);
 	if (rc)
 		return rc;
 	sqlite_bind_slice(stmt, 1, body);
@@ -91,8 +87,8 @@ send_one(struct call *c, struct slice body)
 	return run(c, stmt);
 }
 
-static int
-queue_sqlite_send(struct queue *queue, const struct slice *bodies, size_t n, struct err *e)
+static int queue_sqlite_send(struct queue *queue, const struct slice *bodies, size_t n,
+			     struct err *e)
 {
 	int rc;
 	struct call c = call_begin(queue, true, e, &rc);
@@ -102,11 +98,12 @@ queue_sqlite_send(struct queue *queue, const struct slice *bodies, size_t n, str
 }
 
 /* Looks without the write lock, so that a receiver who waits for messages keeps nobody from sending them. */
-static int
-is_any_visible(struct queue_sqlite *q, bool *ret, struct err *e)
+static int is_any_visible(struct queue_sqlite *q, bool *ret, struct err *e)
 {
 	sqlite3_stmt *stmt;
-	int rc = sqlite_prepare(q->db, "SELECT 1 FROM message WHERE dead = 0 AND visible_us <= ?1 LIMIT 1", &stmt, e);
+	int rc = sqlite_prepare(q->db,
+				"SELECT 1 FROM message WHERE dead = 0 AND visible_us <= ?1 LIMIT 1",
+				&stmt, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(stmt, 1, clock_now_us(q->clock));
@@ -116,8 +113,7 @@ is_any_visible(struct queue_sqlite *q, bool *ret, struct err *e)
 	return rc < 0 ? rc : OK;
 }
 
-static int
-bury_exhausted(struct call *c)
+static int bury_exhausted(struct call *c)
 {
 	sqlite3_stmt *stmt;
 	int rc = prepare(c,
@@ -133,10 +129,9 @@ bury_exhausted(struct call *c)
 
 #define MESSAGE_COLUMNS "id, body, receives, sent_us, coalesce(visible_us, 0), last_error"
 
-static void
-read_message(sqlite3_stmt *stmt, struct arena *arena, struct queue_message *ret)
+static void read_message(sqlite3_stmt *stmt, struct arena *arena, struct queue_message *ret)
 {
-	*ret = (struct queue_message){ 0 };
+	*ret = (struct queue_message){0};
 	snprintf(ret->id, sizeof(ret->id), "%" PRId64, sqlite_i64(stmt, 0));
 	ret->body = sqlite_str(stmt, 1, arena);
 	ret->receives = sqlite_i64(stmt, 2);
@@ -145,9 +140,8 @@ read_message(sqlite3_stmt *stmt, struct arena *arena, struct queue_message *ret)
 	ret->last_error = sqlite_str(stmt, 5, arena);
 }
 
-static int
-read_messages(struct call *c, sqlite3_stmt *stmt, size_t max, struct arena *arena, struct queue_message *ret,
-	      size_t *ret_count)
+static int read_messages(struct call *c, sqlite3_stmt *stmt, size_t max, struct arena *arena,
+			 struct queue_message *ret, size_t *ret_count)
 {
 	size_t count = 0;
 	int more = 0;
@@ -160,24 +154,23 @@ read_messages(struct call *c, sqlite3_stmt *stmt, size_t max, struct arena *aren
 	return OK;
 }
 
-static int
-random_i64(int64_t *ret, struct err *e)
+static int random_i64(int64_t *ret, struct err *e)
 {
 	if (getrandom(ret, sizeof(*ret), 0) != (ssize_t)sizeof(*ret))
-		return err_set(e, ERR_IO, "The system gives no random numbers");
+		return err_set(e, ERR_IO, "the system gives no random numbers");
 	return OK;
 }
 
-static int
-take(struct call *c, struct queue_message *m, int64_t visibility_us)
+static int take(struct call *c, struct queue_message *m, int64_t visibility_us)
 {
 	sqlite3_stmt *stmt;
 	int64_t receipt;
 	int rc = random_i64(&receipt, c->e);
 	if (rc == OK)
-		rc = prepare(c,
-			     "UPDATE message SET receives = receives + 1, receipt = ?2, visible_us = ?3 WHERE id = ?1",
-			     &stmt);
+		rc = prepare(
+			c,
+			"UPDATE message SET receives = receives + 1, receipt = ?2, visible_us = ?3 WHERE id = ?1",
+			&stmt);
 	if (rc)
 		return rc;
 	m->receives++;
@@ -189,9 +182,9 @@ take(struct call *c, struct queue_message *m, int64_t visibility_us)
 	return run(c, stmt);
 }
 
-static int
-queue_sqlite_receive(struct queue *queue, size_t max, int64_t visibility_us, struct arena *arena,
-		     struct queue_message *ret, size_t *ret_count, struct err *e)
+static int queue_sqlite_receive(struct queue *queue, size_t max, int64_t visibility_us,
+				struct arena *arena, struct queue_message *ret, size_t *ret_count,
+				struct err *e)
 {
 	struct queue_sqlite *q = (struct queue_sqlite *)queue;
 	*ret_count = 0;
@@ -208,7 +201,8 @@ queue_sqlite_receive(struct queue *queue, size_t max, int64_t visibility_us, str
 		rc = bury_exhausted(&c);
 	if (rc == OK)
 		rc = prepare(&c,
-			     "SELECT " MESSAGE_COLUMNS " FROM message WHERE dead = 0 AND visible_us <= ?1\n"
+			     "SELECT " MESSAGE_COLUMNS
+			     " FROM message WHERE dead = 0 AND visible_us <= ?1\n"
 			     "ORDER BY visible_us, id",
 			     &stmt);
 	if (rc == OK) {
@@ -226,8 +220,8 @@ queue_sqlite_receive(struct queue *queue, size_t max, int64_t visibility_us, str
 /* -- by receipt ------------------------------------------------------------------------------------------------------- */
 
 /* Prepares sql with the row as ?1 and its random number as ?2. What is no receipt matches no row. */
-static int
-prepare_by_receipt(struct call *c, const char *sql, const char *receipt, sqlite3_stmt **ret)
+static int prepare_by_receipt(struct call *c, const char *sql, const char *receipt,
+			      sqlite3_stmt **ret)
 {
 	int rc = prepare(c, sql, ret);
 	struct slice rest = slice_of(receipt);
@@ -240,14 +234,15 @@ prepare_by_receipt(struct call *c, const char *sql, const char *receipt, sqlite3
 	return rc;
 }
 
-static int
-queue_sqlite_remove(struct queue *queue, const char *const *receipts, size_t n, struct err *e)
+static int queue_sqlite_remove(struct queue *queue, const char *const *receipts, size_t n,
+			       struct err *e)
 {
 	int rc;
 	struct call c = call_begin(queue, true, e, &rc);
 	for (size_t i = 0; rc == OK && i < n; i++) {
 		sqlite3_stmt *stmt;
-		rc = prepare_by_receipt(&c, "DELETE FROM message WHERE id = ?1 AND receipt = ?2", receipts[i], &stmt);
+		rc = prepare_by_receipt(&c, "DELETE FROM message WHERE id = ?1 AND receipt = ?2",
+					receipts[i], &stmt);
 		if (rc == OK)
 			rc = run(&c, stmt);
 	}
@@ -255,27 +250,27 @@ queue_sqlite_remove(struct queue *queue, const char *const *receipts, size_t n, 
 }
 
 /* Cut between characters: it is shown to people and put into JSON. */
-static struct slice
-clip(const char *text)
+static struct slice clip(const char *text)
 {
 	size_t n = strnlen(text, LAST_ERROR_MAX);
 	while (n && text[n] && ((unsigned char)text[n] & 0xc0) == 0x80)
 		n--;
-	return (struct slice){ text, n };
+	return (struct slice){text, n};
 }
 
 /* why NULL: what was said before stays. */
-static int
-hide(struct queue *queue, const char *receipt, int64_t hide_us, const char *why, struct err *e)
+static int hide(struct queue *queue, const char *receipt, int64_t hide_us, const char *why,
+		struct err *e)
 {
 	int rc;
 	struct call c = call_begin(queue, true, e, &rc);
 	sqlite3_stmt *stmt;
 	if (rc == OK)
-		rc = prepare_by_receipt(&c,
-					"UPDATE message SET visible_us = ?3, last_error = coalesce(?4, last_error)\n"
-					"WHERE id = ?1 AND receipt = ?2 AND dead = 0",
-					receipt, &stmt);
+		rc = prepare_by_receipt(
+			&c,
+			"UPDATE message SET visible_us = ?3, last_error = coalesce(?4, last_error)\n"
+			"WHERE id = ?1 AND receipt = ?2 AND dead = 0",
+			receipt, &stmt);
 	if (rc == OK) {
 		sqlite_bind_i64(stmt, 3, c.now + hide_us);
 		if (why)
@@ -283,74 +278,75 @@ hide(struct queue *queue, const char *receipt, int64_t hide_us, const char *why,
 		rc = run(&c, stmt);
 	}
 	if (rc == OK && sqlite3_changes(c.q->db->db) == 0)
-		rc = err_set(e, ERR_NOT_FOUND, "The receipt is stale: the message was received again or removed");
+		rc = err_set(e, ERR_NOT_FOUND,
+			     "the receipt is stale: the message was received again or removed");
 	return call_end(&c, rc);
 }
 
-static int
-queue_sqlite_extend(struct queue *queue, const char *receipt, int64_t visibility_us, struct err *e)
+static int queue_sqlite_extend(struct queue *queue, const char *receipt, int64_t visibility_us,
+			       struct err *e)
 {
 	return hide(queue, receipt, visibility_us, NULL, e);
 }
 
-static int
-queue_sqlite_fail(struct queue *queue, const char *receipt, int64_t retry_us, const char *why, struct err *e)
+static int queue_sqlite_fail(struct queue *queue, const char *receipt, int64_t retry_us,
+			     const char *why, struct err *e)
 {
 	return hide(queue, receipt, retry_us, why, e);
 }
 
 /* -- looking, and dead letters ---------------------------------------------------------------------------------------- */
 
-static int
-queue_sqlite_stats(struct queue *queue, struct queue_stats *ret, struct err *e)
+static int queue_sqlite_stats(struct queue *queue, struct queue_stats *ret, struct err *e)
 {
 	int rc;
 	struct call c = call_begin(queue, false, e, &rc);
 	sqlite3_stmt *stmt;
 	if (rc == OK)
-		rc = prepare(&c,
-			     "SELECT count(*) FILTER (WHERE dead = 0 AND visible_us <= ?1),\n"
-			     "	count(*) FILTER (WHERE dead = 0 AND visible_us > ?1),\n"
-			     "	count(*) FILTER (WHERE dead = 1), min(sent_us) FILTER (WHERE dead = 0)\n"
-			     "FROM message",
-			     &stmt);
+		rc = prepare(
+			&c,
+			"SELECT count(*) FILTER (WHERE dead = 0 AND visible_us <= ?1),\n"
+			"	count(*) FILTER (WHERE dead = 0 AND visible_us > ?1),\n"
+			"	count(*) FILTER (WHERE dead = 1), min(sent_us) FILTER (WHERE dead = 0)\n"
+			"FROM message",
+			&stmt);
 	if (rc == OK) {
 		sqlite_bind_i64(stmt, 1, c.now);
 		int more = sqlite_step(c.q->db, stmt, e);
 		if (more == 1)
-			*ret = (struct queue_stats){ .visible = sqlite_i64(stmt, 0),
-						     .in_flight = sqlite_i64(stmt, 1),
-						     .dead = sqlite_i64(stmt, 2),
-						     .oldest_us = sqlite_i64(stmt, 3) };
+			*ret = (struct queue_stats){.visible = sqlite_i64(stmt, 0),
+						    .in_flight = sqlite_i64(stmt, 1),
+						    .dead = sqlite_i64(stmt, 2),
+						    .oldest_us = sqlite_i64(stmt, 3)};
 		sqlite_reset(stmt);
 		rc = more < 0 ? more : OK;
 	}
 	return call_end(&c, rc);
 }
 
-static int
-queue_sqlite_peek(struct queue *queue, bool dead, size_t max, struct arena *arena, struct queue_message *ret,
-		  size_t *ret_count, struct err *e)
+static int queue_sqlite_peek(struct queue *queue, bool dead, size_t max, struct arena *arena,
+			     struct queue_message *ret, size_t *ret_count, struct err *e)
 {
 	int rc;
 	struct call c = call_begin(queue, false, e, &rc);
 	sqlite3_stmt *stmt;
 	if (rc == OK)
-		rc = prepare(&c,
-			     dead ? "SELECT " MESSAGE_COLUMNS " FROM message WHERE dead = 1 ORDER BY id"
-				  : "SELECT " MESSAGE_COLUMNS " FROM message WHERE dead = 0 ORDER BY id",
-			     &stmt);
+		rc = prepare(
+			&c,
+			dead ? "SELECT " MESSAGE_COLUMNS " FROM message WHERE dead = 1 ORDER BY id"
+			     : "SELECT " MESSAGE_COLUMNS " FROM message WHERE dead = 0 ORDER BY id",
+			&stmt);
 	if (rc == OK)
 		rc = read_messages(&c, stmt, max, arena, ret, ret_count);
 	return call_end(&c, rc);
 }
 
-static int
-queue_sqlite_redrive(struct queue *queue, const char *id, int64_t *ret_count, struct err *e)
+static int queue_sqlite_redrive(struct queue *queue, const char *id, int64_t *ret_count,
+				struct err *e)
 {
 	int64_t row = 0;
 	if (id && !int64_parse(slice_of(id), &row))
-		return err_set(e, ERR_NOT_FOUND, "There is no dead letter \"%s\"", id);
+		return err_set(e, ERR_NOT_FOUND, "there is no dead letter \"%s\"", id);
 	int rc;
 	struct call c = call_begin(queue, true, e, &rc);
 	sqlite3_stmt *stmt;
@@ -367,21 +363,19 @@ queue_sqlite_redrive(struct queue *queue, const char *id, int64_t *ret_count, st
 	}
 	int64_t count = rc == OK ? sqlite3_changes64(c.q->db->db) : 0;
 	if (rc == OK && id && count == 0)
-		rc = err_set(e, ERR_NOT_FOUND, "There is no dead letter \"%s\"", id);
+		rc = err_set(e, ERR_NOT_FOUND, "there is no dead letter \"%s\"", id);
 	rc = call_end(&c, rc);
 	if (rc == OK)
 		*ret_count = count;
 	return rc;
 }
 
-static const char *
-queue_sqlite_name(struct queue *queue)
+static const char *queue_sqlite_name(struct queue *queue)
 {
 	return ((struct queue_sqlite *)queue)->name;
 }
 
-static void
-queue_sqlite_free(struct queue *queue)
+static void queue_sqlite_free(struct queue *queue)
 {
 	struct queue_sqlite *q = (struct queue_sqlite *)queue;
 	sqlite_close(q->db);
@@ -403,13 +397,14 @@ static const struct queue_ops queue_sqlite_ops = {
 	.free = queue_sqlite_free,
 };
 
-int
-queue_sqlite_open(const char *path, const char *name, int max_receives, struct clock *clock, struct queue **ret,
-		  struct err *e)
+int queue_sqlite_open(const char *path, const char *name, int max_receives, struct clock *clock,
+		      struct queue **ret, struct err *e)
 {
-	struct sqlite_options options = {
-		.path = path, .access = DB_CREATE, .sync = SYNC_FULL, .steps = steps, .step_count = ARRAY_LEN(steps)
-	};
+	struct sqlite_options options = {.path = path,
+					 .access = DB_CREATE,
+					 .sync = SYNC_FULL,
+					 .steps = steps,
+					 .step_count = ARRAY_LEN(steps)};
 	struct sqlite *db;
 	int rc = sqlite_open(&options, &db, e);
 	if (rc == ERR_DENIED) {

@@ -33,7 +33,7 @@ struct sqlite_options {
 };
 
 struct sqlite {
-	sqlite3 *db;             /* for what has no helper below */
+	sqlite3 *db; /* for what has no helper below */
 	char *path;
 	bool read_only;
 	bool in_transaction;

@@ -6,16 +6,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "telemetry_sqlite_file.h"
+#include "telemetry_sqlite_private.h"
 
-#define GATHER_MAX     64      /* records; then they are written */
-#define KEEP_MAX       1024    /* records kept while somebody else holds the file; then they are dropped */
-#define QUIET_US       100000  /* after that long without a write the next record is written at once */
-#define BUSY_WAIT_MS   250     /* longer than any write of ours takes, shorter than anybody would notice */
-#define TRIM_SHARE     16      /* of max_bytes: after that much has been written the file's size is looked at */
+#define GATHER_MAX 64   /* records; then they are written */
+#define KEEP_MAX   1024 /* records kept while somebody else holds the file; then they are dropped */
+#define QUIET_US   100000 /* after that long without a write the next record is written at once */
+#define BUSY_WAIT_MS \
+	250 /* longer than any write of ours takes, shorter than anybody would notice */
+#define TRIM_SHARE \
+	16 /* of max_bytes: after that much has been written the file's size is looked at */
 #define MAX_BYTES_LEAST 262144
-#define TEXT_MAX       8192    /* bytes of one text */
-#define FIELDS_MAX     32768   /* bytes of one event's fields */
+#define TEXT_MAX        8192  /* bytes of one text */
+#define FIELDS_MAX      32768 /* bytes of one event's fields */
 
 static const char *const steps[] = {
 	"CREATE TABLE run (\n"
@@ -50,22 +52,20 @@ static const char *const steps[] = {
 /* -- texts ------------------------------------------------------------------------------------------------------------ */
 
 /* Clipped between characters, and made UTF-8 when it is not: it will stand in JSON. */
-static struct slice
-clean(struct arena *arena, const char *text)
+static struct slice clean(struct arena *arena, const char *text)
 {
 	size_t n = strnlen(text, TEXT_MAX);
 	while (n && text[n] && ((unsigned char)text[n] & 0xc0) == 0x80)
 		n--;
 	if (str_is_utf8(text, n))
-		return (struct slice){ text, n };
-	AUTO_BUF struct buf b = { 0 };
+		return (struct slice){text, n};
+	AUTO_BUF struct buf b = {0};
 	buf_latin1(&b, text, n);
-	return (struct slice){ arena_strndup(arena, b.data, b.len), b.len };
+	return (struct slice){arena_strndup(arena, b.data, b.len), b.len};
 }
 
 /* A copy in the arena, NULL stays NULL. */
-static const char *
-keep(struct arena *arena, const char *text)
+static const char *keep(struct arena *arena, const char *text)
 {
 	if (!text)
 		return NULL;
@@ -73,8 +73,7 @@ keep(struct arena *arena, const char *text)
 	return arena_strndup(arena, s.p, s.n);
 }
 
-static void
-json_member(struct buf *out, struct arena *arena, const char *name, const char *text)
+static void json_member(struct buf *out, struct arena *arena, const char *name, const char *text)
 {
 	if (!text)
 		return;
@@ -84,12 +83,11 @@ json_member(struct buf *out, struct arena *arena, const char *name, const char *
 }
 
 /* The fields as a JSON object, or NULL when there are none; those that no longer fit are left out. */
-static const char *
-fields_json(struct arena *arena, const struct field *fields, size_t n)
+static const char *fields_json(struct arena *arena, const struct field *fields, size_t n)
 {
 	if (n == 0)
 		return NULL;
-	AUTO_BUF struct buf out = { 0 };
+	AUTO_BUF struct buf out = {0};
 	buf_char(&out, '{');
 	for (size_t i = 0; i < n && out.len < FIELDS_MAX; i++) {
 		struct slice name = clean(arena, fields[i].name ? fields[i].name : "");
@@ -110,8 +108,7 @@ fields_json(struct arena *arena, const struct field *fields, size_t n)
 
 /* -- writing ---------------------------------------------------------------------------------------------------------- */
 
-static int
-write_event(struct sqlite *db, const struct log_event *v, struct err *e)
+static int write_event(struct sqlite *db, const struct log_event *v, struct err *e)
 {
 	sqlite3_stmt *s;
 	int rc = sqlite_prepare(db,
@@ -131,20 +128,20 @@ write_event(struct sqlite *db, const struct log_event *v, struct err *e)
 }
 
 /* An update that leaves out what does not change (NULL texts, no start) keeps it. */
-static int
-write_run(struct sqlite *db, const struct run_record *r, struct err *e)
+static int write_run(struct sqlite *db, const struct run_record *r, struct err *e)
 {
 	sqlite3_stmt *s;
-	int rc = sqlite_prepare(db,
-				"INSERT INTO run (id, kind, name, parent, state, started_us, ended_us, error_code, error, detail)\n"
-				"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)\n"
-				"ON CONFLICT (id) DO UPDATE SET\n"
-				"	kind = coalesce(excluded.kind, kind), name = coalesce(excluded.name, name),\n"
-				"	parent = coalesce(excluded.parent, parent), state = excluded.state,\n"
-				"	started_us = iif(excluded.started_us = 0, started_us, excluded.started_us),\n"
-				"	ended_us = excluded.ended_us, error_code = excluded.error_code,\n"
-				"	error = excluded.error, detail = coalesce(excluded.detail, detail)",
-				&s, e);
+	int rc = sqlite_prepare(
+		db,
+		"INSERT INTO run (id, kind, name, parent, state, started_us, ended_us, error_code, error, detail)\n"
+		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)\n"
+		"ON CONFLICT (id) DO UPDATE SET\n"
+		"	kind = coalesce(excluded.kind, kind), name = coalesce(excluded.name, name),\n"
+		"	parent = coalesce(excluded.parent, parent), state = excluded.state,\n"
+		"	started_us = iif(excluded.started_us = 0, started_us, excluded.started_us),\n"
+		"	ended_us = excluded.ended_us, error_code = excluded.error_code,\n"
+		"	error = excluded.error, detail = coalesce(excluded.detail, detail)",
+		&s, e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(s, 1, r->id);
@@ -160,14 +157,14 @@ write_run(struct sqlite *db, const struct run_record *r, struct err *e)
 	return sqlite_run(db, s, e);
 }
 
-static int
-write_step(struct sqlite *db, const char *run, const struct run_step *p, struct err *e)
+static int write_step(struct sqlite *db, const char *run, const struct run_step *p, struct err *e)
 {
 	sqlite3_stmt *s;
-	int rc = sqlite_prepare(db,
-				"INSERT INTO step (run, name, started_us, took_us, rows, bytes, files)\n"
-				"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-				&s, e);
+	int rc = sqlite_prepare(
+		db,
+		"INSERT INTO step (run, name, started_us, took_us, rows, bytes, files)\n"
+		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+		&s, e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(s, 1, run);
@@ -180,16 +177,17 @@ write_step(struct sqlite *db, const char *run, const struct run_step *p, struct 
 	return sqlite_run(db, s, e);
 }
 
-static int
-write_metric(struct sqlite *db, const struct metric *m, struct err *e)
+static int write_metric(struct sqlite *db, const struct metric *m, struct err *e)
 {
 	sqlite3_stmt *s;
-	int rc = sqlite_prepare(db,
-				m->counter ? "INSERT INTO metric (name, labels, counter, value) VALUES (?1, ?2, 1, ?3)\n"
-					     "ON CONFLICT DO UPDATE SET value = value + excluded.value, counter = 1"
-					   : "INSERT INTO metric (name, labels, counter, value) VALUES (?1, ?2, 0, ?3)\n"
-					     "ON CONFLICT DO UPDATE SET value = excluded.value, counter = 0",
-				&s, e);
+	int rc = sqlite_prepare(
+		db,
+		m->counter
+			? "INSERT INTO metric (name, labels, counter, value) VALUES (?1, ?2, 1, ?3)\n"
+			  "ON CONFLICT DO UPDATE SET value = value + excluded.value, counter = 1"
+			: "INSERT INTO metric (name, labels, counter, value) VALUES (?1, ?2, 0, ?3)\n"
+			  "ON CONFLICT DO UPDATE SET value = excluded.value, counter = 0",
+		&s, e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(s, 1, m->name);
@@ -198,8 +196,7 @@ write_metric(struct sqlite *db, const struct metric *m, struct err *e)
 	return sqlite_run(db, s, e);
 }
 
-static int
-write_record(struct sqlite *db, const struct record *r, struct err *e)
+static int write_record(struct sqlite *db, const struct record *r, struct err *e)
 {
 	switch (r->kind) {
 	case RECORD_EVENT: return write_event(db, &r->event, e);
@@ -207,23 +204,21 @@ write_record(struct sqlite *db, const struct record *r, struct err *e)
 	case RECORD_STEP: return write_step(db, r->step_run, &r->step, e);
 	case RECORD_METRIC: return write_metric(db, &r->metric, e);
 	}
-	return err_set(e, ERR_BUG, "A telemetry record of no kind");
+	return err_set(e, ERR_BUG, "a telemetry record of no kind");
 }
 
-static int
-write_dropped(struct telemetry_sqlite *t, struct err *e)
+static int write_dropped(struct telemetry_sqlite *t, struct err *e)
 {
 	if (t->dropped == t->dropped_told)
 		return OK;
-	struct metric m = { .name = "pregao_telemetry_dropped_total",
-			    .labels = "",
-			    .counter = true,
-			    .value = t->dropped - t->dropped_told };
+	struct metric m = {.name = "pregao_telemetry_dropped_total",
+			   .labels = "",
+			   .counter = true,
+			   .value = t->dropped - t->dropped_told};
 	return write_metric(t->db, &m, e);
 }
 
-static int
-write_all(struct telemetry_sqlite *t, struct err *e)
+static int write_all(struct telemetry_sqlite *t, struct err *e)
 {
 	int rc = sqlite_begin(t->db, e);
 	if (rc)
@@ -238,8 +233,7 @@ write_all(struct telemetry_sqlite *t, struct err *e)
 	return rc;
 }
 
-void
-telemetry_sqlite_flush(struct telemetry_sqlite *t)
+void telemetry_sqlite_flush(struct telemetry_sqlite *t)
 {
 	t->flushed_us = clock_monotonic_us(t->clock);
 	if (t->count == 0)
@@ -263,41 +257,38 @@ telemetry_sqlite_flush(struct telemetry_sqlite *t)
 }
 
 /* Room for a record; the lock is held from here to record_end. */
-static struct record *
-record_begin(struct telemetry *telemetry, enum record_kind kind)
+static struct record *record_begin(struct telemetry *telemetry, enum record_kind kind)
 {
 	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
 	pthread_mutex_lock(&t->lock);
 	struct record *r = PUSH(t->records, t->count, t->cap);
-	*r = (struct record){ .kind = kind };
+	*r = (struct record){.kind = kind};
 	return r;
 }
 
-static void
-record_end(struct telemetry *telemetry, bool at_once)
+static void record_end(struct telemetry *telemetry, bool at_once)
 {
 	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
 	/* The 64th, and while the file is held by somebody else every 64th after it. */
-	if (at_once || t->count % GATHER_MAX == 0 || clock_monotonic_us(t->clock) - t->flushed_us > QUIET_US)
+	if (at_once || t->count % GATHER_MAX == 0 ||
+	    clock_monotonic_us(t->clock) - t->flushed_us > QUIET_US)
 		telemetry_sqlite_flush(t);
 	pthread_mutex_unlock(&t->lock);
 }
 
 /* -- recording -------------------------------------------------------------------------------------------------------- */
 
-static const char *
-level_name(enum log_level level)
+static const char *level_name(enum log_level level)
 {
-	static const char *const names[] = { "debug", "info", "warning", "error" };
+	static const char *const names[] = {"debug", "info", "warning", "error"};
 	return (size_t)level < ARRAY_LEN(names) ? names[level] : "error";
 }
 
-static void
-mirror(struct telemetry_sqlite *t, const struct log_event *v)
+static void mirror(struct telemetry_sqlite *t, const struct log_event *v)
 {
 	if (t->mirror_fd < 0 || v->level < t->mirror_least)
 		return;
-	AUTO_BUF struct buf out = { 0 };
+	AUTO_BUF struct buf out = {0};
 	char at[TIME_TEXT_SIZE];
 	buf_char(&out, '{');
 	json_member(&out, t->arena, "at", time_format_utc(v->at_us, at));
@@ -314,9 +305,9 @@ mirror(struct telemetry_sqlite *t, const struct log_event *v)
 	(void)done;
 }
 
-static void
-telemetry_sqlite_log(struct telemetry *telemetry, enum log_level level, const char *run, const char *event, const char *text,
-		     const struct field *fields, size_t n)
+static void telemetry_sqlite_log(struct telemetry *telemetry, enum log_level level, const char *run,
+				 const char *event, const char *text, const struct field *fields,
+				 size_t n)
 {
 	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
 	struct record *r = record_begin(telemetry, RECORD_EVENT);
@@ -333,8 +324,7 @@ telemetry_sqlite_log(struct telemetry *telemetry, enum log_level level, const ch
 	record_end(telemetry, level >= LOG_LEVEL_WARNING);
 }
 
-static void
-telemetry_sqlite_run(struct telemetry *telemetry, const struct run_record *run)
+static void telemetry_sqlite_run(struct telemetry *telemetry, const struct run_record *run)
 {
 	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
 	struct record *r = record_begin(telemetry, RECORD_RUN);
@@ -343,12 +333,13 @@ telemetry_sqlite_run(struct telemetry *telemetry, const struct run_record *run)
 	r->run.name = keep(t->arena, run->name);
 	r->run.parent = keep(t->arena, run->parent);
 	r->run.error = keep(t->arena, run->error);
-	r->run.detail = run->detail ? arena_strdup(t->arena, run->detail) : NULL; /* JSON: never clipped */
+	r->run.detail = run->detail ? arena_strdup(t->arena, run->detail)
+				    : NULL; /* JSON: never clipped */
 	record_end(telemetry, true);
 }
 
-static void
-telemetry_sqlite_step(struct telemetry *telemetry, const char *run, const struct run_step *step)
+static void telemetry_sqlite_step(struct telemetry *telemetry, const char *run,
+				  const struct run_step *step)
 {
 	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
 	struct record *r = record_begin(telemetry, RECORD_STEP);
@@ -358,31 +349,31 @@ telemetry_sqlite_step(struct telemetry *telemetry, const char *run, const struct
 	record_end(telemetry, true);
 }
 
-static void
-record_metric(struct telemetry *telemetry, const char *name, const char *labels, bool counter, int64_t value)
+static void record_metric(struct telemetry *telemetry, const char *name, const char *labels,
+			  bool counter, int64_t value)
 {
 	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
 	struct record *r = record_begin(telemetry, RECORD_METRIC);
-	r->metric = (struct metric){ keep(t->arena, name), keep(t->arena, labels ? labels : ""), counter, value };
+	r->metric = (struct metric){keep(t->arena, name), keep(t->arena, labels ? labels : ""),
+				    counter, value};
 	record_end(telemetry, false);
 }
 
-static void
-telemetry_sqlite_count(struct telemetry *telemetry, const char *name, const char *labels, int64_t delta)
+static void telemetry_sqlite_count(struct telemetry *telemetry, const char *name,
+				   const char *labels, int64_t delta)
 {
 	record_metric(telemetry, name, labels, true, delta);
 }
 
-static void
-telemetry_sqlite_gauge(struct telemetry *telemetry, const char *name, const char *labels, int64_t value)
+static void telemetry_sqlite_gauge(struct telemetry *telemetry, const char *name,
+				   const char *labels, int64_t value)
 {
 	record_metric(telemetry, name, labels, false, value);
 }
 
 /* -- the telemetry itself --------------------------------------------------------------------------------------------- */
 
-static void
-telemetry_sqlite_free(struct telemetry *telemetry)
+static void telemetry_sqlite_free(struct telemetry *telemetry)
 {
 	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
 	telemetry_sqlite_flush(t);
@@ -410,8 +401,7 @@ static const struct telemetry_ops telemetry_sqlite_ops = {
 	.free = telemetry_sqlite_free,
 };
 
-void
-telemetry_sqlite_mirror(struct telemetry *telemetry, int fd, enum log_level least)
+void telemetry_sqlite_mirror(struct telemetry *telemetry, int fd, enum log_level least)
 {
 	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
 	pthread_mutex_lock(&t->lock);
@@ -420,8 +410,7 @@ telemetry_sqlite_mirror(struct telemetry *telemetry, int fd, enum log_level leas
 	pthread_mutex_unlock(&t->lock);
 }
 
-int64_t
-telemetry_sqlite_dropped(struct telemetry *telemetry)
+int64_t telemetry_sqlite_dropped(struct telemetry *telemetry)
 {
 	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
 	pthread_mutex_lock(&t->lock);
@@ -430,9 +419,8 @@ telemetry_sqlite_dropped(struct telemetry *telemetry)
 	return dropped;
 }
 
-int
-telemetry_sqlite_open(const char *path, const char *role, int64_t max_bytes, struct clock *clock, struct telemetry **ret,
-		      struct err *e)
+int telemetry_sqlite_open(const char *path, const char *role, int64_t max_bytes,
+			  struct clock *clock, struct telemetry **ret, struct err *e)
 {
 	struct telemetry_sqlite *t = NEW(struct telemetry_sqlite);
 	t->telemetry.ops = &telemetry_sqlite_ops;
@@ -443,12 +431,12 @@ telemetry_sqlite_open(const char *path, const char *role, int64_t max_bytes, str
 	t->mirror_fd = -1;
 	t->arena = arena_new();
 	pthread_mutex_init(&t->lock, NULL);
-	struct sqlite_options options = { .path = path,
-					  .access = DB_CREATE,
-					  .sync = SYNC_NORMAL,
-					  .steps = steps,
-					  .step_count = ARRAY_LEN(steps),
-					  .keep_log = true };
+	struct sqlite_options options = {.path = path,
+					 .access = DB_CREATE,
+					 .sync = SYNC_NORMAL,
+					 .steps = steps,
+					 .step_count = ARRAY_LEN(steps),
+					 .keep_log = true};
 	t->problem = (struct err)ERR_INIT;
 	if (sqlite_open(&options, &t->db, &t->problem) == ERR_DENIED) {
 		struct err second = ERR_INIT;

@@ -16,8 +16,8 @@
  * A power cut may lose more, never the file's soundness.
  *
  * The file is kept near max_bytes (at least 256 KiB): the oldest events go first, then the oldest runs. */
-int telemetry_sqlite_open(const char *path, const char *role, int64_t max_bytes, struct clock *, struct telemetry **ret,
-			  struct err *) MUST_CHECK;
+int telemetry_sqlite_open(const char *path, const char *role, int64_t max_bytes, struct clock *,
+			  struct telemetry **ret, struct err *) MUST_CHECK;
 /* From now on every event of at least this level is also written to fd as one line of JSON, at once. -1: no more. fd stays the caller's. */
 void telemetry_sqlite_mirror(struct telemetry *, int fd, enum log_level least);
 /* How many records this handle has dropped so far; with the next that could be written they also go to the counter

@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "telemetry_sqlite_file.h"
+#include "telemetry_sqlite_private.h"
 
 /* Takes the lock and prepares; on failure the lock is free again. */
-static int
-read_begin(struct telemetry *telemetry, const char *sql, sqlite3_stmt **ret, struct err *e)
+static int read_begin(struct telemetry *telemetry, const char *sql, sqlite3_stmt **ret,
+		      struct err *e)
 {
 	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
 	pthread_mutex_lock(&t->lock);
@@ -25,24 +25,21 @@ read_begin(struct telemetry *telemetry, const char *sql, sqlite3_stmt **ret, str
 	return rc;
 }
 
-static int
-read_end(struct telemetry *telemetry, sqlite3_stmt *stmt, int more)
+static int read_end(struct telemetry *telemetry, sqlite3_stmt *stmt, int more)
 {
 	sqlite_reset(stmt);
 	pthread_mutex_unlock(&((struct telemetry_sqlite *)telemetry)->lock);
 	return more < 0 ? more : OK;
 }
 
-static int
-next(struct telemetry *telemetry, sqlite3_stmt *stmt, struct err *e)
+static int next(struct telemetry *telemetry, sqlite3_stmt *stmt, struct err *e)
 {
 	return sqlite_step(((struct telemetry_sqlite *)telemetry)->db, stmt, e);
 }
 
 #define RUN_COLUMNS "id, kind, name, parent, state, started_us, ended_us, error_code, error, detail"
 
-static void
-read_run(sqlite3_stmt *s, struct arena *arena, struct run_record *ret)
+static void read_run(sqlite3_stmt *s, struct arena *arena, struct run_record *ret)
 {
 	*ret = (struct run_record){
 		.kind = sqlite_str(s, 1, arena),
@@ -60,8 +57,7 @@ read_run(sqlite3_stmt *s, struct arena *arena, struct run_record *ret)
 }
 
 /* The rows of `items` in the arena. */
-static void *
-to_arena(struct arena *arena, void *items, size_t count, size_t size)
+static void *to_arena(struct arena *arena, void *items, size_t count, size_t size)
 {
 	void *copy = arena_array(arena, count, size);
 	if (count)
@@ -70,18 +66,18 @@ to_arena(struct arena *arena, void *items, size_t count, size_t size)
 	return copy;
 }
 
-static int64_t
-limit_of(size_t max)
+static int64_t limit_of(size_t max)
 {
 	return max > INT64_MAX ? INT64_MAX : (int64_t)max;
 }
 
-int
-telemetry_sqlite_runs(struct telemetry *t, size_t max, struct arena *arena, struct run_record **ret, size_t *ret_count,
-		      struct err *e)
+int telemetry_sqlite_runs(struct telemetry *t, size_t max, struct arena *arena,
+			  struct run_record **ret, size_t *ret_count, struct err *e)
 {
 	sqlite3_stmt *s;
-	int rc = read_begin(t, "SELECT " RUN_COLUMNS " FROM run ORDER BY started_us DESC, rowid DESC LIMIT ?1", &s, e);
+	int rc = read_begin(
+		t, "SELECT " RUN_COLUMNS " FROM run ORDER BY started_us DESC, rowid DESC LIMIT ?1",
+		&s, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(s, 1, limit_of(max));
@@ -95,16 +91,17 @@ telemetry_sqlite_runs(struct telemetry *t, size_t max, struct arena *arena, stru
 	return read_end(t, s, more);
 }
 
-static int
-find_run(struct telemetry *t, const char *id, struct arena *arena, struct run_record *ret, struct err *e)
+static int find_run(struct telemetry *t, const char *id, struct arena *arena,
+		    struct run_record *ret, struct err *e)
 {
 	sqlite3_stmt *s;
 	/* The whole id first: it may be the beginning of another one. */
-	int rc = read_begin(t,
-			    "SELECT " RUN_COLUMNS " FROM run\n"
-			    "WHERE length(?1) > 0 AND (substr(id, 1, length(?1)) = ?1 OR substr(id, -length(?1)) = ?1)\n"
-			    "ORDER BY id = ?1 DESC, started_us DESC LIMIT 2",
-			    &s, e);
+	int rc = read_begin(
+		t,
+		"SELECT " RUN_COLUMNS " FROM run\n"
+		"WHERE length(?1) > 0 AND (substr(id, 1, length(?1)) = ?1 OR substr(id, -length(?1)) = ?1)\n"
+		"ORDER BY id = ?1 DESC, started_us DESC LIMIT 2",
+		&s, e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(s, 1, id);
@@ -117,23 +114,24 @@ find_run(struct telemetry *t, const char *id, struct arena *arena, struct run_re
 	}
 	rc = read_end(t, s, more);
 	if (rc == OK && !found)
-		rc = err_set(e, ERR_NOT_FOUND, "There is no run \"%s\"", id);
+		rc = err_set(e, ERR_NOT_FOUND, "there is no run \"%s\"", id);
 	if (rc == OK && several)
-		rc = err_set(e, ERR_CONFLICT, "Several runs begin or end with \"%s\"", id);
+		rc = err_set(e, ERR_CONFLICT, "several runs begin or end with \"%s\"", id);
 	return rc;
 }
 
-int
-telemetry_sqlite_run_get(struct telemetry *t, const char *id, struct arena *arena, struct run_record *ret,
-			 struct run_step **ret_steps, size_t *ret_count, struct err *e)
+int telemetry_sqlite_run_get(struct telemetry *t, const char *id, struct arena *arena,
+			     struct run_record *ret, struct run_step **ret_steps, size_t *ret_count,
+			     struct err *e)
 {
 	struct run_record run;
 	int rc = find_run(t, id, arena, &run, e);
 	sqlite3_stmt *s;
 	if (rc == OK)
-		rc = read_begin(t,
-				"SELECT name, started_us, took_us, rows, bytes, files FROM step WHERE run = ?1 ORDER BY id",
-				&s, e);
+		rc = read_begin(
+			t,
+			"SELECT name, started_us, took_us, rows, bytes, files FROM step WHERE run = ?1 ORDER BY id",
+			&s, e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(s, 1, run.id);
@@ -141,29 +139,29 @@ telemetry_sqlite_run_get(struct telemetry *t, const char *id, struct arena *aren
 	size_t count = 0, cap = 0;
 	int more;
 	while ((more = next(t, s, e)) == 1)
-		*PUSH(steps, count, cap) = (struct run_step){ .name = sqlite_str(s, 0, arena),
-							      .started_us = sqlite_i64(s, 1),
-							      .took_us = sqlite_i64(s, 2),
-							      .rows = sqlite_i64(s, 3),
-							      .bytes = sqlite_i64(s, 4),
-							      .files = sqlite_i64(s, 5) };
+		*PUSH(steps, count, cap) = (struct run_step){.name = sqlite_str(s, 0, arena),
+							     .started_us = sqlite_i64(s, 1),
+							     .took_us = sqlite_i64(s, 2),
+							     .rows = sqlite_i64(s, 3),
+							     .bytes = sqlite_i64(s, 4),
+							     .files = sqlite_i64(s, 5)};
 	*ret_steps = to_arena(arena, steps, count, sizeof(*steps));
 	*ret_count = count;
 	*ret = run;
 	return read_end(t, s, more);
 }
 
-int
-telemetry_sqlite_logs(struct telemetry *t, const struct log_query *q, struct arena *arena, struct log_event **ret,
-		      size_t *ret_count, struct err *e)
+int telemetry_sqlite_logs(struct telemetry *t, const struct log_query *q, struct arena *arena,
+			  struct log_event **ret, size_t *ret_count, struct err *e)
 {
 	sqlite3_stmt *s;
-	int rc = read_begin(t,
-			    q->run ? "SELECT at_us, level, run, role, event, text, fields FROM event\n"
-				     "WHERE run = ?2 AND level >= ?1 ORDER BY id DESC LIMIT ?3"
-				   : "SELECT at_us, level, run, role, event, text, fields FROM event\n"
-				     "WHERE ?2 IS NULL AND level >= ?1 ORDER BY id DESC LIMIT ?3",
-			    &s, e);
+	int rc = read_begin(
+		t,
+		q->run ? "SELECT at_us, level, run, role, event, text, fields FROM event\n"
+			 "WHERE run = ?2 AND level >= ?1 ORDER BY id DESC LIMIT ?3"
+		       : "SELECT at_us, level, run, role, event, text, fields FROM event\n"
+			 "WHERE ?2 IS NULL AND level >= ?1 ORDER BY id DESC LIMIT ?3",
+		&s, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(s, 1, q->least);
@@ -173,13 +171,14 @@ telemetry_sqlite_logs(struct telemetry *t, const struct log_query *q, struct are
 	size_t count = 0, cap = 0;
 	int more;
 	while ((more = next(t, s, e)) == 1)
-		*PUSH(events, count, cap) = (struct log_event){ .at_us = sqlite_i64(s, 0),
-								.level = (enum log_level)sqlite_i64(s, 1),
-								.run = sqlite_str(s, 2, arena),
-								.role = sqlite_str(s, 3, arena),
-								.event = sqlite_str(s, 4, arena),
-								.text = sqlite_str(s, 5, arena),
-								.fields = sqlite_str(s, 6, arena) };
+		*PUSH(events, count, cap) =
+			(struct log_event){.at_us = sqlite_i64(s, 0),
+					   .level = (enum log_level)sqlite_i64(s, 1),
+					   .run = sqlite_str(s, 2, arena),
+					   .role = sqlite_str(s, 3, arena),
+					   .event = sqlite_str(s, 4, arena),
+					   .text = sqlite_str(s, 5, arena),
+					   .fields = sqlite_str(s, 6, arena)};
 	for (size_t i = 0; i < count / 2; i++) {
 		struct log_event swap = events[i];
 		events[i] = events[count - 1 - i];
@@ -190,21 +189,22 @@ telemetry_sqlite_logs(struct telemetry *t, const struct log_query *q, struct are
 	return read_end(t, s, more);
 }
 
-int
-telemetry_sqlite_metrics(struct telemetry *t, struct arena *arena, struct metric **ret, size_t *ret_count, struct err *e)
+int telemetry_sqlite_metrics(struct telemetry *t, struct arena *arena, struct metric **ret,
+			     size_t *ret_count, struct err *e)
 {
 	sqlite3_stmt *s;
-	int rc = read_begin(t, "SELECT name, labels, counter, value FROM metric ORDER BY name, labels", &s, e);
+	int rc = read_begin(
+		t, "SELECT name, labels, counter, value FROM metric ORDER BY name, labels", &s, e);
 	if (rc)
 		return rc;
 	struct metric *metrics = NULL;
 	size_t count = 0, cap = 0;
 	int more;
 	while ((more = next(t, s, e)) == 1)
-		*PUSH(metrics, count, cap) = (struct metric){ .name = sqlite_str(s, 0, arena),
-							      .labels = sqlite_str(s, 1, arena),
-							      .counter = sqlite_i64(s, 2) != 0,
-							      .value = sqlite_i64(s, 3) };
+		*PUSH(metrics, count, cap) = (struct metric){.name = sqlite_str(s, 0, arena),
+							     .labels = sqlite_str(s, 1, arena),
+							     .counter = sqlite_i64(s, 2) != 0,
+							     .value = sqlite_i64(s, 3)};
 	*ret = to_arena(arena, metrics, count, sizeof(*metrics));
 	*ret_count = count;
 	return read_end(t, s, more);
@@ -212,8 +212,7 @@ telemetry_sqlite_metrics(struct telemetry *t, struct arena *arena, struct metric
 
 /* -- keeping it small ------------------------------------------------------------------------------------------------- */
 
-static int
-number(struct sqlite *db, const char *sql, int64_t *ret, struct err *e)
+static int number(struct sqlite *db, const char *sql, int64_t *ret, struct err *e)
 {
 	sqlite3_stmt *s;
 	int rc = sqlite_prepare(db, sql, &s, e);
@@ -226,8 +225,7 @@ number(struct sqlite *db, const char *sql, int64_t *ret, struct err *e)
 	return rc < 0 ? rc : OK;
 }
 
-static int
-used_bytes(struct sqlite *db, int64_t *ret, struct err *e)
+static int used_bytes(struct sqlite *db, int64_t *ret, struct err *e)
 {
 	int64_t pages = 0, spare = 0, size = 0;
 	int rc = number(db, "PRAGMA page_count", &pages, e);
@@ -247,10 +245,10 @@ static const char trim_runs[] =
 	"	OFFSET (SELECT count(*) / 8 FROM run))";
 static const char trim_steps[] = "DELETE FROM step WHERE run NOT IN (SELECT id FROM run)";
 
-#define RUN_SHARE 8192 /* a run with its steps takes 1 to 2 KiB: they may fill a quarter before events are left */
+#define RUN_SHARE \
+	8192 /* a run with its steps takes 1 to 2 KiB: they may fill a quarter before events are left */
 
-static int
-trim_once(struct sqlite *db, int64_t max_bytes, bool *ret_done, struct err *e)
+static int trim_once(struct sqlite *db, int64_t max_bytes, bool *ret_done, struct err *e)
 {
 	int64_t used, events = 0, runs = 0;
 	int rc = used_bytes(db, &used, e);
@@ -268,13 +266,13 @@ trim_once(struct sqlite *db, int64_t max_bytes, bool *ret_done, struct err *e)
 	return rc ? rc : sqlite_exec(db, trim_steps, e);
 }
 
-void
-telemetry_sqlite_trim(struct telemetry_sqlite *t)
+void telemetry_sqlite_trim(struct telemetry_sqlite *t)
 {
 	struct err ignored = ERR_INIT;
 	int64_t used;
 	/* Down to seven eighths, so that it is not needed again at once. */
-	if (used_bytes(t->db, &used, &ignored) != OK || used <= t->max_bytes || sqlite_begin(t->db, &ignored) != OK)
+	if (used_bytes(t->db, &used, &ignored) != OK || used <= t->max_bytes ||
+	    sqlite_begin(t->db, &ignored) != OK)
 		return;
 	bool done = false;
 	int rc = OK;

@@ -12,15 +12,13 @@ struct fault {
 	int code;
 };
 
-static struct object_store *
-inner_of(struct object_store *s)
+static struct object_store *inner_of(struct object_store *s)
 {
 	return ((struct fault *)s)->inner;
 }
 
 /* Counts n writes; returns which of them is to fail, n when none. */
-static size_t
-count(struct object_store *s, size_t n)
+static size_t count(struct object_store *s, size_t n)
 {
 	struct fault *f = (struct fault *)s;
 	pthread_mutex_lock(&f->lock);
@@ -30,18 +28,16 @@ count(struct object_store *s, size_t n)
 	return f->nth > before && f->nth <= before + (int64_t)n ? (size_t)(f->nth - before - 1) : n;
 }
 
-static int
-fail(struct object_store *s, const char *where, struct err *e)
+static int fail(struct object_store *s, const char *where, struct err *e)
 {
 	struct fault *f = (struct fault *)s;
-	err_set(e, f->code, "Made to fail: write %lld of the object store", (long long)f->nth);
+	err_set(e, f->code, "made to fail: write %lld of the object store", (long long)f->nth);
 	if (e)
 		err_where(e, where);
 	return f->code;
 }
 
-static int
-fault_put_many(struct object_store *s, struct object_put *items, size_t n, struct err *e)
+static int fault_put_many(struct object_store *s, struct object_put *items, size_t n, struct err *e)
 {
 	size_t bad = count(s, n);
 	if (bad == n)
@@ -62,59 +58,53 @@ fault_put_many(struct object_store *s, struct object_put *items, size_t n, struc
 	return rc && earlier ? rc : fail(s, items[bad].key, e);
 }
 
-static int
-fault_get(struct object_store *s, const char *key, int64_t offset, int64_t length, size_t ceiling_bytes, struct buf *out,
-	  struct object_info *ret, struct err *e)
+static int fault_get(struct object_store *s, const char *key, int64_t offset, int64_t length,
+		     size_t ceiling_bytes, struct buf *out, struct object_info *ret, struct err *e)
 {
 	return object_store_get(inner_of(s), key, offset, length, ceiling_bytes, out, ret, e);
 }
 
-static int
-fault_head(struct object_store *s, const char *key, struct object_info *ret, struct err *e)
+static int fault_head(struct object_store *s, const char *key, struct object_info *ret,
+		      struct err *e)
 {
 	return object_store_head(inner_of(s), key, ret, e);
 }
 
-static int
-fault_list(struct object_store *s, const char *prefix, const char *after,
-	   int (*fn)(void *ctx, const struct object_info *), void *ctx, struct err *e)
+static int fault_list(struct object_store *s, const char *prefix, const char *after,
+		      int (*fn)(void *ctx, const struct object_info *), void *ctx, struct err *e)
 {
 	return object_store_list(inner_of(s), prefix, after, fn, ctx, e);
 }
 
-static int
-fault_delete_many(struct object_store *s, const char *const *keys, size_t n, struct err *e)
+static int fault_delete_many(struct object_store *s, const char *const *keys, size_t n,
+			     struct err *e)
 {
-	return count(s, 1) == 0 ? fail(s, keys[0], e) : object_store_delete_many(inner_of(s), keys, n, e);
+	return count(s, 1) == 0 ? fail(s, keys[0], e)
+				: object_store_delete_many(inner_of(s), keys, n, e);
 }
 
-static int
-fault_copy(struct object_store *s, const char *from, const char *to, struct err *e)
+static int fault_copy(struct object_store *s, const char *from, const char *to, struct err *e)
 {
 	return count(s, 1) == 0 ? fail(s, to, e) : object_store_copy(inner_of(s), from, to, e);
 }
 
-static int
-fault_localise(struct object_store *s, const char *const *keys, size_t n, struct arena *arena, const char **ret_paths,
-	       struct err *e)
+static int fault_localise(struct object_store *s, const char *const *keys, size_t n,
+			  struct arena *arena, const char **ret_paths, struct err *e)
 {
 	return object_store_localise(inner_of(s), keys, n, arena, ret_paths, e);
 }
 
-static const char *
-fault_staging(struct object_store *s)
+static const char *fault_staging(struct object_store *s)
 {
 	return object_store_staging(inner_of(s));
 }
 
-static bool
-fault_notifies(struct object_store *s)
+static bool fault_notifies(struct object_store *s)
 {
 	return object_store_notifies(inner_of(s));
 }
 
-static void
-fault_free(struct object_store *s)
+static void fault_free(struct object_store *s)
 {
 	struct fault *f = (struct fault *)s;
 	object_store_free(f->inner);
@@ -135,8 +125,7 @@ static const struct object_store_ops fault_ops = {
 	.free = fault_free,
 };
 
-struct object_store *
-object_store_fault_new(struct object_store *inner, int64_t nth, int code)
+struct object_store *object_store_fault_new(struct object_store *inner, int64_t nth, int code)
 {
 	struct fault *f = NEW(struct fault);
 	f->store.ops = &fault_ops;

@@ -8,95 +8,88 @@
 
 #include "value.h"
 
-void
-telemetry_log(struct telemetry *t, enum log_level level, const char *run, const char *event, const char *text,
-	      const struct field *fields, size_t n)
+void telemetry_log(struct telemetry *t, enum log_level level, const char *run, const char *event,
+		   const char *text, const struct field *fields, size_t n)
 {
 	if (t)
 		t->ops->log(t, level, run, event, text, fields, n);
 }
 
-void
-telemetry_run(struct telemetry *t, const struct run_record *run)
+void telemetry_run(struct telemetry *t, const struct run_record *run)
 {
 	if (t)
 		t->ops->run(t, run);
 }
 
-void
-telemetry_step(struct telemetry *t, const char *run, const struct run_step *step)
+void telemetry_step(struct telemetry *t, const char *run, const struct run_step *step)
 {
 	if (t)
 		t->ops->step(t, run, step);
 }
 
-void
-telemetry_count(struct telemetry *t, const char *name, const char *labels, int64_t delta)
+void telemetry_count(struct telemetry *t, const char *name, const char *labels, int64_t delta)
 {
 	if (t)
 		t->ops->count(t, name, labels, delta);
 }
 
-void
-telemetry_gauge(struct telemetry *t, const char *name, const char *labels, int64_t value)
+void telemetry_gauge(struct telemetry *t, const char *name, const char *labels, int64_t value)
 {
 	if (t)
 		t->ops->gauge(t, name, labels, value);
 }
 
-int
-telemetry_runs(struct telemetry *t, size_t max, struct arena *arena, struct run_record **ret, size_t *ret_count,
-	       struct err *e)
+int telemetry_runs(struct telemetry *t, size_t max, struct arena *arena, struct run_record **ret,
+		   size_t *ret_count, struct err *e)
 {
 	*ret_count = 0;
 	*ret = NULL;
 	return t ? t->ops->runs(t, max, arena, ret, ret_count, e) : OK;
 }
 
-int
-telemetry_run_get(struct telemetry *t, const char *id, struct arena *arena, struct run_record *ret,
-		  struct run_step **ret_steps, size_t *ret_count, struct err *e)
+int telemetry_run_get(struct telemetry *t, const char *id, struct arena *arena,
+		      struct run_record *ret, struct run_step **ret_steps, size_t *ret_count,
+		      struct err *e)
 {
 	if (!t)
-		return err_set(e, ERR_NOT_FOUND, "There is no run \"%s\"", id);
+		return err_set(e, ERR_NOT_FOUND, "there is no run \"%s\"", id);
 	return t->ops->run_get(t, id, arena, ret, ret_steps, ret_count, e);
 }
 
-int
-telemetry_logs(struct telemetry *t, const struct log_query *query, struct arena *arena, struct log_event **ret,
-	       size_t *ret_count, struct err *e)
+int telemetry_logs(struct telemetry *t, const struct log_query *query, struct arena *arena,
+		   struct log_event **ret, size_t *ret_count, struct err *e)
 {
 	*ret_count = 0;
 	*ret = NULL;
 	return t ? t->ops->logs(t, query, arena, ret, ret_count, e) : OK;
 }
 
-int
-telemetry_metrics(struct telemetry *t, struct arena *arena, struct metric **ret, size_t *ret_count, struct err *e)
+int telemetry_metrics(struct telemetry *t, struct arena *arena, struct metric **ret,
+		      size_t *ret_count, struct err *e)
 {
 	*ret_count = 0;
 	*ret = NULL;
 	return t ? t->ops->metrics(t, arena, ret, ret_count, e) : OK;
 }
 
-void
-telemetry_free(struct telemetry *t)
+void telemetry_free(struct telemetry *t)
 {
 	if (t)
 		t->ops->free(t);
 }
 
-void
-run_id_make(int64_t now_us, char ret[RUN_ID_SIZE])
+void run_id_make(int64_t now_us, char ret[RUN_ID_SIZE])
 {
 	int64_t seconds = now_us / 1000000, day = seconds / 86400, rest = seconds % 86400;
-	if (now_us < 0) /* a clock that stands before 1970 is broken; an id is needed all the same */
+	if (now_us <
+	    0) /* a clock that stands before 1970 is broken; an id is needed all the same */
 		day = rest = 0;
 	int year, month, of_month;
 	date_split((int32_t)day, &year, &month, &of_month);
 	uint32_t random = 0;
 	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		random = (uint32_t)now_us * 2654435761U ^ (uint32_t)getpid();
-	snprintf(ret, RUN_ID_SIZE, "%04d%02d%02dT%02d%02d%02d-%08x", year % 10000, month % 100, of_month % 100,
-		 (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60), random);
+	snprintf(ret, RUN_ID_SIZE, "%04d%02d%02dT%02d%02d%02d-%08x", year % 10000, month % 100,
+		 of_month % 100, (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60),
+		 random);
 }

@@ -21,8 +21,7 @@ struct fixture {
 	struct object_store *store;
 };
 
-static int
-setup(void **state)
+static int setup(void **state)
 {
 	struct fixture *f = NEW(struct fixture);
 	f->dir = temporary_folder();
@@ -31,8 +30,7 @@ setup(void **state)
 	return 0;
 }
 
-static int
-teardown(void **state)
+static int teardown(void **state)
 {
 	struct fixture *f = *state;
 	object_store_free(f->store);
@@ -45,26 +43,23 @@ teardown(void **state)
 
 /* -- helpers ---------------------------------------------------------------------------------------------------------- */
 
-static void
-must(int rc, const struct err *e)
+static void must(int rc, const struct err *e)
 {
 	if (rc != OK)
 		print_error("%s: %s: %s\n", err_name(rc), e->where, e->text);
 	assert_int_equal(rc, OK);
 }
 
-static void
-put(struct object_store *s, const char *key, const char *text)
+static void put(struct object_store *s, const char *key, const char *text)
 {
 	struct err e = ERR_INIT;
 	must(object_store_put(s, key, slice_of(text), false, &e), &e);
 }
 
-static void
-assert_content(struct object_store *s, const char *key, const char *text)
+static void assert_content(struct object_store *s, const char *key, const char *text)
 {
 	struct err e = ERR_INIT;
-	AUTO_BUF struct buf out = { 0 };
+	AUTO_BUF struct buf out = {0};
 	struct object_info info;
 	must(object_store_get(s, key, 0, -1, 1 << 20, &out, &info, &e), &e);
 	assert_int_equal(out.len, strlen(text));
@@ -74,8 +69,7 @@ assert_content(struct object_store *s, const char *key, const char *text)
 		assert_memory_equal(out.data, text, out.len);
 }
 
-static bool
-exists(struct object_store *s, const char *key)
+static bool exists(struct object_store *s, const char *key)
 {
 	struct err e = ERR_INIT;
 	struct object_info info;
@@ -90,37 +84,34 @@ struct keys {
 	size_t count, stop_after;
 };
 
-static int
-note_key(void *ctx, const struct object_info *info)
+static int note_key(void *ctx, const struct object_info *info)
 {
 	struct keys *k = ctx;
 	buf_printf(&k->text, "%s\n", info->key);
 	return ++k->count == k->stop_after ? 77 : 0;
 }
 
-static void
-assert_listing(struct object_store *s, const char *prefix, const char *after, const char *expected)
+static void assert_listing(struct object_store *s, const char *prefix, const char *after,
+			   const char *expected)
 {
 	struct err e = ERR_INIT;
-	struct keys k = { 0 };
+	struct keys k = {0};
 	must(object_store_list(s, prefix, after, note_key, &k, &e), &e);
 	assert_string_equal(k.text.data ? k.text.data : "", expected);
 	buf_free(&k.text);
 }
 
-static size_t
-count_keys(struct object_store *s, const char *prefix)
+static size_t count_keys(struct object_store *s, const char *prefix)
 {
 	struct err e = ERR_INIT;
-	struct keys k = { 0 };
+	struct keys k = {0};
 	must(object_store_list(s, prefix, NULL, note_key, &k, &e), &e);
 	buf_free(&k.text);
 	return k.count;
 }
 
 /* A local file, in the staging folder or beside the store. */
-static char *
-local_file(const char *dir, const char *name, const char *text)
+static char *local_file(const char *dir, const char *name, const char *text)
 {
 	struct err e = ERR_INIT;
 	char *path = path_in(dir, name);
@@ -130,8 +121,7 @@ local_file(const char *dir, const char *name, const char *text)
 
 /* -- one object ------------------------------------------------------------------------------------------------------- */
 
-static void
-put_then_get_and_head(void **state)
+static void put_then_get_and_head(void **state)
 {
 	struct object_store *s = ((struct fixture *)*state)->store;
 	put(s, "raw/t/a=1/f.parquet", "hello");
@@ -146,18 +136,18 @@ put_then_get_and_head(void **state)
 	assert_true(info.etag[0] != '\0');
 }
 
-static void
-what_is_not_there_is_not_found(void **state)
+static void what_is_not_there_is_not_found(void **state)
 {
 	struct object_store *s = ((struct fixture *)*state)->store;
 	struct err e = ERR_INIT;
-	AUTO_BUF struct buf out = { 0 };
+	AUTO_BUF struct buf out = {0};
 	struct object_info info;
 	put(s, "a/b/c", "x");
 	/* A folder is no object, and nothing is below an object. */
-	static const char *const keys[] = { "nothing", "a", "a/b", "a/b/c/d", "a/b/d", "b/b/c" };
+	static const char *const keys[] = {"nothing", "a", "a/b", "a/b/c/d", "a/b/d", "b/b/c"};
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		assert_int_equal(object_store_get(s, keys[i], 0, -1, 100, &out, NULL, &e), ERR_NOT_FOUND);
+		assert_int_equal(object_store_get(s, keys[i], 0, -1, 100, &out, NULL, &e),
+				 ERR_NOT_FOUND);
 		assert_int_equal(object_store_head(s, keys[i], &info, &e), ERR_NOT_FOUND);
 		assert_int_equal(object_store_copy(s, keys[i], "elsewhere", &e), ERR_NOT_FOUND);
 		assert_int_equal(out.len, 0);
@@ -165,8 +155,7 @@ what_is_not_there_is_not_found(void **state)
 	assert_false(exists(s, "elsewhere"));
 }
 
-static void
-overwriting_replaces_the_whole_and_the_etag(void **state)
+static void overwriting_replaces_the_whole_and_the_etag(void **state)
 {
 	struct object_store *s = ((struct fixture *)*state)->store;
 	struct err e = ERR_INIT;
@@ -182,12 +171,11 @@ overwriting_replaces_the_whole_and_the_etag(void **state)
 	assert_int_equal(count_keys(s, ""), 1);
 }
 
-static void
-ranges_and_ceilings(void **state)
+static void ranges_and_ceilings(void **state)
 {
 	struct object_store *s = ((struct fixture *)*state)->store;
 	struct err e = ERR_INIT;
-	AUTO_BUF struct buf out = { 0 };
+	AUTO_BUF struct buf out = {0};
 	put(s, "r", "0123456789");
 	must(object_store_get(s, "r", 2, 3, 3, &out, NULL, &e), &e);
 	assert_string_equal(out.data, "234");
@@ -201,13 +189,12 @@ ranges_and_ceilings(void **state)
 	assert_int_equal(object_store_get(s, "r", 0, -1, 9, &out, NULL, &e), ERR_LIMIT);
 	must(object_store_get(s, "r", 0, -1, 10, &out, NULL, &e), &e);
 	assert_string_equal(out.data, "234890123456789");
-	struct buf small = { .ceiling = 4 };
+	struct buf small = {.ceiling = 4};
 	assert_int_equal(object_store_get(s, "r", 0, -1, 100, &small, NULL, &e), ERR_LIMIT);
 	buf_free(&small);
 }
 
-static void
-large_objects_come_back_whole(void **state)
+static void large_objects_come_back_whole(void **state)
 {
 	struct object_store *s = ((struct fixture *)*state)->store;
 	struct err e = ERR_INIT;
@@ -215,8 +202,8 @@ large_objects_come_back_whole(void **state)
 	AUTO_FREE char *bytes = mem_alloc(n);
 	for (size_t i = 0; i < n; i++)
 		bytes[i] = (char)(i * 2654435761U >> 13);
-	must(object_store_put(s, "big", (struct slice){ bytes, n }, false, &e), &e);
-	AUTO_BUF struct buf out = { 0 };
+	must(object_store_put(s, "big", (struct slice){bytes, n}, false, &e), &e);
+	AUTO_BUF struct buf out = {0};
 	must(object_store_get(s, "big", 0, -1, n, &out, NULL, &e), &e);
 	assert_int_equal(out.len, n);
 	assert_memory_equal(out.data, bytes, n);
@@ -228,8 +215,7 @@ large_objects_come_back_whole(void **state)
 
 /* -- keys ------------------------------------------------------------------------------------------------------------- */
 
-static void
-hostile_keys_are_refused_everywhere(void **state)
+static void hostile_keys_are_refused_everywhere(void **state)
 {
 	struct object_store *s = ((struct fixture *)*state)->store;
 	char too_long[OBJECT_KEY_MAX + 2], wide[OBJECT_SEGMENT_MAX + 2];
@@ -239,35 +225,38 @@ hostile_keys_are_refused_everywhere(void **state)
 	memset(wide, 'w', sizeof(wide) - 1);
 	wide[sizeof(wide) - 1] = '\0';
 	const char *const keys[] = {
-		"",	   "/",	    "/a",     "a/",	"a//b",	      "../x",	 "a/../b",   "a/..",	 "..",	     ".",
-		"./a",	   "a/.",   "a/./b",  "a\nb",	"a\x7f",      "\x01",	 "a\xff",    "\xc0\xaf", "a\xc2\x85", "\xed\xa0\x80",
-		too_long,  wide,
+		"",      "/",    "/a",    "a/",       "a//b",      "../x",         "a/../b",
+		"a/..",  "..",   ".",     "./a",      "a/.",       "a/./b",        "a\nb",
+		"a\x7f", "\x01", "a\xff", "\xc0\xaf", "a\xc2\x85", "\xed\xa0\x80", too_long,
+		wide,
 	};
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		struct err e = ERR_INIT;
-		AUTO_BUF struct buf out = { 0 };
+		AUTO_BUF struct buf out = {0};
 		struct object_info info;
 		AUTO_ARENA struct arena *arena = arena_new();
 		const char *path;
 		assert_int_equal(object_store_put(s, keys[i], SLICE("x"), false, &e), ERR_INPUT);
 		assert_true(e.text[0] != '\0');
-		assert_int_equal(object_store_get(s, keys[i], 0, -1, 10, &out, NULL, &e), ERR_INPUT);
+		assert_int_equal(object_store_get(s, keys[i], 0, -1, 10, &out, NULL, &e),
+				 ERR_INPUT);
 		assert_int_equal(object_store_head(s, keys[i], &info, &e), ERR_INPUT);
 		assert_int_equal(object_store_delete_many(s, &keys[i], 1, &e), ERR_INPUT);
 		assert_int_equal(object_store_copy(s, keys[i], "to", &e), ERR_INPUT);
 		assert_int_equal(object_store_copy(s, "from", keys[i], &e), ERR_INPUT);
-		assert_int_equal(object_store_localise(s, &keys[i], 1, arena, &path, &e), ERR_INPUT);
+		assert_int_equal(object_store_localise(s, &keys[i], 1, arena, &path, &e),
+				 ERR_INPUT);
 	}
 	assert_int_equal(count_keys(s, ""), 0);
 	/* One bad key among good ones: nothing is put. */
 	struct err e = ERR_INIT;
-	struct object_put items[] = { { .key = "good", .bytes = SLICE("1") }, { .key = "a//b", .bytes = SLICE("2") } };
+	struct object_put items[] = {{.key = "good", .bytes = SLICE("1")},
+				     {.key = "a//b", .bytes = SLICE("2")}};
 	assert_int_equal(object_store_put_many(s, items, 2, &e), ERR_INPUT);
 	assert_false(exists(s, "good"));
 }
 
-static void
-odd_but_sound_keys_come_back_as_they_were(void **state)
+static void odd_but_sound_keys_come_back_as_they_were(void **state)
 {
 	struct object_store *s = ((struct fixture *)*state)->store;
 	char longest[OBJECT_KEY_MAX + 1], wide[OBJECT_SEGMENT_MAX + 1];
@@ -278,16 +267,29 @@ odd_but_sound_keys_come_back_as_they_were(void **state)
 	wide[sizeof(wide) - 1] = '\0';
 	const char *const keys[] = {
 		"p/index_code=IBOV/pregao_date=2024-07-15/action=AMBEV%20S%2FA/x.parquet",
-		"p/action=A\xc3\x87\xc3\x9a" "CAR/x.parquet",
-		"p/with space/x y", "p/plus+and&more", "p/%", "p/a*b?c[d]", "p/~", "p/quote'\"", "p/...", "p/.hidden", "p/a:b\\c", "p/-rf",
-		longest, wide,
+		"p/action=A\xc3\x87\xc3\x9a"
+		"CAR/x.parquet",
+		"p/with space/x y",
+		"p/plus+and&more",
+		"p/%",
+		"p/a*b?c[d]",
+		"p/~",
+		"p/quote'\"",
+		"p/...",
+		"p/.hidden",
+		"p/a:b\\c",
+		"p/-rf",
+		longest,
+		wide,
 	};
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		put(s, keys[i], keys[i]);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		assert_content(s, keys[i], keys[i]);
 	assert_int_equal(count_keys(s, ""), ARRAY_LEN(keys));
-	assert_listing(s, "p/action=A\xc3", NULL, "p/action=A\xc3\x87\xc3\x9a" "CAR/x.parquet\n");
+	assert_listing(s, "p/action=A\xc3", NULL,
+		       "p/action=A\xc3\x87\xc3\x9a"
+		       "CAR/x.parquet\n");
 	struct err e = ERR_INIT;
 	must(object_store_delete_many(s, keys, ARRAY_LEN(keys), &e), &e);
 	assert_int_equal(count_keys(s, ""), 0);
@@ -295,47 +297,60 @@ odd_but_sound_keys_come_back_as_they_were(void **state)
 
 /* -- listing ---------------------------------------------------------------------------------------------------------- */
 
-static void
-listing_is_in_byte_order_of_whole_keys(void **state)
+static void listing_is_in_byte_order_of_whole_keys(void **state)
 {
 	struct object_store *s = ((struct fixture *)*state)->store;
 	/* '/' (2f) comes after ' ' (20), '+' (2b), '-' (2d) and '.' (2e), and before '0' (30). */
-	static const char *const keys[] = { "t/a/b", "t/a.b", "t/a b", "t/a+", "t/a-z/q", "t/a0", "t/a.b.c/d", "t/A", "t/a/b.c",
-					    "t/a/b c/d", "t/\xc3\xa1", "t/b", "s", "u/v" };
+	static const char *const keys[] = {
+		"t/a/b", "t/a.b",   "t/a b",     "t/a+",       "t/a-z/q", "t/a0", "t/a.b.c/d",
+		"t/A",   "t/a/b.c", "t/a/b c/d", "t/\xc3\xa1", "t/b",     "s",    "u/v"};
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		put(s, keys[i], "x");
-	assert_listing(s, "", NULL,
-		       "s\nt/A\nt/a b\nt/a+\nt/a-z/q\nt/a.b\nt/a.b.c/d\nt/a/b\nt/a/b c/d\nt/a/b.c\nt/a0\nt/b\nt/\xc3\xa1\nu/v\n");
+	assert_listing(
+		s, "", NULL,
+		"s\nt/A\nt/a b\nt/a+\nt/a-z/q\nt/a.b\nt/a.b.c/d\nt/a/b\nt/a/b c/d\nt/a/b.c\nt/a0\nt/b\nt/\xc3\xa1\nu/v\n");
 }
 
-static void
-listing_by_prefix_and_after(void **state)
+static void listing_by_prefix_and_after(void **state)
 {
 	struct object_store *s = ((struct fixture *)*state)->store;
-	static const char *const keys[] = { "raw/p/d=2024-07-15/i=A/f", "raw/p/d=2024-07-15/i=B/f", "raw/p/d=2024-07-16/i=A/f",
-					    "raw/p/d=2024-08-01/i=A/f", "raw/portfolio/x", "raw/q", "refined/z" };
+	static const char *const keys[] = {"raw/p/d=2024-07-15/i=A/f",
+					   "raw/p/d=2024-07-15/i=B/f",
+					   "raw/p/d=2024-07-16/i=A/f",
+					   "raw/p/d=2024-08-01/i=A/f",
+					   "raw/portfolio/x",
+					   "raw/q",
+					   "refined/z"};
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		put(s, keys[i], "x");
-	assert_listing(s, "raw/p/d=2024-07-1", NULL, "raw/p/d=2024-07-15/i=A/f\nraw/p/d=2024-07-15/i=B/f\nraw/p/d=2024-07-16/i=A/f\n");
+	assert_listing(
+		s, "raw/p/d=2024-07-1", NULL,
+		"raw/p/d=2024-07-15/i=A/f\nraw/p/d=2024-07-15/i=B/f\nraw/p/d=2024-07-16/i=A/f\n");
 	assert_listing(s, "raw/p/d=2024-08-01/", NULL, "raw/p/d=2024-08-01/i=A/f\n");
 	assert_listing(s, "raw/po", NULL, "raw/portfolio/x\n");
 	assert_listing(s, "raw/q", NULL, "raw/q\n"); /* a whole key is a prefix too */
 	assert_listing(s, "r", "raw/portfolio", "raw/portfolio/x\nraw/q\nrefined/z\n");
-	static const char *const nothing[] = { "raw/q/", "raw/p/d=2024-09", "x", "raw//p", "/raw", "../", "raw/../raw/", "raw/p/d=2024-07-15/i=A/f/g" };
+	static const char *const nothing[] = {
+		"raw/q/",      "raw/p/d=2024-09",           "x", "raw//p", "/raw", "../",
+		"raw/../raw/", "raw/p/d=2024-07-15/i=A/f/g"};
 	for (size_t i = 0; i < ARRAY_LEN(nothing); i++)
 		assert_listing(s, nothing[i], NULL, "");
 	/* `after` need not exist, may lie before or behind the prefix, and is never given itself. */
-	assert_listing(s, "raw/p/", "raw/p/d=2024-07-15/i=B/f", "raw/p/d=2024-07-16/i=A/f\nraw/p/d=2024-08-01/i=A/f\n");
-	assert_listing(s, "raw/p/", "raw/p/d=2024-07-15/i=AA", "raw/p/d=2024-07-15/i=B/f\nraw/p/d=2024-07-16/i=A/f\nraw/p/d=2024-08-01/i=A/f\n");
-	assert_listing(s, "raw/p/", "raw/p/d=2024-07-16", "raw/p/d=2024-07-16/i=A/f\nraw/p/d=2024-08-01/i=A/f\n");
+	assert_listing(s, "raw/p/", "raw/p/d=2024-07-15/i=B/f",
+		       "raw/p/d=2024-07-16/i=A/f\nraw/p/d=2024-08-01/i=A/f\n");
+	assert_listing(
+		s, "raw/p/", "raw/p/d=2024-07-15/i=AA",
+		"raw/p/d=2024-07-15/i=B/f\nraw/p/d=2024-07-16/i=A/f\nraw/p/d=2024-08-01/i=A/f\n");
+	assert_listing(s, "raw/p/", "raw/p/d=2024-07-16",
+		       "raw/p/d=2024-07-16/i=A/f\nraw/p/d=2024-08-01/i=A/f\n");
 	assert_listing(s, "raw/p/d=2024-08", "a", "raw/p/d=2024-08-01/i=A/f\n");
 	assert_listing(s, "raw/p/d=2024-08-01/i=A/", "z", "");
 	assert_listing(s, "", "raw/q", "refined/z\n");
 	/* Paging by `after` sees each key once. */
-	struct buf all = { 0 };
+	struct buf all = {0};
 	char after[64] = "";
 	for (int i = 0; i < 8; i++) {
-		struct keys k = { .stop_after = 1 };
+		struct keys k = {.stop_after = 1};
 		struct err e = ERR_INIT;
 		int rc = object_store_list(s, "", after[0] ? after : NULL, note_key, &k, &e);
 		assert_int_equal(rc, i < 7 ? 77 : OK); /* what the callback returned */
@@ -349,15 +364,13 @@ listing_by_prefix_and_after(void **state)
 	buf_free(&all);
 }
 
-static int
-delete_it(void *ctx, const struct object_info *info)
+static int delete_it(void *ctx, const struct object_info *info)
 {
 	struct err e = ERR_INIT;
 	return object_store_delete_many(ctx, &info->key, 1, &e);
 }
 
-static void
-five_thousand_objects(void **state)
+static void five_thousand_objects(void **state)
 {
 	struct object_store *s = ((struct fixture *)*state)->store;
 	enum { N = 5000 };
@@ -388,8 +401,7 @@ five_thousand_objects(void **state)
 
 /* -- put many, if absent, from files ---------------------------------------------------------------------------------- */
 
-static void
-if_absent_changes_nothing_that_is_there(void **state)
+static void if_absent_changes_nothing_that_is_there(void **state)
 {
 	struct object_store *s = ((struct fixture *)*state)->store;
 	struct err e = ERR_INIT;
@@ -397,9 +409,9 @@ if_absent_changes_nothing_that_is_there(void **state)
 	assert_int_equal(object_store_put(s, "l/once", SLICE("second"), true, &e), ERR_CONFLICT);
 	assert_content(s, "l/once", "first");
 	/* Its neighbours in the same call go through, and each has its own code. */
-	struct object_put items[] = { { .key = "l/a", .bytes = SLICE("a"), .if_absent = true },
-				      { .key = "l/once", .bytes = SLICE("third"), .if_absent = true },
-				      { .key = "l/b", .bytes = SLICE("b") } };
+	struct object_put items[] = {{.key = "l/a", .bytes = SLICE("a"), .if_absent = true},
+				     {.key = "l/once", .bytes = SLICE("third"), .if_absent = true},
+				     {.key = "l/b", .bytes = SLICE("b")}};
 	assert_int_equal(object_store_put_many(s, items, 3, &e), ERR_CONFLICT);
 	assert_int_equal(items[0].code, OK);
 	assert_int_equal(items[1].code, ERR_CONFLICT);
@@ -413,8 +425,7 @@ if_absent_changes_nothing_that_is_there(void **state)
 	assert_content(s, "l/once", "fourth");
 }
 
-static void
-a_key_is_not_another_ones_folder(void **state)
+static void a_key_is_not_another_ones_folder(void **state)
 {
 	struct object_store *s = ((struct fixture *)*state)->store;
 	put(s, "a/b", "object");
@@ -429,21 +440,21 @@ a_key_is_not_another_ones_folder(void **state)
 	assert_content(s, "a/b", "object");
 }
 
-static void
-put_takes_local_files(void **state)
+static void put_takes_local_files(void **state)
 {
 	struct fixture *f = *state;
 	struct object_store *s = f->store;
 	struct err e = ERR_INIT;
 	AUTO_FOLDER char *dir = temporary_folder();
-	AUTO_FREE char *staged = local_file(object_store_staging(s), "staged.parquet", "from staging");
+	AUTO_FREE char *staged =
+		local_file(object_store_staging(s), "staged.parquet", "from staging");
 	AUTO_FREE char *outside = local_file(dir, "outside.csv", "from outside");
 	AUTO_FREE char *kept = local_file(dir, "kept.csv", "not taken");
 	put(s, "x/there", "old");
-	struct object_put items[] = { { .key = "x/staged", .path = staged },
-				      { .key = "x/there", .path = outside },
-				      { .key = "x/there2/missing", .path = "/nonexistent/file" },
-				      { .key = "x/bytes", .bytes = SLICE("bytes") } };
+	struct object_put items[] = {{.key = "x/staged", .path = staged},
+				     {.key = "x/there", .path = outside},
+				     {.key = "x/there2/missing", .path = "/nonexistent/file"},
+				     {.key = "x/bytes", .bytes = SLICE("bytes")}};
 	assert_int_equal(object_store_put_many(s, items, 4, &e), ERR_NOT_FOUND);
 	assert_int_equal(items[0].code, OK);
 	assert_int_equal(items[1].code, OK);
@@ -454,50 +465,47 @@ put_takes_local_files(void **state)
 	assert_content(s, "x/bytes", "bytes");
 	assert_int_equal(count_keys(s, ""), 3);
 	/* What was refused keeps its file. */
-	struct object_put refused = { .key = "x/there", .path = kept, .if_absent = true };
+	struct object_put refused = {.key = "x/there", .path = kept, .if_absent = true};
 	assert_int_equal(object_store_put_many(s, &refused, 1, &e), ERR_CONFLICT);
 	assert_int_equal(access(kept, F_OK), 0);
 	assert_content(s, "x/there", "from outside");
-	struct object_put folder = { .key = "x/folder", .path = dir };
+	struct object_put folder = {.key = "x/folder", .path = dir};
 	assert_int_equal(object_store_put_many(s, &folder, 1, &e), ERR_INPUT);
 }
 
-static void
-staged_files_are_never_listed(void **state)
+static void staged_files_are_never_listed(void **state)
 {
 	struct object_store *s = ((struct fixture *)*state)->store;
-	AUTO_FREE char *path = local_file(object_store_staging(s), "half.parquet", "PAR1");
+	free(local_file(object_store_staging(s), "half.parquet", "PAR1"));
 	put(s, "raw/a", "x");
 	assert_listing(s, "", NULL, "raw/a\n");
 	assert_listing(s, "scr", NULL, "");
 	assert_listing(s, "scratch/", NULL, "");
 }
 
-static void
-localise_gives_readable_files(void **state)
+static void localise_gives_readable_files(void **state)
 {
 	struct object_store *s = ((struct fixture *)*state)->store;
 	struct err e = ERR_INIT;
 	AUTO_ARENA struct arena *arena = arena_new();
-	static const char *const keys[] = { "l/one", "l/two=AMBEV%20S%2FA/x" };
+	static const char *const keys[] = {"l/one", "l/two=AMBEV%20S%2FA/x"};
 	const char *paths[2];
 	put(s, keys[0], "1");
 	put(s, keys[1], "22");
 	must(object_store_localise(s, keys, 2, arena, paths, &e), &e);
-	AUTO_BUF struct buf out = { 0 };
+	AUTO_BUF struct buf out = {0};
 	must(file_read(paths[0], 100, &out, &e), &e);
 	must(file_read(paths[1], 100, &out, &e), &e);
 	assert_string_equal(out.data, "122");
 }
 
-static void
-deleting_and_copying_may_be_repeated(void **state)
+static void deleting_and_copying_may_be_repeated(void **state)
 {
 	struct object_store *s = ((struct fixture *)*state)->store;
 	struct err e = ERR_INIT;
 	put(s, "d/a/1", "one");
 	put(s, "d/a/2", "two");
-	static const char *const keys[] = { "d/a/1", "never/was", "d/a", "d/a/1/below" };
+	static const char *const keys[] = {"d/a/1", "never/was", "d/a", "d/a/1/below"};
 	must(object_store_delete_many(s, keys, 4, &e), &e);
 	must(object_store_delete_many(s, keys, 4, &e), &e);
 	assert_listing(s, "", NULL, "d/a/2\n");
@@ -509,14 +517,13 @@ deleting_and_copying_may_be_repeated(void **state)
 	must(object_store_copy(s, "d/a/2", "d/a/2", &e), &e);
 	assert_content(s, "d/a/2", "new");
 	/* The folder of what was deleted can be used again. */
-	static const char *const rest[] = { "d/a/2", "d/b/3" };
+	static const char *const rest[] = {"d/a/2", "d/b/3"};
 	must(object_store_delete_many(s, rest, 2, &e), &e);
 	put(s, "d/a/2/deeper", "x");
 	assert_listing(s, "", NULL, "d/a/2/deeper\n");
 }
 
-static void
-two_handles_see_one_store(void **state)
+static void two_handles_see_one_store(void **state)
 {
 	struct fixture *f = *state;
 	struct object_store *other = driver->open(f->dir);
@@ -537,8 +544,7 @@ struct race {
 	atomic_bool done;
 };
 
-static void
-run_threads(struct race *r, void *(*fn)(void *), int n)
+static void run_threads(struct race *r, void *(*fn)(void *), int n)
 {
 	pthread_t threads[RACERS];
 	for (int i = 0; i < n; i++)
@@ -547,8 +553,7 @@ run_threads(struct race *r, void *(*fn)(void *), int n)
 		pthread_join(threads[i], NULL);
 }
 
-static void *
-race_for_absent(void *arg)
+static void *race_for_absent(void *arg)
 {
 	struct race *r = arg;
 	int me = atomic_fetch_add(&r->next, 1);
@@ -559,7 +564,7 @@ race_for_absent(void *arg)
 		struct err e = ERR_INIT;
 		int rc = object_store_put(r->store, key, slice_of(text), true, &e);
 		atomic_fetch_add(rc == OK ? &r->won : rc == ERR_CONFLICT ? &r->lost : &r->wrong, 1);
-		AUTO_BUF struct buf out = { 0 };
+		AUTO_BUF struct buf out = {0};
 		/* Whoever lost finds the winner's object there. */
 		if (object_store_get(r->store, key, 0, -1, 100, &out, NULL, &e) != OK ||
 		    (rc == OK && strcmp(out.data, text) != 0))
@@ -568,18 +573,16 @@ race_for_absent(void *arg)
 	return NULL;
 }
 
-static void
-if_absent_has_one_winner(void **state)
+static void if_absent_has_one_winner(void **state)
 {
-	struct race r = { .store = ((struct fixture *)*state)->store };
+	struct race r = {.store = ((struct fixture *)*state)->store};
 	run_threads(&r, race_for_absent, RACERS);
 	assert_int_equal(r.wrong, 0);
 	assert_int_equal(r.won, 8);
 	assert_int_equal(r.lost, 8 * (RACERS - 1));
 }
 
-static void *
-put_and_get(void *arg)
+static void *put_and_get(void *arg)
 {
 	struct race *r = arg;
 	int me = atomic_fetch_add(&r->next, 1);
@@ -588,16 +591,19 @@ put_and_get(void *arg)
 	memset(bytes, 'a' + me, (size_t)(SIZE_MIN + me));
 	for (int i = 0; i < 12; i++) {
 		struct err e = ERR_INIT;
-		AUTO_BUF struct buf out = { 0 };
+		AUTO_BUF struct buf out = {0};
 		struct object_info info;
-		if (me % 2 == 0 &&
-		    object_store_put(r->store, "hot/key", (struct slice){ bytes, (size_t)(SIZE_MIN + me) }, false, &e) != OK)
+		if (me % 2 == 0 && object_store_put(r->store, "hot/key",
+						    (struct slice){bytes, (size_t)(SIZE_MIN + me)},
+						    false, &e) != OK)
 			atomic_fetch_add(&r->wrong, 1);
 		int rc = object_store_get(r->store, "hot/key", 0, -1, 1 << 20, &out, &info, &e);
 		if (rc == ERR_NOT_FOUND && me % 2 == 1)
 			continue;
-		bool whole = rc == OK && out.len >= SIZE_MIN && out.len == SIZE_MIN + (size_t)(out.data[0] - 'a') &&
-			     info.size_bytes == (int64_t)out.len && memchr(out.data, out.data[0], 1) != NULL;
+		bool whole = rc == OK && out.len >= SIZE_MIN &&
+			     out.len == SIZE_MIN + (size_t)(out.data[0] - 'a') &&
+			     info.size_bytes == (int64_t)out.len &&
+			     memchr(out.data, out.data[0], 1) != NULL;
 		for (size_t k = 1; whole && k < out.len; k++)
 			whole = out.data[k] == out.data[0];
 		if (!whole)
@@ -606,23 +612,21 @@ put_and_get(void *arg)
 	return NULL;
 }
 
-static void
-readers_see_whole_objects_only(void **state)
+static void readers_see_whole_objects_only(void **state)
 {
-	struct race r = { .store = ((struct fixture *)*state)->store };
+	struct race r = {.store = ((struct fixture *)*state)->store};
 	run_threads(&r, put_and_get, RACERS);
 	assert_int_equal(r.wrong, 0);
 	assert_int_equal(count_keys(r.store, ""), 1);
 }
 
-static void *
-put_and_delete(void *arg)
+static void *put_and_delete(void *arg)
 {
 	struct race *r = arg;
 	int me = atomic_fetch_add(&r->next, 1);
 	char key[64];
 	snprintf(key, sizeof(key), "p/d=2024-07-15/a=%d/f", me % 2);
-	const char *keys[] = { key };
+	const char *keys[] = {key};
 	for (int i = 0; i < 30; i++) {
 		struct err e = ERR_INIT;
 		int rc = me < 8 ? object_store_put(r->store, key, SLICE("x"), false, &e)
@@ -636,10 +640,9 @@ put_and_delete(void *arg)
 }
 
 /* A directory removes the folders that a delete empties while others make them again. */
-static void
-putting_where_others_delete_never_fails(void **state)
+static void putting_where_others_delete_never_fails(void **state)
 {
-	struct race r = { .store = ((struct fixture *)*state)->store };
+	struct race r = {.store = ((struct fixture *)*state)->store};
 	run_threads(&r, put_and_delete, RACERS);
 	assert_int_equal(r.wrong, 0);
 	put(r.store, "p/d=2024-07-15/a=0/f", "last");
@@ -648,23 +651,24 @@ putting_where_others_delete_never_fails(void **state)
 
 /* -- the fault wrapper ------------------------------------------------------------------------------------------------ */
 
-static void
-the_wrapper_fails_the_nth_write_only(void **state)
+static void the_wrapper_fails_the_nth_write_only(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const keys[] = { "w/0", "w/1", "w/2", "w/3" };
+	static const char *const keys[] = {"w/0", "w/1", "w/2", "w/3"};
 	/* Writes in order: put, put_many of four (2 to 5), copy (6), delete_many of two (7), put (8). */
 	for (int nth = 0; nth <= 9; nth++) {
 		AUTO_FOLDER char *dir = temporary_folder();
 		struct object_store *s = object_store_fault_new(driver->open(dir), nth, ERR_LIMIT);
 		struct err e = ERR_INIT;
-		assert_int_equal(object_store_put(s, "w/first", SLICE("1"), false, &e), nth == 1 ? ERR_LIMIT : OK);
+		assert_int_equal(object_store_put(s, "w/first", SLICE("1"), false, &e),
+				 nth == 1 ? ERR_LIMIT : OK);
 		if (nth == 1)
 			assert_string_equal(e.where, "w/first");
-		struct object_put items[4] = { 0 };
+		struct object_put items[4] = {0};
 		for (int i = 0; i < 4; i++)
-			items[i] = (struct object_put){ .key = keys[i], .bytes = SLICE("x") };
-		assert_int_equal(object_store_put_many(s, items, 4, &e), nth >= 2 && nth <= 5 ? ERR_LIMIT : OK);
+			items[i] = (struct object_put){.key = keys[i], .bytes = SLICE("x")};
+		assert_int_equal(object_store_put_many(s, items, 4, &e),
+				 nth >= 2 && nth <= 5 ? ERR_LIMIT : OK);
 		for (int i = 0; i < 4; i++) {
 			assert_int_equal(items[i].code, nth == i + 2 ? ERR_LIMIT : OK);
 			assert_int_equal(exists(s, keys[i]), nth != i + 2);
@@ -673,9 +677,11 @@ the_wrapper_fails_the_nth_write_only(void **state)
 		int copied = object_store_copy(s, nth == 2 ? "w/1" : "w/0", "w/copy", &e);
 		assert_int_equal(copied, nth == 6 ? ERR_LIMIT : OK);
 		assert_int_equal(exists(s, "w/copy"), nth != 6);
-		assert_int_equal(object_store_delete_many(s, keys, 2, &e), nth == 7 ? ERR_LIMIT : OK);
+		assert_int_equal(object_store_delete_many(s, keys, 2, &e),
+				 nth == 7 ? ERR_LIMIT : OK);
 		assert_int_equal(exists(s, nth == 2 ? "w/1" : "w/0"), nth == 7);
-		assert_int_equal(object_store_put(s, "w/last", SLICE("1"), false, &e), nth == 8 ? ERR_LIMIT : OK);
+		assert_int_equal(object_store_put(s, "w/last", SLICE("1"), false, &e),
+				 nth == 8 ? ERR_LIMIT : OK);
 		assert_int_equal(exists(s, "w/last"), nth != 8);
 		assert_string_not_equal(object_store_staging(s), "");
 		object_store_free(s);
@@ -684,8 +690,7 @@ the_wrapper_fails_the_nth_write_only(void **state)
 
 /* -- drivers ---------------------------------------------------------------------------------------------------------- */
 
-static struct object_store *
-open_fs(const char *dir)
+static struct object_store *open_fs(const char *dir)
 {
 	struct err e = ERR_INIT;
 	struct object_store *s = NULL;
@@ -694,11 +699,10 @@ open_fs(const char *dir)
 }
 
 static const struct driver_case drivers[] = {
-	{ "object_store_fs", open_fs },
+	{"object_store_fs", open_fs},
 };
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		CASE(put_then_get_and_head),

@@ -12,8 +12,8 @@
 #include "queue.h"
 #include "queue_sqlite.h"
 
-#define SECOND      1000000LL
-#define NOON        1732381200000000LL
+#define SECOND       1000000LL
+#define NOON         1732381200000000LL
 #define MAX_RECEIVES 3
 
 struct driver_case {
@@ -30,8 +30,7 @@ struct fixture {
 	struct arena *arena;
 };
 
-static int
-setup(void **state)
+static int setup(void **state)
 {
 	struct fixture *f = NEW(struct fixture);
 	f->dir = temporary_folder();
@@ -42,8 +41,7 @@ setup(void **state)
 	return 0;
 }
 
-static int
-teardown(void **state)
+static int teardown(void **state)
 {
 	struct fixture *f = *state;
 	queue_free(f->queue);
@@ -57,24 +55,22 @@ teardown(void **state)
 
 /* -- helpers ---------------------------------------------------------------------------------------------------------- */
 
-static void
-must(int rc, const struct err *e)
+static void must(int rc, const struct err *e)
 {
 	if (rc != OK)
 		print_error("%s: %s: %s\n", err_name(rc), e->where, e->text);
 	assert_int_equal(rc, OK);
 }
 
-static void
-send(struct queue *q, const char *body)
+static void send(struct queue *q, const char *body)
 {
 	struct err e = ERR_INIT;
 	struct slice s = slice_of(body);
 	must(queue_send(q, &s, 1, &e), &e);
 }
 
-static size_t
-receive(struct fixture *f, size_t max, int64_t visibility_us, struct queue_message *ret)
+static size_t receive(struct fixture *f, size_t max, int64_t visibility_us,
+		      struct queue_message *ret)
 {
 	struct err e = ERR_INIT;
 	size_t count = 99;
@@ -83,16 +79,14 @@ receive(struct fixture *f, size_t max, int64_t visibility_us, struct queue_messa
 	return count;
 }
 
-static void
-remove_one(struct queue *q, const struct queue_message *m)
+static void remove_one(struct queue *q, const struct queue_message *m)
 {
 	struct err e = ERR_INIT;
 	const char *receipt = m->receipt;
 	must(queue_remove(q, &receipt, 1, &e), &e);
 }
 
-static void
-assert_stats(struct queue *q, int64_t visible, int64_t in_flight, int64_t dead)
+static void assert_stats(struct queue *q, int64_t visible, int64_t in_flight, int64_t dead)
 {
 	struct err e = ERR_INIT;
 	struct queue_stats s;
@@ -103,8 +97,7 @@ assert_stats(struct queue *q, int64_t visible, int64_t in_flight, int64_t dead)
 }
 
 /* Receives the only message until it is dead. */
-static void
-kill_message(struct fixture *f, const char *why)
+static void kill_message(struct fixture *f, const char *why)
 {
 	struct err e = ERR_INIT;
 	struct queue_message m;
@@ -118,8 +111,7 @@ kill_message(struct fixture *f, const char *why)
 
 /* -- one receiver ----------------------------------------------------------------------------------------------------- */
 
-static void
-what_is_sent_is_received_once(void **state)
+static void what_is_sent_is_received_once(void **state)
 {
 	struct fixture *f = *state;
 	struct queue_message m[10];
@@ -141,8 +133,7 @@ what_is_sent_is_received_once(void **state)
 	assert_string_equal(queue_name(f->queue), "events");
 }
 
-static void
-many_go_in_and_each_comes_out(void **state)
+static void many_go_in_and_each_comes_out(void **state)
 {
 	struct fixture *f = *state;
 	enum { N = 100 };
@@ -154,7 +145,7 @@ many_go_in_and_each_comes_out(void **state)
 	must(queue_send(f->queue, bodies, N, &e), &e);
 	must(queue_send(f->queue, NULL, 0, &e), &e);
 	assert_stats(f->queue, N, 0, 0);
-	bool seen[N] = { false };
+	bool seen[N] = {false};
 	struct queue_message m[7];
 	size_t count, total = 0;
 	while ((count = receive(f, 7, SECOND, m)) > 0) {
@@ -173,8 +164,7 @@ many_go_in_and_each_comes_out(void **state)
 	assert_int_equal(receive(f, 0, SECOND, m), 0);
 }
 
-static void
-visibility_ends_and_can_be_extended(void **state)
+static void visibility_ends_and_can_be_extended(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
@@ -199,8 +189,7 @@ visibility_ends_and_can_be_extended(void **state)
 	assert_int_equal(first.receives, 3);
 }
 
-static void
-a_stale_receipt_moves_nothing(void **state)
+static void a_stale_receipt_moves_nothing(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
@@ -219,7 +208,10 @@ a_stale_receipt_moves_nothing(void **state)
 	remove_one(f->queue, &quick);
 	assert_stats(f->queue, 0, 0, 0);
 	assert_int_equal(queue_extend(f->queue, quick.receipt, SECOND, &e), ERR_NOT_FOUND);
-	static const char *const nonsense[] = { "", ".", "1", "1.", "1.0", "x.y", "-1.-1", "1.1.1", "99999999999999999999.1", "' OR 1=1 --" };
+	static const char *const nonsense[] = {"",           ".",     "1",
+					       "1.",         "1.0",   "x.y",
+					       "-1.-1",      "1.1.1", "99999999999999999999.1",
+					       "' OR 1=1 --"};
 	send(f->queue, "b");
 	for (size_t i = 0; i < ARRAY_LEN(nonsense); i++) {
 		must(queue_remove(f->queue, &nonsense[i], 1, &e), &e);
@@ -228,8 +220,7 @@ a_stale_receipt_moves_nothing(void **state)
 	assert_stats(f->queue, 1, 0, 0);
 }
 
-static void
-failing_gives_it_back_later_with_the_reason(void **state)
+static void failing_gives_it_back_later_with_the_reason(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
@@ -244,7 +235,7 @@ failing_gives_it_back_later_with_the_reason(void **state)
 	if (m.last_error) /* where the product can keep it */
 		assert_string_equal(m.last_error, "no such table: x\xc3\xa9");
 	/* A very long reason is cut, not refused, and stays UTF-8. */
-	AUTO_BUF struct buf why = { 0 };
+	AUTO_BUF struct buf why = {0};
 	for (int i = 0; i < 3000; i++)
 		buf_str(&why, "\xc3\xa9");
 	buf_str(&why, "!");
@@ -255,8 +246,7 @@ failing_gives_it_back_later_with_the_reason(void **state)
 
 /* -- dead letters ----------------------------------------------------------------------------------------------------- */
 
-static void
-after_max_receives_it_is_dead_and_can_be_sent_again(void **state)
+static void after_max_receives_it_is_dead_and_can_be_sent_again(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
@@ -288,8 +278,7 @@ after_max_receives_it_is_dead_and_can_be_sent_again(void **state)
 	assert_stats(f->queue, 0, 0, 0);
 }
 
-static void
-redriving_all_takes_every_dead_letter_and_only_those(void **state)
+static void redriving_all_takes_every_dead_letter_and_only_those(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
@@ -309,8 +298,7 @@ redriving_all_takes_every_dead_letter_and_only_those(void **state)
 	assert_int_equal(receive(f, 10, SECOND, m), 4);
 }
 
-static void
-a_worker_that_dies_every_time_buries_the_message_too(void **state)
+static void a_worker_that_dies_every_time_buries_the_message_too(void **state)
 {
 	struct fixture *f = *state;
 	struct queue_message m[2];
@@ -331,25 +319,27 @@ a_worker_that_dies_every_time_buries_the_message_too(void **state)
 
 /* -- limits ----------------------------------------------------------------------------------------------------------- */
 
-static void
-bodies_have_limits(void **state)
+static void bodies_have_limits(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
 	char *big = arena_alloc(f->arena, QUEUE_BODY_MAX + 2);
 	memset(big, 'b', QUEUE_BODY_MAX + 1);
-	struct slice body = { big, QUEUE_BODY_MAX + 1 };
+	struct slice body = {big, QUEUE_BODY_MAX + 1};
 	assert_int_equal(queue_send(f->queue, &body, 1, &e), ERR_LIMIT);
-	static const struct slice bad[] = { SLICE(""), SLICE("\xff"), SLICE("a\0b"), SLICE("\x1b[0m"), SLICE("\xef\xbf\xbf"), SLICE("\xed\xa0\x80") };
+	static const struct slice bad[] = {
+		SLICE(""),        SLICE("\xff"),         SLICE("a\0b"),
+		SLICE("\x1b[0m"), SLICE("\xef\xbf\xbf"), SLICE("\xed\xa0\x80")};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		/* A bad one among good ones: none is sent. */
-		struct slice bodies[] = { SLICE("good"), bad[i] };
+		struct slice bodies[] = {SLICE("good"), bad[i]};
 		assert_int_equal(queue_send(f->queue, bodies, 2, &e), ERR_INPUT);
 	}
 	assert_stats(f->queue, 0, 0, 0);
 	body.n = QUEUE_BODY_MAX;
 	must(queue_send(f->queue, &body, 1, &e), &e);
-	struct slice text = SLICE("tab\t line\r\n A\xc3\x87\xc3\x9a" "CAR \xf0\x9f\x93\x88 '\"; DROP TABLE message");
+	struct slice text = SLICE("tab\t line\r\n A\xc3\x87\xc3\x9a"
+				  "CAR \xf0\x9f\x93\x88 '\"; DROP TABLE message");
 	must(queue_send(f->queue, &text, 1, &e), &e);
 	struct queue_message m[2];
 	assert_int_equal(receive(f, 2, SECOND, m), 2);
@@ -358,13 +348,15 @@ bodies_have_limits(void **state)
 	assert_string_equal(m[1 - large].body, text.p);
 	/* SQS hides a message for twelve hours at most. */
 	size_t count;
-	assert_int_equal(queue_receive(f->queue, 1, QUEUE_VISIBILITY_MAX_US + 1, f->arena, m, &count, &e), ERR_LIMIT);
+	assert_int_equal(
+		queue_receive(f->queue, 1, QUEUE_VISIBILITY_MAX_US + 1, f->arena, m, &count, &e),
+		ERR_LIMIT);
 	assert_int_equal(queue_extend(f->queue, m[0].receipt, -1, &e), ERR_LIMIT);
-	assert_int_equal(queue_fail(f->queue, m[0].receipt, QUEUE_VISIBILITY_MAX_US + 1, "x", &e), ERR_LIMIT);
+	assert_int_equal(queue_fail(f->queue, m[0].receipt, QUEUE_VISIBILITY_MAX_US + 1, "x", &e),
+			 ERR_LIMIT);
 }
 
-static void
-peeking_and_counting_take_nothing(void **state)
+static void peeking_and_counting_take_nothing(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
@@ -404,13 +396,13 @@ struct race {
 };
 
 /* Half of the workers share a handle, the others have their own. */
-static void *
-work(void *arg)
+static void *work(void *arg)
 {
 	struct race *r = arg;
 	static atomic_int number;
 	bool own = atomic_fetch_add(&number, 1) % 2 == 0;
-	struct queue *q = own ? driver->open(r->fixture->dir, &r->fixture->clock.clock) : r->fixture->queue;
+	struct queue *q = own ? driver->open(r->fixture->dir, &r->fixture->clock.clock)
+			      : r->fixture->queue;
 	struct arena *arena = arena_new();
 	while (atomic_load(&r->removed) < MESSAGES) {
 		struct queue_message m[3];
@@ -435,7 +427,8 @@ work(void *arg)
 			bool give_back = k % 5 == 0 && m[i].receives == 1;
 			const char *receipt = m[i].receipt;
 			atomic_fetch_sub(&r->held[k], 1);
-			rc = give_back ? queue_fail(q, receipt, 0, "once", &e) : queue_remove(q, &receipt, 1, &e);
+			rc = give_back ? queue_fail(q, receipt, 0, "once", &e)
+				       : queue_remove(q, &receipt, 1, &e);
 			if (rc != OK)
 				atomic_fetch_add(&r->wrong, 1);
 			if (!give_back && atomic_fetch_add(&r->done[k], 1) == 0)
@@ -448,8 +441,7 @@ work(void *arg)
 	return NULL;
 }
 
-static void
-sixteen_workers_never_share_a_message(void **state)
+static void sixteen_workers_never_share_a_message(void **state)
 {
 	struct race *r = NEW(struct race);
 	r->fixture = *state;
@@ -470,8 +462,7 @@ sixteen_workers_never_share_a_message(void **state)
 	free(r);
 }
 
-static void
-what_was_sent_outlives_its_sender(void **state)
+static void what_was_sent_outlives_its_sender(void **state)
 {
 	struct fixture *f = *state;
 	queue_free(f->queue);
@@ -479,12 +470,12 @@ what_was_sent_outlives_its_sender(void **state)
 	pid_t pid = fork();
 	if (pid == 0) {
 		struct queue *q = driver->open(f->dir, &f->clock.clock);
-		struct slice bodies[] = { SLICE("kept"), SLICE("taken") };
+		struct slice bodies[] = {SLICE("kept"), SLICE("taken")};
 		struct err e = ERR_INIT;
 		struct queue_message m;
 		size_t count = 0;
-		if (queue_send(q, bodies, 2, &e) != OK || queue_receive(q, 1, SECOND, f->arena, &m, &count, &e) != OK ||
-		    count != 1)
+		if (queue_send(q, bodies, 2, &e) != OK ||
+		    queue_receive(q, 1, SECOND, f->arena, &m, &count, &e) != OK || count != 1)
 			_exit(1);
 		kill(getpid(), SIGKILL);
 	}
@@ -501,8 +492,7 @@ what_was_sent_outlives_its_sender(void **state)
 
 /* -- drivers ---------------------------------------------------------------------------------------------------------- */
 
-static struct queue *
-open_sqlite(const char *dir, struct clock *clock)
+static struct queue *open_sqlite(const char *dir, struct clock *clock)
 {
 	struct err e = ERR_INIT;
 	struct queue *q = NULL;
@@ -512,11 +502,10 @@ open_sqlite(const char *dir, struct clock *clock)
 }
 
 static const struct driver_case drivers[] = {
-	{ "queue_sqlite", open_sqlite },
+	{"queue_sqlite", open_sqlite},
 };
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		CASE(what_is_sent_is_received_once),

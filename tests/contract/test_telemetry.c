@@ -28,8 +28,7 @@ struct fixture {
 	struct arena *arena;
 };
 
-static int
-setup(void **state)
+static int setup(void **state)
 {
 	struct fixture *f = NEW(struct fixture);
 	f->dir = temporary_folder();
@@ -40,8 +39,7 @@ setup(void **state)
 	return 0;
 }
 
-static int
-teardown(void **state)
+static int teardown(void **state)
 {
 	struct fixture *f = *state;
 	telemetry_free(f->t);
@@ -55,34 +53,32 @@ teardown(void **state)
 
 /* -- helpers ---------------------------------------------------------------------------------------------------------- */
 
-static void
-must(int rc, const struct err *e)
+static void must(int rc, const struct err *e)
 {
 	if (rc != OK)
 		print_error("%s: %s: %s\n", err_name(rc), e->where, e->text);
 	assert_int_equal(rc, OK);
 }
 
-static size_t
-logs(struct fixture *f, const char *run, enum log_level least, size_t max, struct log_event **ret)
+static size_t logs(struct fixture *f, const char *run, enum log_level least, size_t max,
+		   struct log_event **ret)
 {
 	struct err e = ERR_INIT;
-	struct log_query q = { run, least, max };
+	struct log_query q = {run, least, max};
 	size_t count = 0;
 	must(telemetry_logs(f->t, &q, f->arena, ret, &count, &e), &e);
 	return count;
 }
 
-static struct run_record
-a_run(const char *id, const char *name, int64_t started_us)
+static struct run_record a_run(const char *id, const char *name, int64_t started_us)
 {
-	struct run_record r = { .kind = "pass", .name = name, .state = RUN_RUNNING, .started_us = started_us };
+	struct run_record r = {
+		.kind = "pass", .name = name, .state = RUN_RUNNING, .started_us = started_us};
 	snprintf(r.id, sizeof(r.id), "%s", id);
 	return r;
 }
 
-static int64_t
-value_of(struct fixture *f, const char *name, const char *labels)
+static int64_t value_of(struct fixture *f, const char *name, const char *labels)
 {
 	struct err e = ERR_INIT;
 	struct metric *m;
@@ -97,14 +93,13 @@ value_of(struct fixture *f, const char *name, const char *labels)
 
 /* -- events ----------------------------------------------------------------------------------------------------------- */
 
-static void
-events_come_back_oldest_first_with_their_fields(void **state)
+static void events_come_back_oldest_first_with_their_fields(void **state)
 {
 	struct fixture *f = *state;
 	struct log_event *v;
 	assert_int_equal(logs(f, NULL, LOG_LEVEL_DEBUG, 10, &v), 0);
 	telemetry_log(f->t, LOG_LEVEL_INFO, "run-1", "fetched", "45 KiB from B3",
-		      (struct field[]){ FIELD_TEXT("index", "IBOV"), FIELD_INT("bytes", -45) }, 2);
+		      (struct field[]){FIELD_TEXT("index", "IBOV"), FIELD_INT("bytes", -45)}, 2);
 	f->clock.now += SECOND;
 	telemetry_log(f->t, LOG_LEVEL_DEBUG, NULL, "idle", NULL, NULL, 0);
 	assert_int_equal(logs(f, NULL, LOG_LEVEL_DEBUG, 10, &v), 2);
@@ -121,15 +116,15 @@ events_come_back_oldest_first_with_their_fields(void **state)
 	assert_null(v[1].fields);
 }
 
-static void
-events_are_chosen_by_run_level_and_number(void **state)
+static void events_are_chosen_by_run_level_and_number(void **state)
 {
 	struct fixture *f = *state;
 	struct log_event *v;
 	for (int i = 0; i < 200; i++) {
 		char event[16];
 		snprintf(event, sizeof(event), "e%d", i);
-		telemetry_log(f->t, (enum log_level)(i % 4), i % 2 ? "odd" : "even", event, "x", NULL, 0);
+		telemetry_log(f->t, (enum log_level)(i % 4), i % 2 ? "odd" : "even", event, "x",
+			      NULL, 0);
 	}
 	assert_int_equal(logs(f, NULL, LOG_LEVEL_DEBUG, 1000, &v), 200);
 	assert_int_equal(logs(f, "odd", LOG_LEVEL_DEBUG, 1000, &v), 100);
@@ -144,21 +139,23 @@ events_are_chosen_by_run_level_and_number(void **state)
 	assert_int_equal(logs(f, NULL, LOG_LEVEL_DEBUG, 0, &v), 0);
 }
 
-static void
-hostile_texts_stay_sound(void **state)
+static void hostile_texts_stay_sound(void **state)
 {
 	struct fixture *f = *state;
 	struct log_event *v;
-	AUTO_BUF struct buf big = { 0 };
+	AUTO_BUF struct buf big = {0};
 	for (int i = 0; i < 20000; i++)
 		buf_str(&big, "\xc3\xa9");
-	telemetry_log(f->t, LOG_LEVEL_ERROR, "r", "it's \"quoted\"", "a\xe7\xe3o in Latin-1", (struct field[]){
-		FIELD_TEXT("quote\"\n", "back\\slash\x01"), FIELD_TEXT("latin", "\xff"), FIELD_TEXT("big", big.data) }, 3);
+	telemetry_log(f->t, LOG_LEVEL_ERROR, "r", "it's \"quoted\"", "a\xe7\xe3o in Latin-1",
+		      (struct field[]){FIELD_TEXT("quote\"\n", "back\\slash\x01"),
+				       FIELD_TEXT("latin", "\xff"), FIELD_TEXT("big", big.data)},
+		      3);
 	telemetry_log(f->t, LOG_LEVEL_ERROR, "r", "big", big.data, NULL, 0);
 	assert_int_equal(logs(f, "r", LOG_LEVEL_DEBUG, 10, &v), 2);
 	assert_string_equal(v[0].event, "it's \"quoted\"");
 	assert_string_equal(v[0].text, "a\xc3\xa7\xc3\xa3o in Latin-1");
-	static const char begin[] = "{\"quote\\\"\\n\":\"back\\\\slash\\u0001\",\"latin\":\"\xc3\xbf\",\"big\":\"";
+	static const char begin[] =
+		"{\"quote\\\"\\n\":\"back\\\\slash\\u0001\",\"latin\":\"\xc3\xbf\",\"big\":\"";
 	assert_memory_equal(v[0].fields, begin, sizeof(begin) - 1);
 	assert_true(str_is_utf8(v[0].fields, strlen(v[0].fields)));
 	/* Clipped, between characters. */
@@ -168,8 +165,7 @@ hostile_texts_stay_sound(void **state)
 
 /* -- runs ------------------------------------------------------------------------------------------------------------- */
 
-static void
-a_run_is_recorded_updated_and_found_by_its_ends(void **state)
+static void a_run_is_recorded_updated_and_found_by_its_ends(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
@@ -180,15 +176,19 @@ a_run_is_recorded_updated_and_found_by_its_ends(void **state)
 	child.kind = "job";
 	child.parent = r.id;
 	telemetry_run(f->t, &child);
-	telemetry_step(f->t, r.id, &(struct run_step){ "fetch", NOON, 1200, -1, 45000, 1 });
-	telemetry_step(f->t, r.id, &(struct run_step){ "raw", NOON + 1200, 800, 82, 9000, 1 });
-	telemetry_step(f->t, child.id, &(struct run_step){ "job", NOON + SECOND, 5, 0, 0, 0 });
+	telemetry_step(f->t, r.id, &(struct run_step){"fetch", NOON, 1200, -1, 45000, 1});
+	telemetry_step(f->t, r.id, &(struct run_step){"raw", NOON + 1200, 800, 82, 9000, 1});
+	telemetry_step(f->t, child.id, &(struct run_step){"job", NOON + SECOND, 5, 0, 0, 0});
 	/* An update may leave out what has not changed. */
-	struct run_record end = { .state = RUN_FAILED, .ended_us = NOON + 3 * SECOND, .error_code = ERR_LIMIT, .error = "disk full" };
+	struct run_record end = {.state = RUN_FAILED,
+				 .ended_us = NOON + 3 * SECOND,
+				 .error_code = ERR_LIMIT,
+				 .error = "disk full"};
 	snprintf(end.id, sizeof(end.id), "%s", r.id);
 	telemetry_run(f->t, &end);
 
-	static const char *const names[] = { "20241123T120000-aaaa1111", "20241123T120000", "aaaa1111", "1111" };
+	static const char *const names[] = {"20241123T120000-aaaa1111", "20241123T120000",
+					    "aaaa1111", "1111"};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		struct run_record got;
 		struct run_step *steps;
@@ -217,20 +217,24 @@ a_run_is_recorded_updated_and_found_by_its_ends(void **state)
 	struct run_record got;
 	struct run_step *steps;
 	size_t count;
-	assert_int_equal(telemetry_run_get(f->t, "2024", f->arena, &got, &steps, &count, &e), ERR_CONFLICT);
-	static const char *const missing[] = { "", "x", "T120000", "%", "_", "20241123T120000-aaaa11112" };
+	assert_int_equal(telemetry_run_get(f->t, "2024", f->arena, &got, &steps, &count, &e),
+			 ERR_CONFLICT);
+	static const char *const missing[] = {"",  "x", "T120000",
+					      "%", "_", "20241123T120000-aaaa11112"};
 	for (size_t i = 0; i < ARRAY_LEN(missing); i++)
-		assert_int_equal(telemetry_run_get(f->t, missing[i], f->arena, &got, &steps, &count, &e), ERR_NOT_FOUND);
+		assert_int_equal(
+			telemetry_run_get(f->t, missing[i], f->arena, &got, &steps, &count, &e),
+			ERR_NOT_FOUND);
 	must(telemetry_run_get(f->t, "bbbb2222", f->arena, &got, &steps, &count, &e), &e);
 	assert_string_equal(got.parent, r.id);
 }
 
-static void
-a_whole_id_that_begins_another_one_is_no_conflict(void **state)
+static void a_whole_id_that_begins_another_one_is_no_conflict(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
-	struct run_record shorter = a_run("run-1", "short", NOON), longer = a_run("run-10", "long", NOON);
+	struct run_record shorter = a_run("run-1", "short", NOON),
+			  longer = a_run("run-10", "long", NOON);
 	telemetry_run(f->t, &longer);
 	telemetry_run(f->t, &shorter);
 	struct run_record got;
@@ -239,11 +243,11 @@ a_whole_id_that_begins_another_one_is_no_conflict(void **state)
 	must(telemetry_run_get(f->t, "run-1", f->arena, &got, &steps, &count, &e), &e);
 	assert_string_equal(got.name, "short");
 	assert_int_equal(count, 0);
-	assert_int_equal(telemetry_run_get(f->t, "run-", f->arena, &got, &steps, &count, &e), ERR_CONFLICT);
+	assert_int_equal(telemetry_run_get(f->t, "run-", f->arena, &got, &steps, &count, &e),
+			 ERR_CONFLICT);
 }
 
-static void
-runs_are_listed_newest_first(void **state)
+static void runs_are_listed_newest_first(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
@@ -265,8 +269,7 @@ runs_are_listed_newest_first(void **state)
 	assert_int_equal(count, 30);
 }
 
-static void
-run_ids_sort_by_time_and_differ(void **state)
+static void run_ids_sort_by_time_and_differ(void **state)
 {
 	char first[RUN_ID_SIZE], second[RUN_ID_SIZE], later[RUN_ID_SIZE];
 	run_id_make(NOON, first);
@@ -284,13 +287,13 @@ run_ids_sort_by_time_and_differ(void **state)
 
 /* -- metrics ---------------------------------------------------------------------------------------------------------- */
 
-static void
-counters_add_up_and_gauges_replace(void **state)
+static void counters_add_up_and_gauges_replace(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
 	for (int i = 0; i < 100; i++)
-		telemetry_count(f->t, "pregao_imports_total", i % 4 ? "outcome=\"accepted\"" : "outcome=\"rejected\"", 2);
+		telemetry_count(f->t, "pregao_imports_total",
+				i % 4 ? "outcome=\"accepted\"" : "outcome=\"rejected\"", 2);
 	telemetry_gauge(f->t, "pregao_queue_dead", NULL, 7);
 	telemetry_gauge(f->t, "pregao_queue_dead", NULL, -3);
 	struct metric *m;
@@ -312,8 +315,7 @@ counters_add_up_and_gauges_replace(void **state)
 enum { THREADS = 8, EACH = 100 };
 
 /* Half share a handle, half have their own, as processes would. */
-static void *
-record_much(void *arg)
+static void *record_much(void *arg)
 {
 	struct fixture *f = arg;
 	static int number;
@@ -328,8 +330,7 @@ record_much(void *arg)
 	return NULL;
 }
 
-static void
-recording_from_many_sides_loses_nothing(void **state)
+static void recording_from_many_sides_loses_nothing(void **state)
 {
 	struct fixture *f = *state;
 	pthread_t threads[THREADS];
@@ -342,8 +343,7 @@ recording_from_many_sides_loses_nothing(void **state)
 	assert_int_equal(value_of(f, "ticks", ""), THREADS * EACH);
 }
 
-static void
-records_outlive_the_handle_and_the_process(void **state)
+static void records_outlive_the_handle_and_the_process(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
@@ -355,7 +355,7 @@ records_outlive_the_handle_and_the_process(void **state)
 		struct run_record r = a_run("run-of-child", "x", NOON);
 		telemetry_run(t, &r);
 		telemetry_log(t, LOG_LEVEL_INFO, r.id, "before the step", NULL, NULL, 0);
-		telemetry_step(t, r.id, &(struct run_step){ "fetch", NOON, 1, 1, 1, 1 });
+		telemetry_step(t, r.id, &(struct run_step){"fetch", NOON, 1, 1, 1, 1});
 		telemetry_log(t, LOG_LEVEL_ERROR, r.id, "the last word", NULL, NULL, 0);
 		kill(getpid(), SIGKILL);
 	}
@@ -375,15 +375,14 @@ records_outlive_the_handle_and_the_process(void **state)
 	assert_string_equal(v[1].role, "child");
 }
 
-static void
-no_telemetry_is_fine(void **state)
+static void no_telemetry_is_fine(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
 	struct run_record r = a_run("x", "x", NOON), *runs;
 	telemetry_log(NULL, LOG_LEVEL_ERROR, "r", "e", "t", NULL, 0);
 	telemetry_run(NULL, &r);
-	telemetry_step(NULL, "x", &(struct run_step){ .name = "x" });
+	telemetry_step(NULL, "x", &(struct run_step){.name = "x"});
 	telemetry_count(NULL, "c", NULL, 1);
 	telemetry_gauge(NULL, "g", NULL, 1);
 	size_t count = 5;
@@ -392,16 +391,16 @@ no_telemetry_is_fine(void **state)
 	struct metric *m;
 	must(telemetry_metrics(NULL, f->arena, &m, &count, &e), &e);
 	struct log_event *v;
-	must(telemetry_logs(NULL, &(struct log_query){ .max = 1 }, f->arena, &v, &count, &e), &e);
+	must(telemetry_logs(NULL, &(struct log_query){.max = 1}, f->arena, &v, &count, &e), &e);
 	struct run_step *steps;
-	assert_int_equal(telemetry_run_get(NULL, "x", f->arena, &r, &steps, &count, &e), ERR_NOT_FOUND);
+	assert_int_equal(telemetry_run_get(NULL, "x", f->arena, &r, &steps, &count, &e),
+			 ERR_NOT_FOUND);
 	telemetry_free(NULL);
 }
 
 /* -- drivers ---------------------------------------------------------------------------------------------------------- */
 
-static struct telemetry *
-open_sqlite(const char *dir, const char *role, struct clock *clock)
+static struct telemetry *open_sqlite(const char *dir, const char *role, struct clock *clock)
 {
 	struct err e = ERR_INIT;
 	struct telemetry *t = NULL;
@@ -411,11 +410,10 @@ open_sqlite(const char *dir, const char *role, struct clock *clock)
 }
 
 static const struct driver_case drivers[] = {
-	{ "telemetry_sqlite", open_sqlite },
+	{"telemetry_sqlite", open_sqlite},
 };
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		CASE(events_come_back_oldest_first_with_their_fields),

@@ -14,16 +14,14 @@
 
 #include "object_store_fs.h"
 
-static void
-must(int rc, const struct err *e)
+static void must(int rc, const struct err *e)
 {
 	if (rc != OK)
 		print_error("%s: %s: %s\n", err_name(rc), e->where, e->text);
 	assert_int_equal(rc, OK);
 }
 
-static struct object_store *
-open_store(const char *dir)
+static struct object_store *open_store(const char *dir)
 {
 	struct err e = ERR_INIT;
 	struct object_store *s = NULL;
@@ -31,24 +29,21 @@ open_store(const char *dir)
 	return s;
 }
 
-static void
-put(struct object_store *s, const char *key, const char *text)
+static void put(struct object_store *s, const char *key, const char *text)
 {
 	struct err e = ERR_INIT;
 	must(object_store_put(s, key, slice_of(text), false, &e), &e);
 }
 
-static bool
-content_is(struct object_store *s, const char *key, const char *text)
+static bool content_is(struct object_store *s, const char *key, const char *text)
 {
-	AUTO_BUF struct buf out = { 0 };
+	AUTO_BUF struct buf out = {0};
 	struct err e = ERR_INIT;
-	return object_store_get(s, key, 0, -1, 1 << 20, &out, NULL, &e) == OK && out.len == strlen(text) &&
-	       memcmp(out.data, text, out.len) == 0;
+	return object_store_get(s, key, 0, -1, 1 << 20, &out, NULL, &e) == OK &&
+	       out.len == strlen(text) && memcmp(out.data, text, out.len) == 0;
 }
 
-static int
-count_entries(const char *dir, const char *below)
+static int count_entries(const char *dir, const char *below)
 {
 	AUTO_FREE char *path = path_in(dir, below);
 	DIR *d = opendir(path);
@@ -60,23 +55,20 @@ count_entries(const char *dir, const char *below)
 	return count;
 }
 
-static bool
-is_there(const char *dir, const char *below)
+static bool is_there(const char *dir, const char *below)
 {
 	AUTO_FREE char *path = path_in(dir, below);
 	struct stat st;
 	return lstat(path, &st) == 0;
 }
 
-static void
-make_link(const char *target, const char *dir, const char *below)
+static void make_link(const char *target, const char *dir, const char *below)
 {
 	AUTO_FREE char *path = path_in(dir, below);
 	assert_int_equal(symlink(target, path), 0);
 }
 
-static int
-note_key(void *ctx, const struct object_info *info)
+static int note_key(void *ctx, const struct object_info *info)
 {
 	buf_printf(ctx, "%s\n", info->key);
 	return 0;
@@ -84,8 +76,7 @@ note_key(void *ctx, const struct object_info *info)
 
 /* -- folders ---------------------------------------------------------------------------------------------------------- */
 
-static void
-opening_makes_the_layout_or_says_what_is_missing(void **state)
+static void opening_makes_the_layout_or_says_what_is_missing(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *root = path_in(dir, "some/where/lake");
@@ -116,8 +107,7 @@ opening_makes_the_layout_or_says_what_is_missing(void **state)
 	object_store_free(s);
 }
 
-static void
-a_copied_lake_without_scratch_is_read_unchanged(void **state)
+static void a_copied_lake_without_scratch_is_read_unchanged(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	struct err e = ERR_INIT;
@@ -133,26 +123,26 @@ a_copied_lake_without_scratch_is_read_unchanged(void **state)
 	object_store_free(s);
 }
 
-static void
-state_and_scratch_are_no_keys(void **state)
+static void state_and_scratch_are_no_keys(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	struct object_store *s = open_store(dir);
 	struct err e = ERR_INIT;
 	AUTO_FREE char *file = path_in(dir, "state/catalog.db");
 	must(file_create(file, "x", 1, false, &e), &e);
-	static const char *const keys[] = { "state/catalog.db", "scratch/x", "state", "scratch" };
+	static const char *const keys[] = {"state/catalog.db", "scratch/x", "state", "scratch"};
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		AUTO_BUF struct buf out = { 0 };
+		AUTO_BUF struct buf out = {0};
 		struct object_info info;
 		assert_int_equal(object_store_put(s, keys[i], SLICE("x"), false, &e), ERR_INPUT);
-		assert_int_equal(object_store_get(s, keys[i], 0, -1, 100, &out, NULL, &e), ERR_INPUT);
+		assert_int_equal(object_store_get(s, keys[i], 0, -1, 100, &out, NULL, &e),
+				 ERR_INPUT);
 		assert_int_equal(object_store_head(s, keys[i], &info, &e), ERR_INPUT);
 		assert_int_equal(object_store_delete_many(s, &keys[i], 1, &e), ERR_INPUT);
 		assert_int_equal(object_store_copy(s, keys[i], "copy", &e), ERR_INPUT);
 	}
 	put(s, "statement/x", "x");
-	AUTO_BUF struct buf keys_seen = { 0 };
+	AUTO_BUF struct buf keys_seen = {0};
 	must(object_store_list(s, "", NULL, note_key, &keys_seen, &e), &e);
 	assert_string_equal(keys_seen.data, "statement/x\n");
 	must(object_store_list(s, "state/", NULL, note_key, &keys_seen, &e), &e);
@@ -161,8 +151,7 @@ state_and_scratch_are_no_keys(void **state)
 	object_store_free(s);
 }
 
-static void
-emptied_folders_go_up_to_the_root(void **state)
+static void emptied_folders_go_up_to_the_root(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	struct object_store *s = open_store(dir);
@@ -170,7 +159,8 @@ emptied_folders_go_up_to_the_root(void **state)
 	put(s, "refined/p/i=A/d=1/a=X/f", "x");
 	put(s, "refined/p/i=A/d=1/a=Y/f", "x");
 	put(s, "refined/p/i=A/d=2/a=X/f", "x");
-	static const char *const keys[] = { "refined/p/i=A/d=1/a=X/f", "refined/p/i=A/d=1/a=Y/f", "refined/p/i=A/d=2/a=X/f" };
+	static const char *const keys[] = {"refined/p/i=A/d=1/a=X/f", "refined/p/i=A/d=1/a=Y/f",
+					   "refined/p/i=A/d=2/a=X/f"};
 	must(object_store_delete_many(s, keys, 1, &e), &e);
 	assert_int_equal(count_entries(dir, "refined/p/i=A/d=1"), 1);
 	must(object_store_delete_many(s, keys, 2, &e), &e);
@@ -180,17 +170,18 @@ emptied_folders_go_up_to_the_root(void **state)
 	object_store_free(s);
 }
 
-static void
-what_a_killed_put_left_is_swept_out_a_day_later(void **state)
+static void what_a_killed_put_left_is_swept_out_a_day_later(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	struct err e = ERR_INIT;
 	object_store_free(open_store(dir));
-	static const char *const names[] = { "scratch/put-0123456789abcdef-1", "scratch/put-0123456789abcdef-2", "scratch/others" };
+	static const char *const names[] = {"scratch/put-0123456789abcdef-1",
+					    "scratch/put-0123456789abcdef-2", "scratch/others"};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		AUTO_FREE char *path = path_in(dir, names[i]);
 		must(file_create(path, "x", 1, false, &e), &e);
-		struct timespec old[2] = { { .tv_sec = time(NULL) - 2 * 86400 }, { .tv_sec = time(NULL) - 2 * 86400 } };
+		struct timespec old[2] = {{.tv_sec = time(NULL) - 2 * 86400},
+					  {.tv_sec = time(NULL) - 2 * 86400}};
 		if (i != 1)
 			assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
 	}
@@ -202,8 +193,7 @@ what_a_killed_put_left_is_swept_out_a_day_later(void **state)
 
 /* -- symbolic links --------------------------------------------------------------------------------------------------- */
 
-static void
-links_do_not_lead_out(void **state)
+static void links_do_not_lead_out(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FOLDER char *outside = temporary_folder();
@@ -212,27 +202,29 @@ links_do_not_lead_out(void **state)
 	AUTO_FREE char *secret = path_in(outside, "secret");
 	must(file_create(secret, "secret", 6, false, &e), &e);
 	put(s, "raw/t/f", "x");
-	make_link(outside, dir, "raw/out");    /* a folder on the way */
-	make_link("t", dir, "raw/inside");     /* even one that stays inside */
-	make_link(secret, dir, "raw/t/leak");  /* the object itself */
+	make_link(outside, dir, "raw/out");   /* a folder on the way */
+	make_link("t", dir, "raw/inside");    /* even one that stays inside */
+	make_link(secret, dir, "raw/t/leak"); /* the object itself */
 	make_link("/nonexistent", dir, "raw/t/dangling");
-	AUTO_BUF struct buf out = { 0 };
+	AUTO_BUF struct buf out = {0};
 	struct object_info info;
-	static const char *const keys[] = { "raw/out/secret", "raw/inside/f", "raw/t/leak" };
+	static const char *const keys[] = {"raw/out/secret", "raw/inside/f", "raw/t/leak"};
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		assert_int_equal(object_store_get(s, keys[i], 0, -1, 100, &out, NULL, &e), ERR_DENIED);
+		assert_int_equal(object_store_get(s, keys[i], 0, -1, 100, &out, NULL, &e),
+				 ERR_DENIED);
 		assert_int_equal(object_store_head(s, keys[i], &info, &e), ERR_DENIED);
 		assert_int_equal(object_store_copy(s, keys[i], "copy", &e), ERR_DENIED);
 	}
 	assert_int_equal(out.len, 0);
 	assert_int_equal(object_store_put(s, "raw/out/new", SLICE("x"), false, &e), ERR_DENIED);
-	assert_int_equal(object_store_put(s, "raw/out/deep/new", SLICE("x"), false, &e), ERR_DENIED);
+	assert_int_equal(object_store_put(s, "raw/out/deep/new", SLICE("x"), false, &e),
+			 ERR_DENIED);
 	assert_int_equal(object_store_copy(s, "raw/t/f", "raw/out/new", &e), ERR_DENIED);
 	const char *victim = "raw/out/secret";
 	assert_int_equal(object_store_delete_many(s, &victim, 1, &e), ERR_DENIED);
 	assert_int_equal(count_entries(outside, "."), 1);
 	/* Listing passes them over. */
-	AUTO_BUF struct buf keys_seen = { 0 };
+	AUTO_BUF struct buf keys_seen = {0};
 	must(object_store_list(s, "", NULL, note_key, &keys_seen, &e), &e);
 	assert_string_equal(keys_seen.data, "raw/t/f\n");
 	must(object_store_list(s, "raw/out/", NULL, note_key, &keys_seen, &e), &e);
@@ -240,7 +232,7 @@ links_do_not_lead_out(void **state)
 	/* Putting on a link replaces the link, not what it points to. */
 	put(s, "raw/t/leak", "mine");
 	assert_true(content_is(s, "raw/t/leak", "mine"));
-	AUTO_BUF struct buf still = { 0 };
+	AUTO_BUF struct buf still = {0};
 	must(file_read(secret, 100, &still, &e), &e);
 	assert_string_equal(still.data, "secret");
 	assert_int_equal(object_store_put(s, "raw/t/dangling", SLICE("x"), true, &e), ERR_CONFLICT);
@@ -248,8 +240,7 @@ links_do_not_lead_out(void **state)
 	object_store_free(s);
 }
 
-static void
-a_link_or_a_second_name_given_as_file_is_copied(void **state)
+static void a_link_or_a_second_name_given_as_file_is_copied(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FOLDER char *outside = temporary_folder();
@@ -261,7 +252,7 @@ a_link_or_a_second_name_given_as_file_is_copied(void **state)
 	must(file_create(file, "abc", 3, false, &e), &e);
 	assert_int_equal(symlink(file, symbolic), 0);
 	assert_int_equal(link(file, second), 0);
-	struct object_put items[] = { { .key = "a", .path = symbolic }, { .key = "b", .path = second } };
+	struct object_put items[] = {{.key = "a", .path = symbolic}, {.key = "b", .path = second}};
 	must(object_store_put_many(s, items, 2, &e), &e);
 	/* Whoever writes to the file afterwards does not write into the store. */
 	int fd = open(file, O_WRONLY);
@@ -276,8 +267,7 @@ a_link_or_a_second_name_given_as_file_is_copied(void **state)
 	object_store_free(s);
 }
 
-static void
-strange_things_in_the_folder_are_no_objects(void **state)
+static void strange_things_in_the_folder_are_no_objects(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	struct object_store *s = open_store(dir);
@@ -286,10 +276,12 @@ strange_things_in_the_folder_are_no_objects(void **state)
 	assert_int_equal(mkfifo(fifo, 0600), 0);
 	AUTO_FREE char *odd = path_in(dir, "new\nline");
 	must(file_create(odd, "x", 1, false, &e), &e);
-	AUTO_FREE char *latin = path_in(dir, "a\xe7" "ao");
+	AUTO_FREE char *latin = path_in(dir, "a\xe7"
+					     "ao");
 	must(file_create(latin, "x", 1, false, &e), &e);
-	AUTO_BUF struct buf out = { 0 };
-	assert_int_equal(object_store_get(s, "fifo", 0, -1, 100, &out, NULL, &e), ERR_NOT_FOUND); /* and does not wait */
+	AUTO_BUF struct buf out = {0};
+	assert_int_equal(object_store_get(s, "fifo", 0, -1, 100, &out, NULL, &e),
+			 ERR_NOT_FOUND); /* and does not wait */
 	must(object_store_list(s, "", NULL, note_key, &out, &e), &e);
 	assert_int_equal(out.len, 0);
 	object_store_free(s);
@@ -298,8 +290,7 @@ strange_things_in_the_folder_are_no_objects(void **state)
 /* -- failing disks ---------------------------------------------------------------------------------------------------- */
 
 /* Runs fn in a child, as nobody when we are root: root may write everywhere. */
-static void
-in_child(void (*fn)(const char *dir), const char *dir)
+static void in_child(void (*fn)(const char *dir), const char *dir)
 {
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -314,20 +305,20 @@ in_child(void (*fn)(const char *dir), const char *dir)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-#define CHILD_CHECK(condition)                                                       \
-	do {                                                                         \
-		if (!(condition)) {                                                  \
+#define CHILD_CHECK(condition)                                                          \
+	do {                                                                            \
+		if (!(condition)) {                                                     \
 			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			_exit(91);                                                   \
-		}                                                                    \
+			_exit(91);                                                      \
+		}                                                                       \
 	} while (0)
 
-static void
-use_read_only_store(const char *dir)
+static void use_read_only_store(const char *dir)
 {
 	struct object_store *s;
 	struct err e = ERR_INIT;
-	CHILD_CHECK(object_store_fs_open(dir, true, &s, &e) == OK); /* nothing is missing: nothing to be made */
+	CHILD_CHECK(object_store_fs_open(dir, true, &s, &e) ==
+		    OK); /* nothing is missing: nothing to be made */
 	CHILD_CHECK(content_is(s, "raw/f", "x"));
 	CHILD_CHECK(object_store_put(s, "raw/g", SLICE("x"), false, &e) == ERR_DENIED);
 	CHILD_CHECK(strncmp(e.where, dir, strlen(dir)) == 0);
@@ -341,14 +332,13 @@ use_read_only_store(const char *dir)
 	CHILD_CHECK(object_store_fs_open(below, true, &s, &e) == ERR_DENIED);
 }
 
-static void
-a_read_only_store_says_so_with_the_path(void **state)
+static void a_read_only_store_says_so_with_the_path(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	struct object_store *s = open_store(dir);
 	put(s, "raw/f", "x");
 	object_store_free(s);
-	static const char *const folders[] = { "raw", "scratch", "state", "" };
+	static const char *const folders[] = {"raw", "scratch", "state", ""};
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
 		AUTO_FREE char *path = path_in(dir, folders[i]);
 		assert_int_equal(chmod(path, 0555), 0);
@@ -360,20 +350,19 @@ a_read_only_store_says_so_with_the_path(void **state)
 	}
 }
 
-static void
-write_too_much(const char *dir)
+static void write_too_much(const char *dir)
 {
 	/* The nearest thing to a full disk that needs no mount: EFBIG instead of ENOSPC, the same way through the code. */
 	signal(SIGXFSZ, SIG_IGN);
-	struct rlimit limit = { 4096, 4096 };
+	struct rlimit limit = {4096, 4096};
 	CHILD_CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
 	struct object_store *s;
 	struct err e = ERR_INIT;
 	CHILD_CHECK(object_store_fs_open(dir, true, &s, &e) == OK);
 	static char big[10000];
 	memset(big, 'b', sizeof(big));
-	struct object_put items[] = { { .key = "raw/small", .bytes = SLICE("new") },
-				      { .key = "raw/f", .bytes = { big, sizeof(big) } } };
+	struct object_put items[] = {{.key = "raw/small", .bytes = SLICE("new")},
+				     {.key = "raw/f", .bytes = {big, sizeof(big)}}};
 	CHILD_CHECK(object_store_put_many(s, items, 2, &e) == ERR_LIMIT);
 	CHILD_CHECK(items[0].code == OK && items[1].code == ERR_LIMIT);
 	CHILD_CHECK(strstr(e.where, "raw/f") != NULL);
@@ -382,14 +371,13 @@ write_too_much(const char *dir)
 	object_store_free(s);
 }
 
-static void
-a_full_disk_leaves_the_old_object_and_an_empty_scratch(void **state)
+static void a_full_disk_leaves_the_old_object_and_an_empty_scratch(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	struct object_store *s = open_store(dir);
 	put(s, "raw/f", "old");
 	object_store_free(s);
-	static const char *const folders[] = { "raw", "scratch", "state", "" };
+	static const char *const folders[] = {"raw", "scratch", "state", ""};
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
 		AUTO_FREE char *path = path_in(dir, folders[i]);
 		assert_int_equal(chmod(path, 0777), 0);
@@ -399,22 +387,20 @@ a_full_disk_leaves_the_old_object_and_an_empty_scratch(void **state)
 
 /* -- kill at any system call ------------------------------------------------------------------------------------------ */
 
-static void
-traced_put(const char *dir)
+static void traced_put(const char *dir)
 {
 	struct object_store *s;
 	struct err e = ERR_INIT;
 	if (object_store_fs_open(dir, false, &s, &e) != OK)
 		_exit(1);
 	raise(SIGSTOP); /* counting begins */
-	struct object_put item = { .key = "raw/t/d=1/f", .bytes = SLICE("new content") };
+	struct object_put item = {.key = "raw/t/d=1/f", .bytes = SLICE("new content")};
 	_exit(object_store_put_many(s, &item, 1, &e) == OK ? 0 : 2);
 }
 
 /* Kills the child before it enters its nth system call after the stop; false when it ended before that. Only the first thread is
  * followed: one item is staged and renamed there. */
-static bool
-kill_at_call(const char *dir, int nth)
+static bool kill_at_call(const char *dir, int nth)
 {
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -443,8 +429,7 @@ kill_at_call(const char *dir, int nth)
 	}
 }
 
-static void
-a_kill_leaves_old_or_new_and_at_most_scratch(void **state)
+static void a_kill_leaves_old_or_new_and_at_most_scratch(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	struct object_store *s = open_store(dir);
@@ -468,8 +453,7 @@ a_kill_leaves_old_or_new_and_at_most_scratch(void **state)
 	object_store_free(s);
 }
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(opening_makes_the_layout_or_says_what_is_missing),

@@ -18,24 +18,23 @@ static const char *const steps[] = {
 	"ALTER TABLE a ADD COLUMN y INTEGER;\nINSERT INTO a (x, t) VALUES (1, 'from step 2');",
 };
 
-static struct sqlite_options
-options(const char *path, enum sqlite_access access, size_t step_count)
+static struct sqlite_options options(const char *path, enum sqlite_access access, size_t step_count)
 {
-	return (struct sqlite_options){
-		.path = path, .access = access, .sync = SYNC_FULL, .steps = steps, .step_count = step_count
-	};
+	return (struct sqlite_options){.path = path,
+				       .access = access,
+				       .sync = SYNC_FULL,
+				       .steps = steps,
+				       .step_count = step_count};
 }
 
-static void
-must(int rc, const struct err *e)
+static void must(int rc, const struct err *e)
 {
 	if (rc != OK)
 		print_error("%s: %s: %s\n", err_name(rc), e->where, e->text);
 	assert_int_equal(rc, OK);
 }
 
-static struct sqlite *
-open_db(const char *path)
+static struct sqlite *open_db(const char *path)
 {
 	struct err e = ERR_INIT;
 	struct sqlite *s = NULL;
@@ -44,8 +43,7 @@ open_db(const char *path)
 	return s;
 }
 
-static int
-try_open(const char *path, enum sqlite_access access, size_t step_count, struct err *e)
+static int try_open(const char *path, enum sqlite_access access, size_t step_count, struct err *e)
 {
 	struct sqlite *s = NULL;
 	struct sqlite_options o = options(path, access, step_count);
@@ -54,8 +52,7 @@ try_open(const char *path, enum sqlite_access access, size_t step_count, struct 
 	return rc;
 }
 
-static int
-number(struct sqlite *s, const char *sql, int64_t *ret)
+static int number(struct sqlite *s, const char *sql, int64_t *ret)
 {
 	struct err e = ERR_INIT;
 	sqlite3_stmt *stmt;
@@ -69,8 +66,7 @@ number(struct sqlite *s, const char *sql, int64_t *ret)
 	return rc < 0 ? rc : OK;
 }
 
-static int64_t
-must_number(struct sqlite *s, const char *sql)
+static int64_t must_number(struct sqlite *s, const char *sql)
 {
 	int64_t value = -1;
 	assert_int_equal(number(s, sql, &value), OK);
@@ -79,8 +75,7 @@ must_number(struct sqlite *s, const char *sql)
 
 /* -- schema ----------------------------------------------------------------------------------------------------------- */
 
-static void
-steps_run_once_and_an_older_file_is_brought_up_to_date(void **state)
+static void steps_run_once_and_an_older_file_is_brought_up_to_date(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "odd ?name#%41.db");
@@ -106,15 +101,15 @@ steps_run_once_and_an_older_file_is_brought_up_to_date(void **state)
 	assert_int_equal(try_open(path, DB_READ, 1, &e), ERR_USAGE);
 }
 
-static void
-a_step_that_fails_leaves_the_old_schema(void **state)
+static void a_step_that_fails_leaves_the_old_schema(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "x.db");
 	struct err e = ERR_INIT;
 	must(try_open(path, DB_CREATE, 1, &e), &e);
-	static const char *const bad[] = { "ignored", "CREATE TABLE c (x); CREATE TABLE a (x)" };
-	struct sqlite_options o = { .path = path, .access = DB_CREATE, .steps = bad, .step_count = 2 };
+	static const char *const bad[] = {"ignored", "CREATE TABLE c (x); CREATE TABLE a (x)"};
+	struct sqlite_options o = {
+		.path = path, .access = DB_CREATE, .steps = bad, .step_count = 2};
 	struct sqlite *s = NULL;
 	assert_int_equal(sqlite_open(&o, &s, &e), ERR_BUG);
 	assert_null(s);
@@ -126,14 +121,14 @@ a_step_that_fails_leaves_the_old_schema(void **state)
 
 static atomic_int failures;
 
-static void *
-open_it(void *path)
+static void *open_it(void *path)
 {
 	struct err e = ERR_INIT;
 	struct sqlite *s = NULL;
 	struct sqlite_options o = options(path, DB_CREATE, 2);
 	int64_t count = 0;
-	if (sqlite_open(&o, &s, &e) != OK || number(s, "SELECT count(*) FROM a", &count) != OK || count != 1) {
+	if (sqlite_open(&o, &s, &e) != OK || number(s, "SELECT count(*) FROM a", &count) != OK ||
+	    count != 1) {
 		print_error("%s: %s\n", e.where, e.text);
 		atomic_fetch_add(&failures, 1);
 	}
@@ -141,8 +136,7 @@ open_it(void *path)
 	return NULL;
 }
 
-static void
-sixteen_may_create_the_same_file_at_once(void **state)
+static void sixteen_may_create_the_same_file_at_once(void **state)
 {
 	for (int round = 0; round < 5; round++) {
 		AUTO_FOLDER char *dir = temporary_folder();
@@ -158,8 +152,7 @@ sixteen_may_create_the_same_file_at_once(void **state)
 
 /* -- read-only media --------------------------------------------------------------------------------------------------- */
 
-static int
-as_nobody(int (*fn)(const char *path), const char *path)
+static int as_nobody(int (*fn)(const char *path), const char *path)
 {
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -173,8 +166,7 @@ as_nobody(int (*fn)(const char *path), const char *path)
 }
 
 /* 0: read and saw two rows; else the code as a positive number, or 100. */
-static int
-read_two(const char *path)
+static int read_two(const char *path)
 {
 	struct err e = ERR_INIT;
 	struct sqlite *s = NULL;
@@ -190,17 +182,15 @@ read_two(const char *path)
 	return rc ? -rc : count == 2 && refused ? 0 : 100;
 }
 
-static int
-write_it(const char *path)
+static int write_it(const char *path)
 {
 	struct err e = ERR_INIT;
 	return -try_open(path, DB_CREATE, 2, &e);
 }
 
-static void
-set_read_only(const char *dir, bool on)
+static void set_read_only(const char *dir, bool on)
 {
-	static const char *const names[] = { "x.db", "x.db-wal", "x.db-shm" };
+	static const char *const names[] = {"x.db", "x.db-wal", "x.db-shm"};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		AUTO_FREE char *path = path_in(dir, names[i]);
 		if (chmod(path, on ? 0444 : 0644) != 0)
@@ -209,8 +199,7 @@ set_read_only(const char *dir, bool on)
 	assert_int_equal(chmod(dir, on ? 0555 : 0755), 0);
 }
 
-static void
-a_closed_file_is_read_on_read_only_media(void **state)
+static void a_closed_file_is_read_on_read_only_media(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "x.db");
@@ -232,8 +221,7 @@ a_closed_file_is_read_on_read_only_media(void **state)
 	set_read_only(dir, false);
 }
 
-static void
-a_log_with_content_is_read_with_its_index_or_refused(void **state)
+static void a_log_with_content_is_read_with_its_index_or_refused(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "x.db");
@@ -256,8 +244,7 @@ a_log_with_content_is_read_with_its_index_or_refused(void **state)
 	set_read_only(dir, false);
 }
 
-static void
-a_live_writers_rows_are_seen_by_who_may_only_read(void **state)
+static void a_live_writers_rows_are_seen_by_who_may_only_read(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "x.db");
@@ -289,8 +276,7 @@ a_live_writers_rows_are_seen_by_who_may_only_read(void **state)
 
 /* -- errors ----------------------------------------------------------------------------------------------------------- */
 
-static void
-errors_say_what_to_do(void **state)
+static void errors_say_what_to_do(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "x.db");
@@ -323,8 +309,7 @@ errors_say_what_to_do(void **state)
 	sqlite_close(s);
 }
 
-static int
-fill(const char *path)
+static int fill(const char *path)
 {
 	signal(SIGXFSZ, SIG_IGN);
 	struct sqlite *s = NULL;
@@ -344,14 +329,14 @@ fill(const char *path)
 	if (number(s, "SELECT count(*) FROM a", &count) != OK || count != 1)
 		return 4;
 	/* And it is still good for what fits. */
-	if (sqlite_begin(s, &e) != OK || sqlite_exec(s, "INSERT INTO a (x) VALUES (2)", &e) != OK || sqlite_commit(s, &e) != OK)
+	if (sqlite_begin(s, &e) != OK || sqlite_exec(s, "INSERT INTO a (x) VALUES (2)", &e) != OK ||
+	    sqlite_commit(s, &e) != OK)
 		return 5;
 	sqlite_close(s);
 	return 0;
 }
 
-static void
-a_full_file_rolls_back_and_goes_on(void **state)
+static void a_full_file_rolls_back_and_goes_on(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "x.db");
@@ -360,8 +345,7 @@ a_full_file_rolls_back_and_goes_on(void **state)
 
 /* -- statements and transactions --------------------------------------------------------------------------------------- */
 
-static void
-the_cache_gives_clean_statements_and_stands_recursion(void **state)
+static void the_cache_gives_clean_statements_and_stands_recursion(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "x.db");
@@ -389,8 +373,7 @@ the_cache_gives_clean_statements_and_stands_recursion(void **state)
 	sqlite_close(s);
 }
 
-static void
-transactions_are_whole_and_not_nested(void **state)
+static void transactions_are_whole_and_not_nested(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "x.db");
@@ -421,8 +404,7 @@ transactions_are_whole_and_not_nested(void **state)
 	sqlite_close(NULL);
 }
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(steps_run_once_and_an_older_file_is_brought_up_to_date),

@@ -14,16 +14,14 @@
 #define SECOND 1000000LL
 #define NOON   1732381200000000LL
 
-static void
-must(int rc, const struct err *e)
+static void must(int rc, const struct err *e)
 {
 	if (rc != OK)
 		print_error("%s: %s: %s\n", err_name(rc), e->where, e->text);
 	assert_int_equal(rc, OK);
 }
 
-static struct telemetry *
-open_at(const char *path, int64_t max_bytes, struct clock_fake *clock)
+static struct telemetry *open_at(const char *path, int64_t max_bytes, struct clock_fake *clock)
 {
 	struct err e = ERR_INIT;
 	struct telemetry *t;
@@ -31,31 +29,27 @@ open_at(const char *path, int64_t max_bytes, struct clock_fake *clock)
 	return t;
 }
 
-static void
-info(struct telemetry *t, const char *event)
+static void info(struct telemetry *t, const char *event)
 {
 	telemetry_log(t, LOG_LEVEL_INFO, "run-1", event, NULL, NULL, 0);
 }
 
-static int
-try_count(struct telemetry *t, size_t *ret)
+static int try_count(struct telemetry *t, size_t *ret)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
 	struct log_event *v;
 	struct err e = ERR_INIT;
-	return telemetry_logs(t, &(struct log_query){ .max = 1 << 30 }, arena, &v, ret, &e);
+	return telemetry_logs(t, &(struct log_query){.max = 1 << 30}, arena, &v, ret, &e);
 }
 
-static size_t
-count_events(struct telemetry *t)
+static size_t count_events(struct telemetry *t)
 {
 	size_t count = 0;
 	assert_int_equal(try_count(t, &count), OK);
 	return count;
 }
 
-static int64_t
-file_bytes(const char *path)
+static int64_t file_bytes(const char *path)
 {
 	struct stat st;
 	assert_int_equal(stat(path, &st), 0);
@@ -64,8 +58,7 @@ file_bytes(const char *path)
 
 /* -- the ring --------------------------------------------------------------------------------------------------------- */
 
-static void
-the_file_stays_near_its_limit_and_the_newest_stay(void **state)
+static void the_file_stays_near_its_limit_and_the_newest_stay(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "t.db");
@@ -82,20 +75,24 @@ the_file_stays_near_its_limit_and_the_newest_stay(void **state)
 		snprintf(event, sizeof(event), "e%d", i);
 		telemetry_log(t, LOG_LEVEL_INFO, "run-1", event, text, NULL, 0);
 		if (i % 100 == 0) {
-			struct run_record r = { .kind = "job", .name = "portfolio", .state = RUN_SUCCEEDED, .started_us = NOON + i };
+			struct run_record r = {.kind = "job",
+					       .name = "portfolio",
+					       .state = RUN_SUCCEEDED,
+					       .started_us = NOON + i};
 			snprintf(r.id, sizeof(r.id), "run-%05d", i);
 			telemetry_run(t, &r);
-			telemetry_step(t, r.id, &(struct run_step){ .name = "job" });
+			telemetry_step(t, r.id, &(struct run_step){.name = "job"});
 		}
 	}
 	struct log_event *v;
 	size_t count;
 	struct err e = ERR_INIT;
-	must(telemetry_logs(t, &(struct log_query){ .max = 1 << 30 }, arena, &v, &count, &e), &e);
+	must(telemetry_logs(t, &(struct log_query){.max = 1 << 30}, arena, &v, &count, &e), &e);
 	assert_in_range(count, 500, 3000);
 	assert_string_equal(v[count - 1].event, "e19999");
 	for (size_t i = 1; i < count; i++) /* nothing missing in between */
-		assert_int_equal(strtol(v[i].event + 1, NULL, 10), strtol(v[i - 1].event + 1, NULL, 10) + 1);
+		assert_int_equal(strtol(v[i].event + 1, NULL, 10),
+				 strtol(v[i - 1].event + 1, NULL, 10) + 1);
 	struct run_record *runs;
 	must(telemetry_runs(t, 1000, arena, &runs, &count, &e), &e);
 	assert_in_range(count, 10, 200);
@@ -104,8 +101,7 @@ the_file_stays_near_its_limit_and_the_newest_stay(void **state)
 	assert_in_range(file_bytes(path), LIMIT / 2, LIMIT + LIMIT / 4);
 }
 
-static void
-runs_alone_are_kept_within_the_limit_too(void **state)
+static void runs_alone_are_kept_within_the_limit_too(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "t.db");
@@ -116,7 +112,10 @@ runs_alone_are_kept_within_the_limit_too(void **state)
 	memset(detail, ' ', sizeof(detail) - 1);
 	detail[sizeof(detail) - 1] = '\0';
 	for (int i = 0; i < 1000; i++) {
-		struct run_record r = { .kind = "job", .state = RUN_SUCCEEDED, .started_us = NOON + i, .detail = detail };
+		struct run_record r = {.kind = "job",
+				       .state = RUN_SUCCEEDED,
+				       .started_us = NOON + i,
+				       .detail = detail};
 		snprintf(r.id, sizeof(r.id), "run-%05d", i);
 		telemetry_run(t, &r);
 	}
@@ -133,13 +132,13 @@ runs_alone_are_kept_within_the_limit_too(void **state)
 /* -- when things are written ------------------------------------------------------------------------------------------ */
 
 /* What another process would see now. */
-static int
-seen_by_others(const char *path)
+static int seen_by_others(const char *path)
 {
 	sqlite3 *db;
 	sqlite3_stmt *s;
 	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM event", -1, &s, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM event", -1, &s, NULL),
+			 SQLITE_OK);
 	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
 	int count = sqlite3_column_int(s, 0);
 	sqlite3_finalize(s);
@@ -147,8 +146,7 @@ seen_by_others(const char *path)
 	return count;
 }
 
-static void
-bursts_are_gathered_and_the_rest_is_written_at_once(void **state)
+static void bursts_are_gathered_and_the_rest_is_written_at_once(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "t.db");
@@ -161,7 +159,7 @@ bursts_are_gathered_and_the_rest_is_written_at_once(void **state)
 	info(t, "in a burst");
 	info(t, "in a burst");
 	assert_int_equal(seen_by_others(path), 1);
-	telemetry_step(t, "run-1", &(struct run_step){ .name = "fetch" });
+	telemetry_step(t, "run-1", &(struct run_step){.name = "fetch"});
 	assert_int_equal(seen_by_others(path), 3);
 	info(t, "again");
 	telemetry_log(t, LOG_LEVEL_WARNING, NULL, "hot", NULL, NULL, 0);
@@ -180,8 +178,7 @@ bursts_are_gathered_and_the_rest_is_written_at_once(void **state)
 
 /* -- dropping --------------------------------------------------------------------------------------------------------- */
 
-static void
-while_the_file_is_held_records_wait_then_drop_and_are_counted(void **state)
+static void while_the_file_is_held_records_wait_then_drop_and_are_counted(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "t.db");
@@ -192,22 +189,26 @@ while_the_file_is_held_records_wait_then_drop_and_are_counted(void **state)
 	assert_int_equal(sqlite3_open(path, &holder), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(holder, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
 	info(t, "waits");
-	telemetry_step(t, "run-1", &(struct run_step){ .name = "x" });
+	telemetry_step(t, "run-1", &(struct run_step){.name = "x"});
 	assert_int_equal(telemetry_sqlite_dropped(t), 0);
 	assert_int_equal(sqlite3_exec(holder, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(count_events(t), 1);
 	assert_int_equal(telemetry_sqlite_dropped(t), 0);
 	/* A file that stays out of reach: 1024 are kept, no more. */
-	assert_int_equal(sqlite3_exec(holder, "DROP TABLE metric; CREATE TABLE metric (x)", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(holder, "DROP TABLE metric; CREATE TABLE metric (x)", NULL,
+				      NULL, NULL),
+			 SQLITE_OK);
 	telemetry_count(t, "c", NULL, 1);
 	info(t, "goes with it");
 	telemetry_log(t, LOG_LEVEL_ERROR, NULL, "and it", NULL, NULL, 0);
 	assert_int_equal(telemetry_sqlite_dropped(t), 3);
-	assert_int_equal(sqlite3_exec(holder,
-				      "DROP TABLE metric; CREATE TABLE metric (name TEXT, labels TEXT, counter, value, "
-				      "PRIMARY KEY (name, labels)) WITHOUT ROWID",
-				      NULL, NULL, NULL),
-			 SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(
+			holder,
+			"DROP TABLE metric; CREATE TABLE metric (name TEXT, labels TEXT, counter, value, "
+			"PRIMARY KEY (name, labels)) WITHOUT ROWID",
+			NULL, NULL, NULL),
+		SQLITE_OK);
 	info(t, "works again");
 	assert_int_equal(count_events(t), 2);
 	AUTO_ARENA struct arena *arena = arena_new();
@@ -222,8 +223,7 @@ while_the_file_is_held_records_wait_then_drop_and_are_counted(void **state)
 	telemetry_free(t);
 }
 
-static void
-a_damaged_file_stops_nothing_and_says_so_when_read(void **state)
+static void a_damaged_file_stops_nothing_and_says_so_when_read(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "t.db");
@@ -235,7 +235,7 @@ a_damaged_file_stops_nothing_and_says_so_when_read(void **state)
 	clock_fake_init(&clock, NOON);
 	struct telemetry *t = open_at(path, 1 << 20, &clock);
 	info(t, "x");
-	telemetry_step(t, "run-1", &(struct run_step){ .name = "x" });
+	telemetry_step(t, "run-1", &(struct run_step){.name = "x"});
 	assert_int_equal(telemetry_sqlite_dropped(t), 2);
 	size_t count;
 	assert_int_equal(try_count(t, &count), ERR_IO);
@@ -247,8 +247,7 @@ a_damaged_file_stops_nothing_and_says_so_when_read(void **state)
 	telemetry_free(t);
 }
 
-static void
-read_only_it_can_be_read_and_drops(void **state)
+static void read_only_it_can_be_read_and_drops(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "t.db");
@@ -278,8 +277,7 @@ read_only_it_can_be_read_and_drops(void **state)
 
 /* -- the mirror ------------------------------------------------------------------------------------------------------- */
 
-static void
-the_mirror_writes_lines_of_json_at_once(void **state)
+static void the_mirror_writes_lines_of_json_at_once(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "t.db");
@@ -291,23 +289,25 @@ the_mirror_writes_lines_of_json_at_once(void **state)
 	assert_true(fd >= 0);
 	telemetry_sqlite_mirror(t, fd, LOG_LEVEL_INFO);
 	telemetry_log(t, LOG_LEVEL_DEBUG, NULL, "too little", NULL, NULL, 0);
-	telemetry_log(t, LOG_LEVEL_INFO, "r-1", "fetched", "say \"hi\"\n", (struct field[]){ FIELD_INT("n", 1) }, 1);
+	telemetry_log(t, LOG_LEVEL_INFO, "r-1", "fetched", "say \"hi\"\n",
+		      (struct field[]){FIELD_INT("n", 1)}, 1);
 	telemetry_log(t, LOG_LEVEL_ERROR, NULL, "plain", NULL, NULL, 0);
 	telemetry_sqlite_mirror(t, -1, LOG_LEVEL_INFO);
 	telemetry_log(t, LOG_LEVEL_ERROR, NULL, "after", NULL, NULL, 0);
-	AUTO_BUF struct buf out = { 0 };
+	AUTO_BUF struct buf out = {0};
 	struct err e = ERR_INIT;
 	must(file_read(seen, 10000, &out, &e), &e);
-	assert_string_equal(out.data, "{\"at\":\"2024-11-23T17:00:00.000000Z\",\"level\":\"info\",\"role\":\"test\",\"run\":\"r-1\","
-				      "\"event\":\"fetched\",\"text\":\"say \\\"hi\\\"\\n\",\"fields\":{\"n\":1}}\n"
-				      "{\"at\":\"2024-11-23T17:00:00.000000Z\",\"level\":\"error\",\"role\":\"test\",\"event\":\"plain\"}\n");
+	assert_string_equal(
+		out.data,
+		"{\"at\":\"2024-11-23T17:00:00.000000Z\",\"level\":\"info\",\"role\":\"test\",\"run\":\"r-1\","
+		"\"event\":\"fetched\",\"text\":\"say \\\"hi\\\"\\n\",\"fields\":{\"n\":1}}\n"
+		"{\"at\":\"2024-11-23T17:00:00.000000Z\",\"level\":\"error\",\"role\":\"test\",\"event\":\"plain\"}\n");
 	assert_int_equal(count_events(t), 4);
 	telemetry_free(t);
 	close(fd);
 }
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_file_stays_near_its_limit_and_the_newest_stay),

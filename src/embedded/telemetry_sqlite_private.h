@@ -1,7 +1,7 @@
 /* What the two halves of the SQLite telemetry share: the handle, and the records that wait to be written.
  * For telemetry_sqlite.c (recording) and telemetry_sqlite_read.c (reading, trimming) only. */
-#ifndef PREGAO_TELEMETRY_SQLITE_FILE_H
-#define PREGAO_TELEMETRY_SQLITE_FILE_H
+#ifndef PREGAO_TELEMETRY_SQLITE_PRIVATE_H
+#define PREGAO_TELEMETRY_SQLITE_PRIVATE_H
 
 #include <pthread.h>
 
@@ -25,8 +25,8 @@ struct record {
 
 struct telemetry_sqlite {
 	struct telemetry telemetry;
-	pthread_mutex_t lock;  /* of all that follows */
-	struct sqlite *db;     /* NULL: could not be opened, see problem */
+	pthread_mutex_t lock; /* of all that follows */
+	struct sqlite *db;    /* NULL: could not be opened, see problem */
 	struct err problem;
 	struct clock *clock;
 	char *role;
@@ -34,8 +34,8 @@ struct telemetry_sqlite {
 	struct record *records; /* their texts lie in the arena */
 	size_t count, cap;
 	struct arena *arena;
-	int64_t flushed_us;     /* monotonic */
-	int64_t unseen_bytes;   /* written since the file's size was last looked at */
+	int64_t flushed_us;   /* monotonic */
+	int64_t unseen_bytes; /* written since the file's size was last looked at */
 	int64_t dropped, dropped_told;
 	int mirror_fd;
 	enum log_level mirror_least;
@@ -46,13 +46,14 @@ void telemetry_sqlite_flush(struct telemetry_sqlite *);
 /* Deletes the oldest until the file is no larger than it may be; the lock is held. Failing is no error: it is tried again. */
 void telemetry_sqlite_trim(struct telemetry_sqlite *);
 
-int telemetry_sqlite_runs(struct telemetry *, size_t max, struct arena *, struct run_record **ret, size_t *ret_count,
-			  struct err *) MUST_CHECK;
-int telemetry_sqlite_run_get(struct telemetry *, const char *id, struct arena *, struct run_record *ret,
-			     struct run_step **ret_steps, size_t *ret_count, struct err *) MUST_CHECK;
-int telemetry_sqlite_logs(struct telemetry *, const struct log_query *, struct arena *, struct log_event **ret,
+int telemetry_sqlite_runs(struct telemetry *, size_t max, struct arena *, struct run_record **ret,
 			  size_t *ret_count, struct err *) MUST_CHECK;
-int telemetry_sqlite_metrics(struct telemetry *, struct arena *, struct metric **ret, size_t *ret_count,
+int telemetry_sqlite_run_get(struct telemetry *, const char *id, struct arena *,
+			     struct run_record *ret, struct run_step **ret_steps, size_t *ret_count,
 			     struct err *) MUST_CHECK;
+int telemetry_sqlite_logs(struct telemetry *, const struct log_query *, struct arena *,
+			  struct log_event **ret, size_t *ret_count, struct err *) MUST_CHECK;
+int telemetry_sqlite_metrics(struct telemetry *, struct arena *, struct metric **ret,
+			     size_t *ret_count, struct err *) MUST_CHECK;
 
 #endif
