@@ -101,6 +101,10 @@ int64_t duckdb_host_number(struct duckdb_host *);
 /* Sets the number of threads, where it is not so already. */
 int duckdb_host_threads(struct duckdb_host *, int threads, struct err *) MUST_CHECK;
 
+/* Where the host is confined, and not yet: no setting can be changed any more. */
+int duckdb_host_lock(struct duckdb_host *, struct err *) MUST_CHECK;
+bool duckdb_host_is_locked(struct duckdb_host *);
+
 /* Runs statements to their end. ret (may be NULL) is the last one's result, to be destroyed by the caller, also zeroed on failure. */
 int duck_query(const struct duck *, const char *sql, duckdb_result *ret, struct err *) MUST_CHECK;
 /* One statement, in small steps; between them `poll` (may be NULL) is asked, whose non-zero ends it and is returned. */

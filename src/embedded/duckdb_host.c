@@ -27,6 +27,7 @@ struct duckdb_host {
 	char *temp_dir;
 	int64_t memory_limit_bytes;
 	int threads;
+	bool confined, locked;
 	int64_t number;
 	void *library;
 	struct duckdb_api api;
@@ -292,13 +293,37 @@ int duckdb_host_confine(struct duckdb_host *h, const char *const *folders, int t
 	size_t n = 0;
 	while (folders && folders[n])
 		n++;
+	const char **allowed = NEW_ARRAY(n + 1, const char *);
+	if (n)
+		memcpy(allowed, folders, n * sizeof *allowed);
+	if (h->temp_dir)
+		allowed[n++] = h->temp_dir;
 	buf_str(&sql, "SET GLOBAL allowed_directories = ");
-	duck_list(&sql, folders, n);
-	/* In this order: after the second, the first is refused; after the third, everything is. */
-	buf_str(&sql,
-		"; SET GLOBAL enable_external_access = false; SET GLOBAL lock_configuration = true");
+	duck_list(&sql, allowed, n);
+	free(allowed);
+	/* In this order: after the second, the first is refused. */
+	buf_str(&sql, "; SET GLOBAL enable_external_access = false");
 	rc = duck_query(&d, sql.data, NULL, e);
 	duck_close(&d);
+	h->confined = !rc;
+	return rc;
+}
+
+bool duckdb_host_is_locked(struct duckdb_host *h)
+{
+	return h->locked;
+}
+
+int duckdb_host_lock(struct duckdb_host *h, struct err *e)
+{
+	if (!h->confined || h->locked)
+		return OK;
+	struct duck d = {0};
+	int rc = duck_open(&d, h, e);
+	if (!rc)
+		rc = duck_query(&d, "SET GLOBAL lock_configuration = true", NULL, e);
+	duck_close(&d);
+	h->locked = !rc;
 	return rc;
 }
 

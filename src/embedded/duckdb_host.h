@@ -22,8 +22,9 @@ struct duckdb_host *duckdb_host_start(const struct duckdb_host_options *);
  * it was looked for: $PREGAO_DUCKDB, lib/pregao beside the program's folder, deps/duckdb/lib in it, the build's folder, the system); ERR_USAGE when it lacks a
  * call or is too old; ERR_LIMIT, ERR_IO. Every thread of DuckDB's has ended then but for `threads` - 1 of duckdb_host_threads. */
 int duckdb_host_ready(struct duckdb_host *, struct err *) MUST_CHECK;
-/* From now on files only below the folders (NULL-terminated list) and the temp_dir, nothing else outside the process, and no change of a setting. There
- * is no way back. Folders below these may be written by DuckDB's leave: that they are not is the sandbox's matter. */
+/* From now on DuckDB uses files below the folders (NULL-terminated list) and the temp_dir only, nothing else outside the process, with so many threads.
+ * There is no way back; the first query engine to open also locks every setting. Files below the folders may be written as far as DuckDB is
+ * concerned: that they are not is the sandbox's matter, which is to be entered after duckdb_host_ready and before this. */
 int duckdb_host_confine(struct duckdb_host *, const char *const *folders, int threads,
 			struct err *) MUST_CHECK;
 /* Closes the database. No connection may be open. NULL is fine. */

@@ -1,0 +1,123 @@
+/* A table's files as a SELECT over read_parquet, with every name and type spelt out.
+ */
+#include "lake_view.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "duckdb_api.h"
+
+/* CAST(<from> AS T) AS "name" of all columns; a cast to what it is already costs nothing. */
+static void add_columns(struct buf *sql, const struct table_def *t, bool nulls)
+{
+	char type[COLUMN_TYPE_SIZE];
+	for (size_t i = 0; i < t->column_count + t->partition_count; i++) {
+		const struct column *c = i < t->column_count ? &t->columns[i]
+							     : &t->partition[i - t->column_count];
+		buf_str(sql, i ? ", CAST(" : "CAST(");
+		if (nulls)
+			buf_str(sql, "NULL");
+		else
+			buf_sql_name(sql, c->name);
+		buf_printf(sql, " AS %s) AS ", column_type_format(c, type));
+		buf_sql_name(sql, c->name);
+	}
+}
+
+static void add_empty(struct buf *sql, const struct table_def *t)
+{
+	buf_str(sql, "SELECT ");
+	add_columns(sql, t, true);
+	buf_str(sql, " WHERE false");
+}
+
+static void add_files(struct buf *sql, const struct table_def *t, enum catalog_layout layout,
+		      const char *const *paths, size_t n, bool grown)
+{
+	char type[COLUMN_TYPE_SIZE];
+	buf_str(sql, "read_parquet(");
+	duck_list(sql, paths, n);
+	if (layout == LAYOUT_COMPACT || t->partition_count == 0) {
+		buf_str(sql, ", hive_partitioning = false");
+	} else {
+		buf_str(sql,
+			", hive_partitioning = true, hive_types_autocast = false, hive_types = {");
+		for (size_t i = 0; i < t->partition_count; i++) {
+			buf_str(sql, i ? ", " : "");
+			buf_sql_str(sql, t->partition[i].name);
+			buf_printf(sql, ": %s", column_type_format(&t->partition[i], type));
+		}
+		buf_char(sql, '}');
+	}
+	buf_str(sql, grown ? ", union_by_name = true)" : ")");
+}
+
+/* How many folders of the path are called "name=...". */
+static size_t folders_called(const char *path, const char *name)
+{
+	size_t n = strlen(name), found = 0;
+	for (const char *p = path; p; p = strchr(p + 1, '/')) {
+		const char *folder = *p == '/' ? p + 1 : p;
+		found += strncasecmp(folder, name, n) == 0 && folder[n] == '=';
+	}
+	return found;
+}
+
+static int check_path(const struct table_def *t, const char *path, struct err *e)
+{
+	for (size_t i = 0; i < t->column_count + t->partition_count; i++) {
+		bool partition = i >= t->column_count;
+		const char *name = partition ? t->partition[i - t->column_count].name
+					     : t->columns[i].name;
+		if (folders_called(path, name) > partition) {
+			err_set(e, ERR_USAGE,
+				"the lake lies in a folder called \"%s=...\", which readers would take for the column %s of %s.%s",
+				name, name, t->database, t->name);
+			return err_where(e, path);
+		}
+	}
+	return OK;
+}
+
+int lake_view_sql(struct buf *sql, const struct table_def *t, enum catalog_layout layout,
+		  const char *const *paths, size_t n, bool grown, struct err *e)
+{
+	if (n == 0) {
+		add_empty(sql, t);
+		return OK;
+	}
+	if (layout == LAYOUT_PUBLISHED) {
+		int rc = check_path(t, paths[0], e);
+		if (rc)
+			return rc;
+	}
+	buf_str(sql, "SELECT ");
+	add_columns(sql, t, false);
+	buf_str(sql, " FROM ");
+	if (grown) {
+		buf_char(sql, '(');
+		add_empty(sql, t);
+		buf_str(sql, " UNION ALL BY NAME FROM ");
+		add_files(sql, t, layout, paths, n, true);
+		buf_char(sql, ')');
+	} else {
+		add_files(sql, t, layout, paths, n, false);
+	}
+	return OK;
+}
+
+static int count_change(void *ctx, int64_t version, int64_t at_us, const char *change)
+{
+	size_t *n = ctx;
+	++*n;
+	return OK;
+}
+
+int lake_view_grown(struct catalog *c, const struct table_def *t, bool *ret, struct err *e)
+{
+	size_t n = 0;
+	int rc = catalog_history(c, t, count_change, &n, e);
+	/* The first entry is its making. */
+	*ret = n > 1;
+	return rc;
+}

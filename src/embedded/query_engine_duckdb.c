@@ -1,0 +1,730 @@
+/* Queries by DuckDB: the statement's tree says what it names, the catalog which files hold that, views give them to DuckDB, and the result is
+ * streamed. All views are made in a transaction that is always rolled back, so the next statement sees nothing of this one's lists. */
+#include "query_engine_duckdb.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "duckdb_api.h"
+#include "duckdb_batch.h"
+#include "json.h"
+#include "lake_view.h"
+#include "path.h"
+#include "prune.h"
+
+#define STATEMENT_MAX_BYTES (256 * 1024)
+#define WRAPPER \
+	"pregao_statement" /* a view of the statement itself, where its columns need casting */
+
+struct query_engine_duckdb {
+	struct query_engine port;
+	struct duckdb_host *host;
+	struct catalog *catalog;
+	struct object_store *store;
+	struct duck duck;
+	char *search_path;
+	pthread_mutex_t lock; /* guards what cancel looks at */
+	bool running, cancelled;
+};
+
+/* One statement on its way. */
+struct query {
+	struct query_engine_duckdb *engine;
+	const char *sql;
+	const char *body; /* without its EXPLAIN, in the same place */
+	struct arena *arena;
+	struct table_def **tables;
+	size_t table_count;
+	bool explains;
+	int hold;          /* of the catalog's version */
+	bool counts_total; /* somebody wants to know files_total */
+	struct query_stats stats;
+};
+
+/* ---- opening --------------------------------------------------------------------------------------------------------- */
+
+/* Schemas for the catalog's databases, and unqualified names looked for in them. */
+static int use_databases(struct query *q, struct err *e)
+{
+	struct query_engine_duckdb *engine = q->engine;
+	AUTO_BUF struct buf path = {0}, sql = {0};
+	for (size_t i = 0; i < q->table_count; i++) {
+		/* by name, so equal databases stand together */
+		if (i && strcmp(q->tables[i]->database, q->tables[i - 1]->database) == 0)
+			continue;
+		buf_str(&sql, "CREATE SCHEMA IF NOT EXISTS ");
+		buf_sql_name(&sql, q->tables[i]->database);
+		buf_str(&sql, "; ");
+		buf_str(&path, path.len ? "," : "");
+		buf_sql_name(&path, q->tables[i]->database);
+	}
+	if (!path.len || (engine->search_path && strcmp(engine->search_path, path.data) == 0))
+		return duckdb_host_lock(engine->host, e);
+	if (!duckdb_host_is_locked(engine->host)) {
+		buf_str(&sql, "SET search_path = ");
+		buf_sql_str(&sql, path.data);
+	}
+	/* Locked: only a second engine, or a database made meanwhile, comes this way; full names always work. */
+	int rc = duck_query(&engine->duck, sql.data, NULL, e);
+	if (rc)
+		return rc;
+	free(engine->search_path);
+	engine->search_path = buf_take(&path);
+	return duckdb_host_lock(engine->host, e);
+}
+
+static int open_engine(struct query *q, struct err *e)
+{
+	struct query_engine_duckdb *engine = q->engine;
+	if (!engine->duck.con) {
+		struct duck d = {0};
+		int rc = duck_open(&d, engine->host, e);
+		if (rc)
+			return rc;
+		pthread_mutex_lock(&engine->lock);
+		engine->duck = d;
+		pthread_mutex_unlock(&engine->lock);
+	}
+	return use_databases(q, e);
+}
+
+/* ---- reading the statement ------------------------------------------------------------------------------------------- */
+
+/* Past blanks and comments. */
+static const char *skip_blanks(const char *p)
+{
+	for (;;) {
+		p += strspn(p, " \t\r\n\f\v");
+		if (strncmp(p, "--", 2) == 0) {
+			p += strcspn(p, "\n");
+		} else if (strncmp(p, "/*", 2) == 0) {
+			const char *end = strstr(p + 2, "*/");
+			if (!end)
+				return p;
+			p = end + 2;
+		} else {
+			return p;
+		}
+	}
+}
+
+static const char *skip_word(const char *p, const char *word)
+{
+	size_t n = strlen(word);
+	bool ends = strncasecmp(p, word, n) == 0 &&
+		    !(p[n] == '_' || (p[n] & 0x80) || (p[n] >= '0' && p[n] <= '9') ||
+		      ((p[n] | 32) >= 'a' && (p[n] | 32) <= 'z'));
+	return ends ? skip_blanks(p + n) : NULL;
+}
+
+static int only_reading(struct err *e)
+{
+	return err_set(
+		e, ERR_INPUT,
+		"only one statement that reads runs here: SELECT, FROM, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES, EXPLAIN");
+}
+
+/* Whole numbers beyond 64 bits are valid JSON, but not for jansson: they become reals, which no condition on a partition understands. */
+static void tame_numbers(char *json)
+{
+	for (char *p = json; *p;) {
+		if (*p == '"') {
+			for (p++; *p && *p != '"'; p++)
+				if (*p == '\\' && p[1])
+					p++;
+			p += *p != '\0';
+			continue;
+		}
+		size_t n = strspn(p, "0123456789");
+		if (n >= 19 && !strchr(".eE", p[n]))
+			p[1] = '.';
+		p += n ? n + strspn(p + n, ".eE+-0123456789") : 1;
+	}
+}
+
+/* The tree of the one statement, told by DuckDB's own parser. A wrong or writing statement ends here. */
+static int parse(struct query *q, json_t **ret, struct err *e)
+{
+	const struct duck *d = &q->engine->duck;
+	char *body = arena_strdup(q->arena, q->sql);
+	const char *rest = skip_word(skip_blanks(body), "EXPLAIN");
+	if (rest) {
+		/* json_serialize_sql does not take EXPLAIN; what it explains has to be a SELECT all the same. Blanks keep all positions. */
+		const char *analyze = skip_word(rest, "ANALYZE");
+		q->explains = true;
+		for (char *p = body; p < (analyze ? analyze : rest); p++)
+			if (*p != '\n')
+				*p = ' ';
+	}
+	q->body = body;
+	AUTO_BUF struct buf call = {0};
+	buf_str(&call, "SELECT json_serialize_sql(");
+	buf_sql_str(&call, body);
+	buf_str(&call, ", skip_default := true, skip_null := true, skip_empty := true)::VARCHAR");
+	duckdb_result result;
+	int rc = duck_query(d, call.data, &result, e);
+	if (rc)
+		return rc;
+	duckdb_data_chunk chunk = d->api->fetch_chunk(result);
+	char *text =
+		chunk ? (char *)duck_text(d, d->api->data_chunk_get_vector(chunk, 0), 0, q->arena)
+		      : NULL;
+	if (chunk)
+		d->api->destroy_data_chunk(&chunk);
+	d->api->destroy_result(&result);
+	AUTO_JSON json_t *root = NULL;
+	if (text)
+		tame_numbers(text);
+	if (!text || json_parse(text, strlen(text), &root, e))
+		return err_set(e, ERR_INPUT, "the statement is nested too deeply");
+	if (json_is_true(json_object_get(root, "error"))) {
+		if (strcmp(json_opt_str(root, "error_type", ""), "parser") != 0)
+			return only_reading(e);
+		rc = err_set(e, ERR_INPUT, "%s",
+			     json_opt_str(root, "error_message", "syntax error"));
+		int64_t position;
+		if (int64_parse(slice_of(json_opt_str(root, "position", "")), &position))
+			prune_place(e, body, position);
+		return rc;
+	}
+	size_t n = json_array_size(json_object_get(root, "statements"));
+	if (n == 0)
+		return err_set(e, ERR_INPUT, "there is no statement");
+	if (n > 1)
+		return only_reading(e);
+	*ret = json_incref(root);
+	return OK;
+}
+
+/* ---- views ----------------------------------------------------------------------------------------------------------- */
+
+static bool in_scope(const struct table_def *t, const char *column)
+{
+	for (size_t i = 0; i < t->scope_count; i++)
+		if (strcmp(t->partition[i].name, column) == 0)
+			return true;
+	return false;
+}
+
+/* The filters with only the terms on columns that make up a scope: which scopes can matter. */
+static struct filter *scope_filters(const struct prune_table *p, struct arena *arena,
+				    size_t *ret_count)
+{
+	struct filter *out = ANEW_ARRAY(arena, p->filter_count, struct filter);
+	*ret_count = p->filter_count;
+	for (size_t i = 0; i < p->filter_count; i++) {
+		struct filter_term *terms =
+			ANEW_ARRAY(arena, p->any_of[i].term_count, struct filter_term);
+		size_t n = 0;
+		for (size_t k = 0; k < p->any_of[i].term_count; k++)
+			if (in_scope(p->table, p->any_of[i].terms[k].column))
+				terms[n++] = p->any_of[i].terms[k];
+		if (n == 0)
+			*ret_count = 0; /* every scope can */
+		out[i] = (struct filter){.terms = terms, .term_count = n};
+	}
+	return out;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Whether the compact files hold every scope that may matter: then they are read instead of the published ones, of which there are many times more. */
+static int compact_files(struct query *q, const struct prune_table *p, struct catalog_file **ret,
+			 size_t *ret_count, bool *ret_complete, struct err *e)
+{
+	struct catalog *c = q->engine->catalog;
+	size_t filter_count, scope_count, covered = 0;
+	struct catalog_scope *scopes;
+	struct filter *filters = scope_filters(p, q->arena, &filter_count);
+	*ret_complete = false;
+	int rc = catalog_files(c, p->table, LAYOUT_COMPACT, filters, filter_count, q->arena, ret,
+			       ret_count, e);
+	if (!rc)
+		rc = catalog_scopes(c, p->table, filters, filter_count, q->arena, &scopes,
+				    &scope_count, e);
+	if (rc)
+		return rc;
+	size_t wanted = 0;
+	for (size_t i = 0; i < scope_count; i++)
+		wanted += scopes[i].files > 0;
+	for (size_t i = 0; i < *ret_count; i++)
+		covered += (*ret)[i].scope_count;
+	if (filter_count == 0) {
+		/* No scope is in two compact files, so counting is enough. */
+		*ret_complete = covered >= wanted;
+		return OK;
+	}
+	if (covered < wanted)
+		return OK;
+	rc = catalog_origins(c, p->table, *ret, *ret_count, q->arena, e);
+	if (rc)
+		return rc;
+	const char **held = ANEW_ARRAY(q->arena, covered, const char *);
+	size_t n = 0;
+	for (size_t i = 0; i < *ret_count; i++)
+		for (size_t k = 0; k < (*ret)[i].scope_count; k++)
+			held[n++] = (*ret)[i].scopes[k];
+	qsort(held, n, sizeof *held, by_text);
+	for (size_t i = 0; i < scope_count; i++)
+		if (scopes[i].files > 0 &&
+		    !bsearch(&scopes[i].scope, held, n, sizeof *held, by_text))
+			return OK;
+	*ret_complete = true;
+	return OK;
+}
+
+/* The files that can matter to the statement. */
+static int list_files(struct query *q, const struct prune_table *p, enum catalog_layout *ret_layout,
+		      struct catalog_file **ret, size_t *ret_count, struct err *e)
+{
+	*ret_count = 0;
+	*ret_layout = LAYOUT_PUBLISHED;
+	if (!p->whole && p->filter_count == 0)
+		return OK;
+	if (p->table->compact_location) {
+		bool complete = false;
+		int rc = compact_files(q, p, ret, ret_count, &complete, e);
+		if (rc)
+			return rc;
+		if (complete) {
+			*ret_layout = LAYOUT_COMPACT;
+			return OK;
+		}
+	}
+	return catalog_files(q->engine->catalog, p->table, LAYOUT_PUBLISHED, p->any_of,
+			     p->filter_count, q->arena, ret, ret_count, e);
+}
+
+static int count_all(struct query *q, const struct prune_table *p, enum catalog_layout layout,
+		     struct err *e)
+{
+	struct catalog *c = q->engine->catalog;
+	size_t n = 0;
+	if (layout == LAYOUT_COMPACT) {
+		struct catalog_file *files;
+		int rc = catalog_files(c, p->table, layout, NULL, 0, q->arena, &files, &n, e);
+		q->stats.files_total += (int64_t)n;
+		return rc;
+	}
+	struct catalog_scope *scopes = NULL;
+	int rc = catalog_scopes(c, p->table, NULL, 0, q->arena, &scopes, &n, e);
+	for (size_t i = 0; i < n && !rc; i++)
+		q->stats.files_total += scopes[i].files;
+	return rc;
+}
+
+static int create_view(struct query *q, const struct prune_table *p, struct err *e)
+{
+	enum catalog_layout layout;
+	struct catalog_file *files = NULL;
+	size_t n;
+	int rc = list_files(q, p, &layout, &files, &n, e);
+	if (rc)
+		return rc;
+	const char **keys = ANEW_ARRAY(q->arena, n, const char *),
+		   **paths = ANEW_ARRAY(q->arena, n, const char *);
+	for (size_t i = 0; i < n; i++) {
+		keys[i] = files[i].key;
+		q->stats.bytes_listed += files[i].bytes;
+	}
+	q->stats.files_listed += (int64_t)n;
+	if (p->whole || !q->counts_total)
+		q->stats.files_total += (int64_t)n;
+	else
+		rc = count_all(q, p, layout, e);
+	if (!rc && n)
+		rc = object_store_localise(q->engine->store, keys, n, q->arena, paths, e);
+	bool grown = false;
+	if (!rc && n)
+		rc = lake_view_grown(q->engine->catalog, p->table, &grown, e);
+	AUTO_BUF struct buf sql = {0};
+	buf_str(&sql, "CREATE OR REPLACE VIEW ");
+	buf_sql_name(&sql, p->table->database);
+	buf_char(&sql, '.');
+	buf_sql_name(&sql, p->table->name);
+	buf_str(&sql, " AS ");
+	if (!rc)
+		rc = lake_view_sql(&sql, p->table, layout, paths, n, grown, e);
+	return rc ? rc : duck_query(&q->engine->duck, sql.data, NULL, e);
+}
+
+static int create_views(struct query *q, struct err *e)
+{
+	AUTO_JSON json_t *root = NULL;
+	int rc = parse(q, &root, e);
+	if (rc)
+		return rc;
+	struct prune p;
+	rc = prune_statement(root, q->body, q->tables, q->table_count, q->arena, &p, e);
+	for (size_t i = 0; i < p.count && !rc; i++)
+		rc = create_view(q, &p.tables[i], e);
+	for (size_t i = 0; i < q->table_count && !rc && p.lists_tables; i++) {
+		bool made = false;
+		for (size_t k = 0; k < p.count; k++)
+			made = made || p.tables[k].table == q->tables[i];
+		if (!made)
+			rc = create_view(q, &(struct prune_table){.table = q->tables[i]}, e);
+	}
+	return rc;
+}
+
+/* ---- the result ------------------------------------------------------------------------------------------------------ */
+
+/* The result's columns. Where all have a place in a batch the statement runs as it is; where some have not, or when `names_only`, it becomes a view whose
+ * columns can be cast. */
+struct shape {
+	size_t count;
+	struct column *columns;
+	const char **names; /* of the types */
+	bool *as_text;      /* has to be cast */
+	bool wrapped;
+};
+
+static int read_shape(struct query *q, duckdb_prepared_statement statement, struct shape *s)
+{
+	const struct duckdb_api *a = q->engine->duck.api;
+	s->count = a->prepared_statement_column_count(statement);
+	s->columns = ANEW_ARRAY(q->arena, s->count, struct column);
+	s->names = ANEW_ARRAY(q->arena, s->count, const char *);
+	s->as_text = ANEW_ARRAY(q->arena, s->count, bool);
+	for (size_t i = 0; i < s->count; i++) {
+		const char *name = a->prepared_statement_column_name(statement, i);
+		duckdb_logical_type type = a->prepared_statement_column_logical_type(statement, i);
+		s->columns[i].name = arena_strdup(q->arena, name ? name : "");
+		if (!duck_column_type(a, type, q->arena, &s->columns[i], &s->names[i])) {
+			s->columns[i].type = COL_TEXT;
+			s->as_text[i] = true;
+			s->wrapped = true;
+		}
+		a->destroy_logical_type(&type);
+		a->free((void *)name);
+	}
+	return OK;
+}
+
+/* CREATE TEMP VIEW pregao_statement("c0", ...) AS <the statement>: DuckDB's own grammar sees to its end, be it a semicolon or a comment. */
+static int wrap(struct query *q, const struct shape *s, struct err *e)
+{
+	AUTO_BUF struct buf sql = {0};
+	buf_str(&sql, "CREATE OR REPLACE TEMP VIEW " WRAPPER "(");
+	for (size_t i = 0; i < s->count; i++)
+		buf_printf(&sql, "%sc%zu", i ? ", " : "", i);
+	buf_str(&sql, ") AS ");
+	buf_str(&sql, q->sql);
+	return duck_query(&q->engine->duck, sql.data, NULL, e);
+}
+
+/* DuckDB's spelling of the types that have no place in a batch. */
+static int spell_types(struct query *q, struct shape *s, struct err *e)
+{
+	const struct duck *d = &q->engine->duck;
+	duckdb_result result;
+	int rc = duck_query(d, "SELECT column_type FROM (DESCRIBE " WRAPPER ")", &result, e);
+	if (rc)
+		return rc;
+	size_t i = 0;
+	duckdb_data_chunk chunk;
+	while ((chunk = d->api->fetch_chunk(result))) {
+		for (uint64_t row = 0; row < d->api->data_chunk_get_size(chunk) && i < s->count;
+		     row++, i++)
+			if (s->as_text[i])
+				s->names[i] = duck_text(d, d->api->data_chunk_get_vector(chunk, 0),
+							row, q->arena);
+		d->api->destroy_data_chunk(&chunk);
+	}
+	d->api->destroy_result(&result);
+	return OK;
+}
+
+static int prepare(struct query *q, const char *sql, duckdb_prepared_statement *ret, struct err *e)
+{
+	const struct duckdb_api *a = q->engine->duck.api;
+	if (a->prepare(q->engine->duck.con, sql, ret) == DuckDBError) {
+		int rc = duck_error(e, DUCKDB_ERROR_INVALID, a->prepare_error(*ret));
+		a->destroy_prepare(ret);
+		return rc;
+	}
+	if (a->nparams(*ret) > 0) {
+		a->destroy_prepare(ret);
+		return err_set(
+			e, ERR_INPUT,
+			"the statement has parameters (? or $1), and there is nothing to put in their place");
+	}
+	return OK;
+}
+
+/* Prepares the statement or, where that is needed, the cast of it. */
+static int prepare_result(struct query *q, struct shape *s, duckdb_prepared_statement *ret,
+			  struct err *e)
+{
+	int rc = prepare(q, q->sql, ret, e);
+	if (rc)
+		return rc;
+	read_shape(q, *ret, s);
+	if (!s->wrapped || q->explains)
+		return OK;
+	q->engine->duck.api->destroy_prepare(ret);
+	rc = wrap(q, s, e);
+	if (!rc)
+		rc = spell_types(q, s, e);
+	if (rc)
+		return rc;
+	AUTO_BUF struct buf sql = {0};
+	for (size_t i = 0; i < s->count; i++)
+		buf_printf(&sql, s->as_text[i] ? "%sCAST(c%zu AS VARCHAR)" : "%sc%zu",
+			   i ? ", " : "SELECT ", i);
+	buf_str(&sql, " FROM " WRAPPER);
+	return prepare(q, sql.data, ret, e);
+}
+
+static bool is_cancelled(struct query *q)
+{
+	pthread_mutex_lock(&q->engine->lock);
+	bool cancelled = q->engine->cancelled;
+	pthread_mutex_unlock(&q->engine->lock);
+	return cancelled;
+}
+
+/* Chunk after chunk, never more than one at a time in memory beside what the plan itself needs. */
+static int stream(struct query *q, const struct shape *s, duckdb_prepared_statement statement,
+		  const struct query_sink *sink, struct err *e)
+{
+	const struct duckdb_api *a = q->engine->duck.api;
+	duckdb_pending_result pending = NULL;
+	duckdb_result result;
+	memset(&result, 0, sizeof result);
+	int rc = OK;
+	if (a->pending_prepared_streaming(statement, &pending) == DuckDBError)
+		rc = duck_error(e, DUCKDB_ERROR_INVALID, a->pending_error(pending));
+	else if (a->execute_pending(pending, &result) == DuckDBError)
+		rc = duck_error(e, a->result_error_type(&result), a->result_error(&result));
+	a->destroy_pending(&pending);
+	if (!rc)
+		rc = sink->columns(sink->ctx, s->columns, s->names, s->count, e);
+	duckdb_logical_type *types = NEW_ARRAY(s->count, duckdb_logical_type);
+	for (size_t i = 0; i < s->count; i++)
+		types[i] = a->column_logical_type(&result, i);
+	struct duck_reader reader;
+	duck_reader_init(&reader, a, s->columns, types, s->count);
+	for (size_t i = 0; i < s->count; i++)
+		a->destroy_logical_type(&types[i]);
+	free(types);
+	while (!rc) {
+		duckdb_data_chunk chunk = a->fetch_chunk(result);
+		const char *why = chunk ? NULL : a->result_error(&result);
+		if (why && *why)
+			rc = duck_error(e, a->result_error_type(&result), why);
+		if (!chunk)
+			break;
+		struct batch b = duck_reader_batch(&reader, chunk);
+		q->stats.rows += (int64_t)b.row_count;
+		if (b.row_count)
+			rc = sink->batch(sink->ctx, &b, e);
+		a->destroy_data_chunk(&chunk);
+		if (!rc && is_cancelled(q))
+			rc = err_set(e, ERR_CONFLICT, "the statement was cancelled");
+	}
+	duck_reader_clear(&reader);
+	a->destroy_result(&result);
+	return rc;
+}
+
+/* ---- the port -------------------------------------------------------------------------------------------------------- */
+
+static void set_running(struct query_engine_duckdb *engine, bool running)
+{
+	pthread_mutex_lock(&engine->lock);
+	engine->running = running;
+	engine->cancelled = false;
+	pthread_mutex_unlock(&engine->lock);
+}
+
+/* Everything around the statement itself: the catalog's version held, the transaction, the views. */
+static int with_views(struct query *q, int (*body)(struct query *, void *, struct err *), void *ctx,
+		      struct err *e)
+{
+	struct query_engine_duckdb *engine = q->engine;
+	if (strlen(q->sql) > STATEMENT_MAX_BYTES)
+		return err_set(e, ERR_LIMIT, "the statement is longer than %d KiB",
+			       STATEMENT_MAX_BYTES / 1024);
+	if (!str_is_utf8(q->sql, strlen(q->sql)))
+		return err_set(e, ERR_INPUT, "the statement is not valid UTF-8");
+	q->arena = arena_new();
+	q->hold = -1;
+	int64_t version = 0;
+	set_running(engine, true);
+	int rc = catalog_read_begin(engine->catalog, &version, &q->hold, e);
+	bool held = !rc;
+	q->stats.catalog_version = version;
+	if (!rc)
+		rc = catalog_tables(engine->catalog, q->arena, &q->tables, &q->table_count, e);
+	if (!rc)
+		rc = open_engine(q, e);
+	if (!rc)
+		rc = duck_query(&engine->duck, "BEGIN", NULL, e);
+	bool begun = !rc;
+	if (!rc)
+		rc = create_views(q, e);
+	if (!rc && is_cancelled(q))
+		rc = err_set(e, ERR_CONFLICT, "the statement was cancelled");
+	if (!rc)
+		rc = body(q, ctx, e);
+	set_running(engine, false);
+	/* Nothing was changed but the views; and they are to go. */
+	if (begun && duck_query(&engine->duck, "ROLLBACK", NULL, NULL)) {
+		/* A connection in doubt is not used again. */
+		pthread_mutex_lock(&engine->lock);
+		duck_close(&engine->duck);
+		free(engine->search_path);
+		engine->search_path = NULL;
+		pthread_mutex_unlock(&engine->lock);
+	}
+	if (held)
+		catalog_read_end(engine->catalog, q->hold);
+	arena_free(q->arena);
+	return rc;
+}
+
+static int run_body(struct query *q, void *ctx, struct err *e)
+{
+	struct shape s = {0};
+	duckdb_prepared_statement statement = NULL;
+	int rc = prepare_result(q, &s, &statement, e);
+	if (rc)
+		return rc;
+	rc = stream(q, &s, statement, ctx, e);
+	q->engine->duck.api->destroy_prepare(&statement);
+	return rc;
+}
+
+static int query_engine_duckdb_run(struct query_engine *port, const char *sql,
+				   const struct query_sink *sink, struct query_stats *ret,
+				   struct err *e)
+{
+	struct query q = {.engine = (struct query_engine_duckdb *)port,
+			  .sql = sql,
+			  .counts_total = ret != NULL};
+	int rc = with_views(&q, run_body, (void *)sink, e);
+	if (!rc && ret)
+		*ret = q.stats;
+	return rc;
+}
+
+/* "a", "b", "a_1": names that a file can have once each. */
+static void add_unique_name(struct buf *sql, const struct shape *s, size_t i, struct arena *arena)
+{
+	const char *name = s->columns[i].name;
+	for (size_t n = 1;; n++) {
+		bool taken = false;
+		for (size_t k = 0; k < s->count && !taken; k++)
+			taken = (n == 1 ? k < i : k != i) &&
+				strcasecmp(s->columns[k].name, name) == 0;
+		if (!taken)
+			break;
+		name = arena_printf(arena, "%s_%zu", s->columns[i].name, n);
+	}
+	s->columns[i].name = name;
+	buf_sql_name(sql, name);
+}
+
+static int export_body(struct query *q, void *ctx, struct err *e)
+{
+	const struct duck *d = &q->engine->duck;
+	const char *path = ctx;
+	if (q->explains)
+		return err_set(e, ERR_INPUT, "the plan that EXPLAIN shows cannot be exported");
+	struct shape s = {0};
+	duckdb_prepared_statement statement = NULL;
+	int rc = prepare(q, q->sql, &statement, e);
+	if (rc)
+		return rc;
+	read_shape(q, statement, &s);
+	d->api->destroy_prepare(&statement);
+	rc = wrap(q, &s, e);
+	if (rc)
+		return rc;
+	AUTO_BUF struct buf sql = {0};
+	buf_str(&sql, "COPY (SELECT ");
+	for (size_t i = 0; i < s.count; i++) {
+		/* Parquet has no HUGEINT, and DuckDB would write a DOUBLE: what sum() of whole numbers gives has to stay exact. */
+		buf_printf(&sql,
+			   s.columns[i].type == COL_HUGEINT ? "%sCAST(c%zu AS DECIMAL(38,0)) AS "
+							    : "%sc%zu AS ",
+			   i ? ", " : "", i);
+		add_unique_name(&sql, &s, i, q->arena);
+	}
+	buf_str(&sql, " FROM " WRAPPER ") TO ");
+	buf_sql_str(&sql, path);
+	buf_str(&sql, " (FORMAT parquet, COMPRESSION snappy, USE_TMP_FILE false)");
+	duckdb_result result;
+	rc = duck_query(d, sql.data, &result, e);
+	if (rc) {
+		unlink(path);
+		return rc;
+	}
+	duckdb_data_chunk chunk = d->api->fetch_chunk(result);
+	if (chunk) {
+		q->stats.rows = duck_i64(d, d->api->data_chunk_get_vector(chunk, 0), 0);
+		d->api->destroy_data_chunk(&chunk);
+	}
+	d->api->destroy_result(&result);
+	return OK;
+}
+
+static int query_engine_duckdb_export(struct query_engine *port, const char *sql, const char *path,
+				      struct query_stats *ret, struct err *e)
+{
+	struct query q = {.engine = (struct query_engine_duckdb *)port,
+			  .sql = sql,
+			  .counts_total = ret != NULL};
+	int rc = with_views(&q, export_body, (void *)path, e);
+	if (!rc && ret)
+		*ret = q.stats;
+	return rc;
+}
+
+static void query_engine_duckdb_cancel(struct query_engine *port)
+{
+	struct query_engine_duckdb *engine = (struct query_engine_duckdb *)port;
+	pthread_mutex_lock(&engine->lock);
+	if (engine->running) {
+		engine->cancelled = true;
+		if (engine->duck.con)
+			engine->duck.api->interrupt(engine->duck.con);
+	}
+	pthread_mutex_unlock(&engine->lock);
+}
+
+static void query_engine_duckdb_free(struct query_engine *port)
+{
+	struct query_engine_duckdb *engine = (struct query_engine_duckdb *)port;
+	duck_close(&engine->duck);
+	pthread_mutex_destroy(&engine->lock);
+	free(engine->search_path);
+	free(engine);
+}
+
+static const struct query_engine_ops query_engine_duckdb_ops = {
+	.run = query_engine_duckdb_run,
+	.export = query_engine_duckdb_export,
+	.cancel = query_engine_duckdb_cancel,
+	.free = query_engine_duckdb_free,
+};
+
+int query_engine_duckdb_new(struct duckdb_host *host, struct catalog *catalog,
+			    struct object_store *store, struct query_engine **ret, struct err *e)
+{
+	struct query_engine_duckdb *engine = NEW(struct query_engine_duckdb);
+	engine->port.ops = &query_engine_duckdb_ops;
+	engine->host = host;
+	engine->catalog = catalog;
+	engine->store = store;
+	pthread_mutex_init(&engine->lock, NULL);
+	*ret = &engine->port;
+	return OK;
+}
