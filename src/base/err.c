@@ -172,7 +172,7 @@ const char *err_format(const struct err *e, char *buf, size_t size)
 	/* Lines without a name would read like a time of day. */
 	if (e->line > 0)
 		n += snprintf(where + n, sizeof(where) - (size_t)n,
-			      n ? ":%" PRId64 : "line %" PRId64, e->line);
+			      n ? ":%" PRId64 : tr("line %" PRId64), e->line);
 	if (e->line > 0 && e->column > 0)
 		n += snprintf(where + n, sizeof(where) - (size_t)n, ":%" PRId64, e->column);
 	if (e->offset >= 0)

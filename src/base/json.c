@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "tr.h"
+
 int json_parse(const char *bytes, size_t n, json_t **ret, struct err *e)
 {
 	json_error_t error;
@@ -38,14 +40,14 @@ static int get(const json_t *o, const char *key, const char *wanted, json_t **re
 {
 	if (!json_is_object(o))
 		return err_set(e, ERR_INPUT, "expected an object with the member \"%s\", found %s",
-			       key, o ? type_name(o) : "null");
+			       key, tr(o ? type_name(o) : "null"));
 	json_t *v = json_object_get(o, key);
 	if (!v)
 		return err_set(e, ERR_INPUT, "the member \"%s\" is missing, expected %s", key,
-			       wanted);
+			       tr(wanted));
 	if (strcmp(type_name(v), wanted) != 0)
 		return err_set(e, ERR_INPUT, "the member \"%s\" is %s, expected %s", key,
-			       type_name(v), wanted);
+			       tr(type_name(v)), tr(wanted));
 	*ret = v;
 	return OK;
 }

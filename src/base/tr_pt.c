@@ -1,5 +1,5 @@
-/* The Portuguese of every text for people. One row per text, in any order: TR("the English format", "o formato em português").
- * Both sides have the same printf conversions in the same order; a unit test checks it. */
+/* The Portuguese of every text for people: the table, whose rows are in one file for each folder of src/.
+ * Both sides of a row have the same printf conversions in the same order; tests check it, and that no text lacks its row. */
 #include "mem.h"
 #include "tr.h"
 
@@ -9,7 +9,13 @@
 	}
 
 const struct tr_pair tr_portuguese[] = {
-	TR("%s: no such file or folder", "%s: arquivo ou pasta não existe"),
-	TR("out of memory", "memória esgotada"),
+#include "tr_pt_base.inc"
+#include "tr_pt_cli.inc"
+#include "tr_pt_embedded.inc"
+#include "tr_pt_job.inc"
+#include "tr_pt_lake.inc"
+#include "tr_pt_pipeline.inc"
+#include "tr_pt_ports.inc"
+#include "tr_pt_roles.inc"
 };
 const size_t tr_portuguese_count = ARRAY_LEN(tr_portuguese);

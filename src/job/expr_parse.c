@@ -6,6 +6,7 @@
 
 #include "function.h"
 #include "job.h"
+#include "tr.h"
 
 enum token_kind { TOKEN_END, TOKEN_NUMBER, TOKEN_TEXT, TOKEN_NAME, TOKEN_QUOTED_NAME, TOKEN_SYMBOL };
 struct token {
@@ -334,7 +335,7 @@ static int parse_type(struct parser *p, struct value_type *ret)
 	struct buf AUTO_BUF text = {0};
 	size_t at = here(p);
 	if (p->token.kind != TOKEN_NAME)
-		return expected(p, "a type");
+		return expected(p, tr("a type"));
 	buf_str(&text, p->token.text);
 	TRY(next(p));
 	if (at_symbol(p, "(")) {
@@ -383,7 +384,7 @@ static int parse_arguments(struct parser *p, struct children *list)
 		if (at_symbol(p, ")"))
 			return next(p);
 		if (!at_symbol(p, ","))
-			return expected(p, "',' or ')'");
+			return expected(p, tr("',' or ')'"));
 		TRY(next(p));
 	}
 }
@@ -429,7 +430,7 @@ static int parse_name(struct parser *p, struct expr **ret)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
 		if (at_word(p, reserved[i]))
-			return expected(p, "a value");
+			return expected(p, tr("a value"));
 	bool is_cast = at_word(p, "CAST"), is_date = at_word(p, "DATE"), is_time = at_word(p, "TIMESTAMP");
 	TRY(next(p));
 	if ((is_date || is_time) && p->token.kind == TOKEN_TEXT)
@@ -459,7 +460,7 @@ static int parse_primary(struct parser *p, struct expr **ret)
 		break;
 	}
 	if (!at_symbol(p, "("))
-		return expected(p, "a value");
+		return expected(p, tr("a value"));
 	TRY(next(p));
 	TRY(parse_expr(p, ret));
 	return take_symbol(p, ")");
@@ -475,7 +476,7 @@ static int parse_unary(struct parser *p, struct expr **ret)
 	if (p->token.kind == TOKEN_NUMBER)
 		return parse_number(p, true, at, ret);
 	if (at_symbol(p, "-"))
-		return expected(p, "a value");
+		return expected(p, tr("a value"));
 	struct expr *value;
 	TRY(parse_primary(p, &value));
 	*ret = expr_new(p, EXPR_NEGATE, at);
@@ -571,7 +572,7 @@ static int parse_predicate(struct parser *p, struct expr **ret)
 		negated = true;
 		TRY(next(p));
 		if (!at_word(p, "IN") && !at_word(p, "BETWEEN"))
-			return expected(p, "IN or BETWEEN");
+			return expected(p, tr("IN or BETWEEN"));
 	}
 	if (at_word(p, "IN")) {
 		TRY(next(p));
@@ -582,7 +583,7 @@ static int parse_predicate(struct parser *p, struct expr **ret)
 		return parse_between(p, negated, ret);
 	}
 	if (at_word(p, "LIKE"))
-		return expected(p, "starts_with, ends_with or contains");
+		return expected(p, tr("starts_with, ends_with or contains"));
 	return OK;
 }
 
@@ -646,7 +647,7 @@ int expr_parse(struct arena *arena, const char *place, const char *text, struct 
 	TRY(next(&p));
 	TRY(parse_expr(&p, &x));
 	if (p.token.kind != TOKEN_END)
-		return expected(&p, "the end of the expression");
+		return expected(&p, tr("the end of the expression"));
 	*ret = x;
 	return OK;
 }
