@@ -200,104 +200,16 @@ static int parse(struct query *q, json_t **ret, struct err *e)
 
 /* ---- views ----------------------------------------------------------------------------------------------------------- */
 
-static bool in_scope(const struct table_def *t, const char *column)
-{
-	for (size_t i = 0; i < t->scope_count; i++)
-		if (strcmp(t->partition[i].name, column) == 0)
-			return true;
-	return false;
-}
-
-/* The filters with only the terms on columns that make up a scope: which scopes can matter. */
-static struct filter *scope_filters(const struct prune_table *p, struct arena *arena,
-				    size_t *ret_count)
-{
-	struct filter *out = ANEW_ARRAY(arena, p->filter_count, struct filter);
-	*ret_count = p->filter_count;
-	for (size_t i = 0; i < p->filter_count; i++) {
-		struct filter_term *terms =
-			ANEW_ARRAY(arena, p->any_of[i].term_count, struct filter_term);
-		size_t n = 0;
-		for (size_t k = 0; k < p->any_of[i].term_count; k++)
-			if (in_scope(p->table, p->any_of[i].terms[k].column))
-				terms[n++] = p->any_of[i].terms[k];
-		if (n == 0)
-			*ret_count = 0; /* every scope can */
-		out[i] = (struct filter){.terms = terms, .term_count = n};
-	}
-	return out;
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Whether the compact files hold every scope that may matter: then they are read instead of the published ones, of which there are many times more. */
-static int compact_files(struct query *q, const struct prune_table *p, struct catalog_file **ret,
-			 size_t *ret_count, bool *ret_complete, struct err *e)
-{
-	struct catalog *c = q->engine->catalog;
-	size_t filter_count, scope_count, covered = 0;
-	struct catalog_scope *scopes;
-	struct filter *filters = scope_filters(p, q->arena, &filter_count);
-	*ret_complete = false;
-	int rc = catalog_files(c, p->table, LAYOUT_COMPACT, filters, filter_count, q->arena, ret,
-			       ret_count, e);
-	if (!rc)
-		rc = catalog_scopes(c, p->table, filters, filter_count, q->arena, &scopes,
-				    &scope_count, e);
-	if (rc)
-		return rc;
-	size_t wanted = 0;
-	for (size_t i = 0; i < scope_count; i++)
-		wanted += scopes[i].files > 0;
-	for (size_t i = 0; i < *ret_count; i++)
-		covered += (*ret)[i].scope_count;
-	if (filter_count == 0) {
-		/* No scope is in two compact files, so counting is enough. */
-		*ret_complete = covered >= wanted;
-		return OK;
-	}
-	if (covered < wanted)
-		return OK;
-	rc = catalog_origins(c, p->table, *ret, *ret_count, q->arena, e);
-	if (rc)
-		return rc;
-	const char **held = ANEW_ARRAY(q->arena, covered, const char *);
-	size_t n = 0;
-	for (size_t i = 0; i < *ret_count; i++)
-		for (size_t k = 0; k < (*ret)[i].scope_count; k++)
-			held[n++] = (*ret)[i].scopes[k];
-	qsort(held, n, sizeof *held, by_text);
-	for (size_t i = 0; i < scope_count; i++)
-		if (scopes[i].files > 0 &&
-		    !bsearch(&scopes[i].scope, held, n, sizeof *held, by_text))
-			return OK;
-	*ret_complete = true;
-	return OK;
-}
-
-/* The files that can matter to the statement. */
-static int list_files(struct query *q, const struct prune_table *p, enum catalog_layout *ret_layout,
+/* The files that can matter to the statement. A table with a compact layout has every row in it (publish_replace sees to that, and the catalog lets no
+ * table with data get one afterwards), in a fraction of the files. */
+static int list_files(struct query *q, const struct prune_table *p, enum catalog_layout layout,
 		      struct catalog_file **ret, size_t *ret_count, struct err *e)
 {
 	*ret_count = 0;
-	*ret_layout = LAYOUT_PUBLISHED;
 	if (!p->whole && p->filter_count == 0)
 		return OK;
-	if (p->table->compact_location) {
-		bool complete = false;
-		int rc = compact_files(q, p, ret, ret_count, &complete, e);
-		if (rc)
-			return rc;
-		if (complete) {
-			*ret_layout = LAYOUT_COMPACT;
-			return OK;
-		}
-	}
-	return catalog_files(q->engine->catalog, p->table, LAYOUT_PUBLISHED, p->any_of,
-			     p->filter_count, q->arena, ret, ret_count, e);
+	return catalog_files(q->engine->catalog, p->table, layout, p->any_of, p->filter_count,
+			     q->arena, ret, ret_count, e);
 }
 
 static int count_all(struct query *q, const struct prune_table *p, enum catalog_layout layout,
@@ -320,10 +232,10 @@ static int count_all(struct query *q, const struct prune_table *p, enum catalog_
 
 static int create_view(struct query *q, const struct prune_table *p, struct err *e)
 {
-	enum catalog_layout layout;
+	enum catalog_layout layout = p->table->compact_location ? LAYOUT_COMPACT : LAYOUT_PUBLISHED;
 	struct catalog_file *files = NULL;
 	size_t n;
-	int rc = list_files(q, p, &layout, &files, &n, e);
+	int rc = list_files(q, p, layout, &files, &n, e);
 	if (rc)
 		return rc;
 	const char **keys = ANEW_ARRAY(q->arena, n, const char *),

@@ -28,18 +28,7 @@ static const struct table_def refined_portfolio = {
 	.sort = refined_sort,
 	.sort_count = 1,
 };
-/* As it was before it got its compact layout. */
-static const struct table_def older_portfolio = {
-	.database = "refined",
-	.name = "portfolio",
-	.columns = refined_columns,
-	.column_count = 2,
-	.partition = refined_partition,
-	.partition_count = 3,
-	.location = "refined/portfolio",
-	.scope_count = 2,
-};
-static const struct table_def *const tables[] = {&raw_portfolio, &older_portfolio};
+static const struct table_def *const tables[] = {&raw_portfolio, &refined_portfolio};
 
 struct fixture {
 	struct lake *lake;
@@ -304,17 +293,16 @@ static void the_next_statement_sees_the_next_version(void **state)
 	assert_string_equal(f->seen.data, "a BIGINT|b BIGINT\n2|0\n");
 }
 
-/* One session of refined.portfolio, in both layouts or in the published one only. */
-static void put_refined(struct lake *l, const struct table_def *table, const char *index,
-			const char *day, int n, bool compact)
+/* One session of refined.portfolio, in both layouts. */
+static void put_refined(struct lake *l, const char *index, const char *day, int n)
 {
 	struct err *e = &l->e;
-	const struct table_def *const one[] = {table};
+	const struct table_def *const one[] = {&refined_portfolio};
 	struct publish with = lake_publish(l);
 	struct publish_session *session;
 	GOOD(l, publish_begin(&with, one, 1, &session, e));
 	const char *values[] = {index, day, NULL}, *scope;
-	GOOD(l, path_partition(l->arena, table, values, 2, &scope, e));
+	GOOD(l, path_partition(l->arena, &refined_portfolio, values, 2, &scope, e));
 	const char **covered = ANEW_ARRAY(l->arena, 1, const char *);
 	covered[0] = scope;
 	struct publish_file files[16] = {0};
@@ -335,7 +323,7 @@ static void put_refined(struct lake *l, const struct table_def *table, const cha
 	struct vector v[] = {
 		{qtd, NULL}, {part, NULL}, {indices, NULL}, {dates, NULL}, {actions, NULL}};
 	struct parquet_result w;
-	for (int i = 0; i < n + compact; i++) {
+	for (int i = 0; i < n + 1; i++) {
 		bool whole = i == n;
 		struct vector row[] = {{qtd + i, NULL}, {part + i, NULL}};
 		struct batch b = {all, whole ? v : row, whole ? 5 : 2, whole ? (size_t)n : 1};
@@ -352,62 +340,53 @@ static void put_refined(struct lake *l, const struct table_def *table, const cha
 			.low = {index, day, whole ? "A/0" : actions[i].p},
 			.high = {index, day, whole ? actions[n - 1].p : actions[i].p}};
 		if (whole) {
-			GOOD(l,
-			     path_compact_key(l->arena, table, scope, false, "x", &file->key, e));
+			GOOD(l, path_compact_key(l->arena, &refined_portfolio, scope, false, "x",
+						 &file->key, e));
 			file->origins = ANEW_ARRAY(l->arena, 1, const char *);
 		} else {
 			const char *path;
 			values[2] = actions[i].p;
-			GOOD(l, path_partition(l->arena, table, values, 3, &path, e));
-			file->key = path_key(l->arena, table, path, "x");
+			GOOD(l, path_partition(l->arena, &refined_portfolio, values, 3, &path, e));
+			file->key = path_key(l->arena, &refined_portfolio, path, "x");
 		}
 	}
 	struct catalog_scope scopes[] = {{.scope = scope, .properties = "{}"}};
 	int64_t version;
 	GOOD(l, publish_replace(session,
-				&(struct publish_change){.table = table,
+				&(struct publish_change){.table = &refined_portfolio,
 							 .scopes = scopes,
 							 .scope_count = 1,
 							 .files = files,
-							 .file_count = (size_t)n + compact},
+							 .file_count = (size_t)n + 1},
 				1, &version, e));
 	publish_end(session);
 }
 
-static void compact_where_it_is_complete(void **state)
+static void compact_files_are_read(void **state)
 {
 	struct fixture *f = *state;
 	struct query_stats s;
 	struct err e;
 	static const struct {
 		const char *sql, *expected;
-		int64_t published, compact;
+		int64_t files;
 	} cases[] = {
 		{"SELECT count(*) n, sum(qtd)::BIGINT q, min(action) a FROM refined.portfolio",
-		 "n BIGINT|q BIGINT|a VARCHAR\n11|20|A/0\n", 11, 3},
+		 "n BIGINT|q BIGINT|a VARCHAR\n11|20|A/0\n", 3},
 		{"SELECT count(*) n, sum(qtd)::BIGINT q, min(action) a FROM refined.portfolio WHERE pregao_date = '2024-07-17'",
-		 "n BIGINT|q BIGINT|a VARCHAR\n1|0|A/0\n", 1, 1},
+		 "n BIGINT|q BIGINT|a VARCHAR\n1|0|A/0\n", 1},
 		{"SELECT count(*) n, sum(qtd)::BIGINT q, min(action) a FROM refined.portfolio WHERE action = 'A/3'",
-		 "n BIGINT|q BIGINT|a VARCHAR\n2|6|A/3\n", 2, 3},
-		/* this session has had its compact file all along */
-		{"SELECT count(*) n, sum(qtd)::BIGINT q, min(action) a FROM refined.portfolio WHERE pregao_date = '2024-07-15'",
-		 "n BIGINT|q BIGINT|a VARCHAR\n5|10|A/0\n", 1, 1},
+		 "n BIGINT|q BIGINT|a VARCHAR\n2|6|A/3\n", 2},
 	};
-	put_refined(f->lake, &older_portfolio, "SMLL", "2024-07-17", 1, false);
-	const struct table_def *now = &refined_portfolio;
-	GOOD(f->lake, catalog_put_tables(f->lake->catalog, &now, 1, &f->lake->e));
-	put_refined(f->lake, &refined_portfolio, "IBOV", "2024-07-15", 5, true);
-	put_refined(f->lake, &refined_portfolio, "IBOV", "2024-07-16", 5, true);
-	for (int whole = 0; whole < 2; whole++) {
-		for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-			assert_int_equal(run(f, cases[i].sql, &s, &e), 0);
-			assert_string_equal(f->seen.data, cases[i].expected);
-			assert_int_equal(s.files_listed,
-					 whole ? cases[i].compact : cases[i].published);
-		}
-		put_refined(f->lake, &refined_portfolio, "SMLL", "2024-07-17", 1, true);
+	put_refined(f->lake, "SMLL", "2024-07-17", 1);
+	put_refined(f->lake, "IBOV", "2024-07-15", 5);
+	put_refined(f->lake, "IBOV", "2024-07-16", 5);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(run(f, cases[i].sql, &s, &e), 0);
+		assert_string_equal(f->seen.data, cases[i].expected);
+		assert_int_equal(s.files_listed, cases[i].files);
+		assert_int_equal(s.files_total, 3);
 	}
-	assert_int_equal(s.files_total, 3);
 }
 
 static void the_sink_can_stop_it(void **state)
@@ -606,7 +585,7 @@ int main(int argc, char **argv)
 		CASE(only_reading_runs),
 		CASE(deep_and_long_statements),
 		CASE(the_next_statement_sees_the_next_version),
-		CASE(compact_where_it_is_complete),
+		CASE(compact_files_are_read),
 		CASE(the_sink_can_stop_it),
 		CASE(cancelled),
 		CASE(out_of_memory_is_a_limit),
