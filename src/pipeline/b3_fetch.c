@@ -22,6 +22,7 @@ struct asking {
 	struct arena *arena;
 	const char *index;
 	int64_t end_us;        /* monotonic; 0: no end */
+	bool once;             /* without trying again */
 	/* the request at hand */
 	const char *url;
 	struct http_response response;
@@ -271,6 +272,8 @@ static int ask(struct asking *a, const char *url, int (*check)(struct asking *, 
 	struct retry_policy policy = *a->fetch->retry;
 	a->url = url;
 	a->check = check;
+	if (a->once)
+		policy.attempts = 1;
 	if (a->end_us) {
 		policy.deadline_us = a->end_us - clock_monotonic_us(a->fetch->clock);
 		if (policy.deadline_us <= 0)
@@ -375,9 +378,11 @@ int b3_fetch_portfolio(const struct fetch *f, const char *index, struct arena *a
 
 	int64_t start = clock_monotonic_us(f->clock);
 	struct err failures = ERR_INIT;
+	bool listed = true;
 	for (size_t i = 0; i < count; i++) {
 		const struct form *form = form_named(names[i]);
-		struct asking a = {.fetch = f, .arena = arena, .index = index};
+		/* What one form does not list the other is asked for once: cheap, and who says "none" wrongly is found out. */
+		struct asking a = {.fetch = f, .arena = arena, .index = index, .once = !listed};
 		int64_t now = clock_monotonic_us(f->clock);
 		/* Each form has its share of the time that is left, so that a slow one does not take it all. */
 		if (f->retry->deadline_us)
@@ -390,17 +395,17 @@ int b3_fetch_portfolio(const struct fetch *f, const char *index, struct arena *a
 			*ret = got;
 			return OK;
 		}
-		if (count > 1 && rc != ERR_NOT_FOUND)
-			err_wrap(&why, "%s", form->call);
-		if (rc == ERR_NOT_FOUND || count == 1) {
-			if (e)
-				*e = why;
-			return rc;
-		}
-		if (i == 0) {
+		if (rc == ERR_NOT_FOUND) {
+			listed = false;
+			failures = why;
+		} else if (!listed) {
+			continue;
+		} else if (i == 0) {
+			if (count > 1)
+				err_wrap(&why, "%s", form->call);
 			failures = why;
 		} else {
-			err_wrap(&why, "%s; %s", failures.text, tr("and the other form failed too"));
+			err_wrap(&why, "%s; %s: %s", failures.text, tr("and the other form failed too"), form->call);
 			/* Worth another try later if any of them is. */
 			why.code = failures.code == ERR_RETRY ? ERR_RETRY : why.code;
 			failures = why;

@@ -324,14 +324,22 @@ static void knows_when_there_is_none(void **state)
 	SCRIPTED;
 	struct err e;
 	struct payload p;
-	const struct answer answers[] = {
+	struct answer answers[] = {
 		{.to = "GetPortfolioDay",
 		 .body = "{\"page\":{\"pageNumber\":1,\"pageSize\":120,\"totalRecords\":null,\"totalPages\":null},\"header\":{\"date\":null},\"results\":null}"},
+		{.to = "GetDownload", .body = ""},
 		{0}};
-	assert_int_equal(fetch_as(&s, answers, NULL, "XYZW", &p, &e), ERR_NOT_FOUND);
-	assert_string_equal(e.reason, "no_portfolio");
-	assert_non_null(strstr(e.text, "XYZW"));
-	assert_int_equal(s.requests, 1);
+	for (int i = 0; i < 3; i++) {
+		static const char *const *const orders[] = {NULL, only_day, download_first};
+		assert_int_equal(fetch_as(&s, answers, orders[i], "XYZW", &p, &e), ERR_NOT_FOUND);
+		assert_string_equal(e.reason, "no_portfolio");
+		assert_non_null(strstr(e.text, "XYZW"));
+		/* The other form is asked once, or was asked as often as ever before. */
+		assert_int_equal(s.requests, i == 0 ? 2 : i == 1 ? 1 : policy.attempts + 1);
+	}
+	answers[1].body = coded(csv);
+	assert_int_equal(fetch_as(&s, answers, NULL, "IBOV", &p, &e), OK);
+	assert_true(slice_is(p.bytes, csv));
 }
 
 static void refuses_wrong_words(void **state)
