@@ -71,9 +71,10 @@ def unquoted(literal, place):
     return out.decode()
 
 
-def tokens_of(text, name):
-    """The tokens of C source, comments and directives left out, neighbouring strings (and PRId64) made one."""
-    found, at, line = [], 0, 1
+def tokens_of(text, name, line=1):
+    """The tokens of C source, without comments, with neighbouring strings (and PRId64) made one; what macros stand for is
+    at the end."""
+    found, macros, at = [], [], 0
     while at < len(text):
         match = TOKEN.match(text, at)
         kind, word = match.lastgroup, match[0]
@@ -82,6 +83,8 @@ def tokens_of(text, name):
             token = Token('text', unquoted(word, f'{name}:{line}'), line)
         elif kind == 'name' and word in MACROS:
             token = Token('text', MACROS[word], line)
+        elif kind == 'directive' and word.startswith('#define'):
+            macros += [Token('mark', ';', line), *tokens_of(word[1:].replace('\\\n', '\n'), name, line)]
         elif kind not in ('skip', 'directive'):
             token = Token(kind, word, line)
         if token and token.kind == 'text' and found and found[-1].kind == 'text':
@@ -90,7 +93,7 @@ def tokens_of(text, name):
             found.append(token)
         line += word.count('\n')
         at = match.end()
-    return found
+    return found + macros
 
 
 def closing(tokens, at):
@@ -260,7 +263,7 @@ def texts(sources):
 def pairs():
     """English and place to Portuguese, as the table has them."""
     found = []
-    for path in sorted((SRC / 'base').glob('tr_pt*')):
+    for path in sorted((SRC / 'base').glob('tr_pt_*.inc')):
         source = Source(path)
         for arguments in source.calls('TR'):
             assert [len(a) for a in arguments] == [1, 1] and all(a[0].kind == 'text' for a in arguments), \
@@ -318,7 +321,9 @@ def test_help_lines_fit(texts, pairs):
 # The finder itself: what it must see, and what it must not take for a text.
 FOUND = r'''
 /* tr("in a comment") */
-#define X tr("in a directive")
+#define X(a) do { if (a) \
+		tr("in a macro"); } while (0)
+#error tr("in a directive")
 static const char *s = "tr(\"in a string\")"; // tr("in a line comment")
 int f(void) { return err_set(e, g(a, "not this", ')'), "one " "text %" PRId64 " of\n"
                              "several", tr("inside")); }
@@ -336,7 +341,8 @@ def test_the_finder_finds():
     assert [t.text for t in source.argument('err_set', 2)[0]] == ['one text %ld of\nseveral']
     assert [t.text for t in source.argument('cli_note', 1)[0]] == ['first', 'second %d', 'third']
     found, others = source.argument('tr', 0)
-    assert [t.text for t in found] == ['inside', 'row', 'rows', 'xy']
+    assert [t.text for t in found] == ['inside', 'row', 'rows', 'xy', 'in a macro']
     assert [expression for _, expression in others] == ['name[i].text']
     assert [t.text for t in source.rows('table', (2,))] == ['help, with a comma']
-    assert source.argument('err_wrap', 1)[0] == [Text('%s: %d', 'sample.c:10')] and not is_text('%s: %d') and is_text('%s em %d')
+    assert source.argument('err_wrap', 1)[0] == [Text('%s: %d', 'sample.c:12')]
+    assert not is_text('%s: %d') and is_text('%s em %d')
