@@ -44,7 +44,7 @@ static const char schema_1[] =
 	"CREATE TABLE compact_scopes(scope_id INTEGER PRIMARY KEY, file_id INTEGER NOT NULL, origin TEXT NOT NULL);"
 	"CREATE INDEX compact_scopes_of_file ON compact_scopes(file_id);"
 
-	"CREATE TABLE stats(table_id INTEGER NOT NULL, owner INTEGER NOT NULL, stats TEXT NOT NULL,"
+	"CREATE TABLE stats(table_id INTEGER NOT NULL, owner INTEGER NOT NULL, stats BLOB NOT NULL,"
 	" PRIMARY KEY(table_id, owner)) WITHOUT ROWID;"
 	"CREATE TABLE dead(key TEXT PRIMARY KEY, table_id INTEGER NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX dead_of_table ON dead(table_id);"

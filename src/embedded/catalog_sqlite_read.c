@@ -14,7 +14,9 @@ struct listing {
 	struct arena *arena;
 	struct catalog_file *files;
 	size_t count, cap;
-	const char *const *last_scope; /* one copy of a scope's text serves all its files */
+	/* One scope's files follow each other and share its text and values. */
+	const char *const *last_scope;
+	const char *last_values[TABLE_MAX_PARTITION];
 };
 
 static const char *const no_origin[1];
@@ -41,14 +43,28 @@ static void hand_over(struct listing *l, struct catalog_file **ret, size_t *ret_
 	*ret_count = n;
 }
 
-static const char *const *scope_text(struct listing *l, const char *scope)
+static int take_scope(struct listing *l, const char *scope, struct err *e)
 {
+	size_t n;
 	if (l->last_scope && strcmp(l->last_scope[0], scope) == 0)
-		return l->last_scope;
+		return OK;
 	const char **one = ANEW_ARRAY(l->arena, 1, const char *);
 	one[0] = arena_strdup(l->arena, scope);
 	l->last_scope = one;
-	return one;
+	return path_values(l->arena, l->table, one[0], l->last_values, &n, e);
+}
+
+/* The partition columns below the scope, of the folders that `rest` begins with. */
+static int take_rest(struct listing *l, const char *rest, const char *values[TABLE_MAX_PARTITION], struct err *e)
+{
+	size_t n, scope_count = l->table->scope_count;
+	const char *name = strrchr(rest, '/');
+	if (!name)
+		return OK;
+	struct table_def below = *l->table;
+	below.partition += scope_count;
+	below.partition_count -= scope_count;
+	return path_values(l->arena, &below, arena_strndup(l->arena, rest, (size_t)(name - rest)), values + scope_count, &n, e);
 }
 
 /* Columns: scope, rest, rows, bytes, version. */
@@ -56,19 +72,17 @@ static int published_row(struct listing *l, sqlite3_stmt *q, const struct catalo
 {
 	struct catalog_file file = {.layout = LAYOUT_PUBLISHED, .origins = no_origin, .scope_count = 1};
 	const char *rest = (const char *)sqlite3_column_text(q, 1);
-	const char *name = strrchr(rest, '/');
-	file.scopes = scope_text(l, (const char *)sqlite3_column_text(q, 0));
-	const char *scope = file.scopes[0];
-	size_t n;
-	const char *path = !name       ? scope
-			   : scope[0] ? arena_printf(l->arena, "%s/%.*s", scope, (int)(name - rest), rest)
-				      : arena_strndup(l->arena, rest, (size_t)(name - rest));
-	int rc = path_values(l->arena, l->table, path, file.low, &n, e);
+	int rc = take_scope(l, (const char *)sqlite3_column_text(q, 0), e);
+	memcpy(file.low, l->last_values, sizeof(file.low));
+	if (rc == OK)
+		rc = take_rest(l, rest, file.low, e);
 	if (rc)
 		return err_wrap(e, "A file in the catalog is not of its table");
 	if (!catalog_filter_passes(l->table, terms, l->table->scope_count, file.low))
 		return OK;
 	memcpy(file.high, file.low, sizeof(file.high));
+	file.scopes = l->last_scope;
+	const char *scope = file.scopes[0];
 	file.key = arena_printf(l->arena, "%s/%s%s%s", l->table->location, scope, scope[0] ? "/" : "", rest);
 	file.rows = sqlite_i64(q, 2);
 	file.bytes = sqlite_i64(q, 3);
@@ -421,6 +435,7 @@ static int load_version(struct listing *l, int64_t version, struct changed_list 
 		*scope = scope_row(q, l->arena);
 		if (sqlite_i64(q, 8) != table_id) {
 			table_id = sqlite_i64(q, 8);
+			l->last_scope = NULL;
 			rc = table_by_id(l->self, table_id, l->arena, &l->table, e);
 		} else {
 			rc = OK;

@@ -1,10 +1,10 @@
 /* The SQLite catalog's column statistics: kept per file of the layout that queries read, put together when asked for.
- * Kept as {"rows":N,"stats":[[column,minimum,maximum,nulls],...]}; numbers are compared as numbers, never as text. */
+ * Kept as NUL-terminated texts, the number of rows and then four per column: thousands of them are read for one answer. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "catalog_sqlite_private.h"
-#include "json.h"
 
 /* -- order ------------------------------------------------------------------------------------------------------------ */
 
@@ -125,36 +125,37 @@ static struct column_stats result(const struct catalog_stats_entry *entry)
 
 /* -- keeping ---------------------------------------------------------------------------------------------------------- */
 
+/* '=' stands before a value: without it there is none, which an empty text is not. */
 static void add_text(struct buf *out, const char *text)
 {
-	if (text)
-		buf_json_str(out, text, strlen(text));
-	else
-		buf_str(out, "null");
+	if (text) {
+		buf_char(out, '=');
+		buf_str(out, text);
+	}
+	buf_char(out, 0);
 }
 
 int catalog_stats_put(struct catalog_sqlite *self, int64_t table_id, int64_t owner, const struct catalog_stats_set *set, struct err *e)
 {
-	AUTO_BUF struct buf json = {0};
-	buf_printf(&json, "{\"rows\":%lld,\"stats\":[", (long long)set->rows);
+	AUTO_BUF struct buf texts = {0};
+	buf_printf(&texts, "%" PRId64, set->rows);
+	buf_char(&texts, 0);
 	for (size_t i = 0; i < set->count; i++) {
 		struct column_stats s = result(&set->entries[i]);
-		buf_str(&json, i ? ",[" : "[");
-		add_text(&json, s.column);
-		buf_char(&json, ',');
-		add_text(&json, s.minimum);
-		buf_char(&json, ',');
-		add_text(&json, s.maximum);
-		buf_printf(&json, ",%lld]", (long long)s.nulls);
+		buf_str(&texts, s.column);
+		buf_char(&texts, 0);
+		add_text(&texts, s.minimum);
+		add_text(&texts, s.maximum);
+		buf_printf(&texts, "%" PRId64, s.nulls);
+		buf_char(&texts, 0);
 	}
-	buf_str(&json, "]}");
 	sqlite3_stmt *q;
 	int rc = sqlite_prepare(self->db, "INSERT OR REPLACE INTO stats VALUES(?, ?, ?)", &q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, table_id);
 	sqlite_bind_i64(q, 2, owner);
-	sqlite_bind_slice(q, 3, buf_slice(&json));
+	sqlite3_bind_blob64(q, 3, texts.data, texts.len, SQLITE_TRANSIENT);
 	return sqlite_run(self->db, q, e);
 }
 
@@ -171,32 +172,39 @@ int catalog_stats_delete(struct catalog_sqlite *self, int64_t table_id, int64_t 
 
 /* -- asking ----------------------------------------------------------------------------------------------------------- */
 
-static int add_kept(struct catalog_stats_set *set, const char *text, size_t size, struct err *e)
+/* The next text of what was kept; NULL when there is no whole one left. */
+static const char *next_text(struct slice *rest)
 {
-	AUTO_JSON json_t *json = NULL;
-	json_t *array;
-	int64_t rows;
-	int rc = json_parse(text, size, &json, e);
-	if (rc == OK)
-		rc = json_get_int(json, "rows", &rows, e);
-	if (rc == OK)
-		rc = json_get_array(json, "stats", &array, e);
-	if (rc)
-		return err_wrap(e, "Statistics in the catalog cannot be read");
+	const char *text = rest->p;
+	const char *end = rest->n ? memchr(text, 0, rest->n) : NULL;
+	if (!end)
+		return NULL;
+	rest->n -= (size_t)(end + 1 - text);
+	rest->p = end + 1;
+	return text;
+}
+
+static int add_kept(struct catalog_stats_set *set, struct slice rest, struct err *e)
+{
 	struct column_stats stats[TABLE_MAX_COLUMNS + TABLE_MAX_PARTITION];
-	size_t count = 0, i;
-	json_t *one;
-	json_array_foreach(array, i, one) {
-		const char *column = json_string_value(json_array_get(one, 0));
-		if (!column || count == ARRAY_LEN(stats))
-			continue;
-		stats[count++] = (struct column_stats){
-			.column = column,
-			.minimum = json_string_value(json_array_get(one, 1)),
-			.maximum = json_string_value(json_array_get(one, 2)),
-			.nulls = json_integer_value(json_array_get(one, 3)),
-		};
+	size_t count = 0;
+	int64_t rows;
+	const char *text = next_text(&rest);
+	bool good = text && int64_parse(slice_of(text), &rows);
+	while (good && rest.n && count < ARRAY_LEN(stats)) {
+		struct column_stats *s = &stats[count++];
+		s->column = next_text(&rest);
+		s->minimum = next_text(&rest);
+		s->maximum = next_text(&rest);
+		text = next_text(&rest);
+		good = text && int64_parse(slice_of(text), &s->nulls);
+		if (!good)
+			break;
+		s->minimum = s->minimum[0] ? s->minimum + 1 : NULL;
+		s->maximum = s->maximum[0] ? s->maximum + 1 : NULL;
 	}
+	if (!good)
+		return err_set(e, ERR_IO, "Statistics of %s.%s in the catalog cannot be read", set->table->database, set->table->name);
 	catalog_stats_add(set, rows, stats, count, NULL, NULL);
 	return OK;
 }
@@ -209,7 +217,8 @@ static int add_all(struct catalog_sqlite *self, int64_t table_id, struct catalog
 		return rc;
 	sqlite_bind_i64(q, 1, table_id);
 	while ((rc = sqlite_step(self->db, q, e)) > 0) {
-		rc = add_kept(set, (const char *)sqlite3_column_text(q, 0), (size_t)sqlite3_column_bytes(q, 0), e);
+		const char *kept = sqlite3_column_blob(q, 0);
+		rc = add_kept(set, (struct slice){kept, (size_t)sqlite3_column_bytes(q, 0)}, e);
 		if (rc)
 			break;
 	}
