@@ -128,8 +128,7 @@ int conf_value_set(struct conf_value *v, const struct conf_option *o, const char
 	/* Sizes and the like may stand between blanks; in a text they may be meant. */
 	if (o->type != CONF_TEXT)
 		s = slice_trim(s);
-	v->text = mem_alloc(s.n + 1);
-	memcpy(v->text, s.p, s.n);
+	v->text = mem_strndup(s.p, s.n);
 	int rc = check(v, o, s, e);
 	if (rc < 0)
 		conf_value_clear(v);

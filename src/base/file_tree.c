@@ -30,7 +30,7 @@ static size_t parent_length(const char *path, size_t n)
 static int sync_parent(const char *path, struct err *e)
 {
 	size_t n = parent_length(path, strlen(path));
-	AUTO_FREE char *parent = n ? strndup(path, n) : mem_strdup(".");
+	AUTO_FREE char *parent = n ? mem_strndup(path, n) : mem_strdup(".");
 	return file_fsync(parent, e);
 }
 
@@ -55,7 +55,7 @@ static int make_folder(const char *path, bool durable, int depth, struct err *e)
 			err_errno(e, errnum, "cannot make the folder");
 			return err_where(e, path);
 		}
-		AUTO_FREE char *parent = strndup(path, n);
+		AUTO_FREE char *parent = mem_strndup(path, n);
 		int rc = make_folder(parent, durable, depth + 1, e);
 		if (rc < 0)
 			return rc;

@@ -54,7 +54,7 @@ static int get(const json_t *o, const char *key, const char *wanted, json_t **re
 
 int json_get_str(const json_t *o, const char *key, const char **ret, struct err *e)
 {
-	json_t *v;
+	json_t *v = NULL;
 	int rc = get(o, key, "text", &v, e);
 	if (rc == OK)
 		*ret = json_string_value(v);
@@ -63,7 +63,7 @@ int json_get_str(const json_t *o, const char *key, const char **ret, struct err 
 
 int json_get_int(const json_t *o, const char *key, int64_t *ret, struct err *e)
 {
-	json_t *v;
+	json_t *v = NULL;
 	int rc = get(o, key, "integer", &v, e);
 	if (rc == OK)
 		*ret = json_integer_value(v);

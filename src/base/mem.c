@@ -49,10 +49,17 @@ void *mem_grow(void *p, size_t count, size_t size)
 
 char *mem_strdup(const char *s)
 {
-	if (!s)
-		return NULL;
-	size_t n = strlen(s) + 1;
-	return memcpy(mem_alloc(n), s, n);
+	return s ? mem_strndup(s, strlen(s)) : NULL;
+}
+
+char *mem_strndup(const char *s, size_t n)
+{
+	if (n == SIZE_MAX)
+		out_of_memory();
+	char *copy = mem_alloc(n + 1);
+	if (n)
+		memcpy(copy, s, n);
+	return copy;
 }
 
 void *mem_push(void **items, size_t *count, size_t *cap, size_t size)

@@ -11,6 +11,7 @@ void *mem_alloc(size_t size);              /* zeroed; size 0 gives a unique poin
 void *mem_array(size_t count, size_t size); /* zeroed; dies when count * size overflows */
 void *mem_grow(void *p, size_t count, size_t size); /* realloc; what is new is not zeroed */
 char *mem_strdup(const char *s);            /* NULL gives NULL */
+char *mem_strndup(const char *s, size_t n); /* exactly n bytes and a NUL */
 
 #define NEW(type) ((type *)mem_alloc(sizeof(type)))
 #define NEW_ARRAY(n, type) ((type *)mem_array((n), sizeof(type)))

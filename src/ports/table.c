@@ -176,8 +176,10 @@ static int columns_from_json(struct arena *a, const json_t *o, const char *key, 
 			     struct column **ret, size_t *ret_count, struct err *e)
 {
 	json_t *array;
-	if (json_get_array(o, key, &array, e) < 0)
-		return err_where(e, key);
+	int rc = json_get_array(o, key, &array, e);
+	*ret_count = 0;
+	if (rc < 0)
+		return rc;
 	size_t count = json_array_size(array);
 	if (count > max)
 		return err_set(e, ERR_LIMIT, "\"%s\" has %zu columns, at most %zu are possible",
@@ -186,7 +188,7 @@ static int columns_from_json(struct arena *a, const json_t *o, const char *key, 
 	for (size_t i = 0; i < count; i++) {
 		const json_t *c = json_array_get(array, i);
 		const char *name, *type;
-		int rc = json_get_str(c, "name", &name, e);
+		rc = json_get_str(c, "name", &name, e);
 		if (rc == OK)
 			rc = json_get_str(c, "type", &type, e);
 		if (rc == OK)
@@ -227,9 +229,9 @@ static int sort_from_json(struct arena *a, const json_t *o, struct table_def *t,
 
 static int table_from_object(struct arena *a, const json_t *o, struct table_def *t, struct err *e)
 {
-	struct column *columns, *partition;
-	const char *database, *name, *location;
-	int64_t scope_count;
+	struct column *columns = NULL, *partition = NULL;
+	const char *database = NULL, *name = NULL, *location = NULL;
+	int64_t scope_count = 0;
 	int rc = json_get_str(o, "database", &database, e);
 	if (rc == OK)
 		rc = json_get_str(o, "name", &name, e);
