@@ -147,7 +147,7 @@ help_option(FILE *out, enum option_id id)
 {
 	const struct option_row *o = &options[id];
 	char left[64];
-	snprintf(left, sizeof left, "%s%c%s --%s%s%s", o->letter ? "-" : "", o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name,
+	snprintf(left, sizeof left, "%s%c%s --%s%s%s", o->letter ? "-" : " ", o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name,
 		 o->argument ? " " : "", o->argument ? o->argument : "");
 	fprintf(out, "  %-34s %s\n", left, tr(o->help));
 }

@@ -1,6 +1,6 @@
 """Every text for people has its Portuguese in src/base/tr_pt_*.inc, and nothing there is left over from a text that is gone.
 
-No program is needed: the texts are read from the sources. A text is found where tr() or a function that looks its format
+The texts are read from the sources; only the last test needs the program. A text is found where tr() or a function that looks its format
 up is called with a literal, in the rows of the tables below, and in the few places where a variable brings it to tr().
 """
 import collections
@@ -346,3 +346,17 @@ def test_the_finder_finds():
     assert [t.text for t in source.rows('table', (2,))] == ['help, with a comma']
     assert source.argument('err_wrap', 1)[0] == [Text('%s: %d', 'sample.c:12')]
     assert not is_text('%s: %d') and is_text('%s em %d')
+
+
+def test_the_program_speaks_it(pregao):
+    """Without such a locale installed; the columns of help stay where they are in English."""
+    portuguese = {'LC_MESSAGES': 'pt_BR.UTF-8'}
+    for words in ((), ('run',), ('sql',)):
+        columns = []
+        for env in ({}, portuguese):
+            lines = pregao(*words, '--help', env=env).stdout.splitlines()
+            rows = [re.match(r'  (?:[a-z]+(?: [a-z]+)?|(?:-\w,|   ) --\S+(?: \S+)?) {2,}(?=\S)', line) for line in lines]
+            columns.append([row.end() for row in rows if row])
+        assert columns[0] == columns[1] and len(columns[0]) > 8
+        assert 'uso:' in '\n'.join(lines) and 'usage:' not in '\n'.join(lines)
+    assert 'não existe o comando' in pregao('rnu', env=portuguese, expect=2).stderr
