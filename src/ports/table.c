@@ -245,7 +245,7 @@ static int table_from_object(struct arena *a, const json_t *o, struct table_def 
 	if (rc == OK)
 		rc = columns_from_json(a, o, "partition", TABLE_MAX_PARTITION, &partition,
 				       &t->partition_count, e);
-	if (rc < 0)
+	if (rc != OK)
 		return rc;
 	if (scope_count < 0 || (size_t)scope_count > t->partition_count)
 		return err_set(e, ERR_INPUT,
