@@ -364,7 +364,7 @@ int fs_list(int root_fd, const char *root, const char *prefix, const char *after
 		return OK;
 	size_t at = folder.n ? folder.n + 1 : 0;
 	memcpy(l.key, prefix, at);
-	int fd, errnum = fs_open_folder(root_fd, folder, O_RDONLY, false, &fd);
+	int fd = -1, errnum = fs_open_folder(root_fd, folder, O_RDONLY, false, &fd);
 	if (errnum == ENOENT || errnum == ENOTDIR || errnum == ELOOP)
 		return OK;
 	if (errnum) {

@@ -77,7 +77,7 @@ static int run(struct call *c, sqlite3_stmt *stmt)
 
 static int send_one(struct call *c, struct slice body)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	int rc = prepare(c, "INSERT INTO message (body, sent_us, visible_us) VALUES (?1, ?2, ?2)",
 			 &stmt);
 	if (rc)
@@ -100,7 +100,7 @@ static int queue_sqlite_send(struct queue *queue, const struct slice *bodies, si
 /* Looks without the write lock, so that a receiver who waits for messages keeps nobody from sending them. */
 static int is_any_visible(struct queue_sqlite *q, bool *ret, struct err *e)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	int rc = sqlite_prepare(q->db,
 				"SELECT 1 FROM message WHERE dead = 0 AND visible_us <= ?1 LIMIT 1",
 				&stmt, e);
@@ -115,7 +115,7 @@ static int is_any_visible(struct queue_sqlite *q, bool *ret, struct err *e)
 
 static int bury_exhausted(struct call *c)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	int rc = prepare(c,
 			 "UPDATE message SET dead = 1, visible_us = NULL, receipt = NULL\n"
 			 "WHERE dead = 0 AND visible_us <= ?1 AND receives >= ?2",
@@ -163,7 +163,7 @@ static int random_i64(int64_t *ret, struct err *e)
 
 static int take(struct call *c, struct queue_message *m, int64_t visibility_us)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	int64_t receipt;
 	int rc = random_i64(&receipt, c->e);
 	if (rc == OK)
@@ -195,7 +195,7 @@ static int queue_sqlite_receive(struct queue *queue, size_t max, int64_t visibil
 	if (rc || !any)
 		return rc;
 	struct call c = call_begin(queue, true, e, &rc);
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	size_t count = 0;
 	if (rc == OK)
 		rc = bury_exhausted(&c);
@@ -240,7 +240,7 @@ static int queue_sqlite_remove(struct queue *queue, const char *const *receipts,
 	int rc;
 	struct call c = call_begin(queue, true, e, &rc);
 	for (size_t i = 0; rc == OK && i < n; i++) {
-		sqlite3_stmt *stmt;
+		sqlite3_stmt *stmt = NULL;
 		rc = prepare_by_receipt(&c, "DELETE FROM message WHERE id = ?1 AND receipt = ?2",
 					receipts[i], &stmt);
 		if (rc == OK)
@@ -264,7 +264,7 @@ static int hide(struct queue *queue, const char *receipt, int64_t hide_us, const
 {
 	int rc;
 	struct call c = call_begin(queue, true, e, &rc);
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	if (rc == OK)
 		rc = prepare_by_receipt(
 			&c,
@@ -301,7 +301,7 @@ static int queue_sqlite_stats(struct queue *queue, struct queue_stats *ret, stru
 {
 	int rc;
 	struct call c = call_begin(queue, false, e, &rc);
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	if (rc == OK)
 		rc = prepare(
 			&c,
@@ -329,7 +329,7 @@ static int queue_sqlite_peek(struct queue *queue, bool dead, size_t max, struct 
 {
 	int rc;
 	struct call c = call_begin(queue, false, e, &rc);
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	if (rc == OK)
 		rc = prepare(
 			&c,
@@ -349,7 +349,7 @@ static int queue_sqlite_redrive(struct queue *queue, const char *id, int64_t *re
 		return err_set(e, ERR_NOT_FOUND, "there is no dead letter \"%s\"", id);
 	int rc;
 	struct call c = call_begin(queue, true, e, &rc);
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	if (rc == OK)
 		rc = prepare(&c,
 			     "UPDATE message SET dead = 0, visible_us = ?1, receives = 0\n"

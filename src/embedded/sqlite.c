@@ -12,7 +12,7 @@
 
 struct sqlite_cached {
 	char *sql;
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 };
 
 static int error_of_errno(int errnum, int otherwise)
@@ -158,7 +158,7 @@ int64_t sqlite_i64(sqlite3_stmt *stmt, int column)
 
 static int control(struct sqlite *s, const char *sql, struct err *e)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	int rc = sqlite_prepare(s, sql, &stmt, e);
 	return rc ? rc : sqlite_run(s, stmt, e);
 }
@@ -205,7 +205,7 @@ void sqlite_rollback(struct sqlite *s)
 
 static int query_i64(struct sqlite *s, const char *sql, int64_t *ret, struct err *e)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	int rc = sqlite_prepare(s, sql, &stmt, e);
 	if (rc)
 		return rc;
@@ -286,7 +286,7 @@ static int turn_wal_on(struct sqlite *s, struct err *e)
 {
 	int rc = OK;
 	for (int waited_ms = 0; waited_ms < BUSY_MS; waited_ms += 5) {
-		sqlite3_stmt *stmt;
+		sqlite3_stmt *stmt = NULL;
 		rc = sqlite_prepare(s, "PRAGMA journal_mode = WAL", &stmt, e);
 		if (rc)
 			return rc;

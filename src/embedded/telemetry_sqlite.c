@@ -110,7 +110,7 @@ static const char *fields_json(struct arena *arena, const struct field *fields, 
 
 static int write_event(struct sqlite *db, const struct log_event *v, struct err *e)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int rc = sqlite_prepare(db,
 				"INSERT INTO event (at_us, level, run, role, event, text, fields)\n"
 				"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -130,7 +130,7 @@ static int write_event(struct sqlite *db, const struct log_event *v, struct err 
 /* An update that leaves out what does not change (NULL texts, no start) keeps it. */
 static int write_run(struct sqlite *db, const struct run_record *r, struct err *e)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int rc = sqlite_prepare(
 		db,
 		"INSERT INTO run (id, kind, name, parent, state, started_us, ended_us, error_code, error, detail)\n"
@@ -159,7 +159,7 @@ static int write_run(struct sqlite *db, const struct run_record *r, struct err *
 
 static int write_step(struct sqlite *db, const char *run, const struct run_step *p, struct err *e)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int rc = sqlite_prepare(
 		db,
 		"INSERT INTO step (run, name, started_us, took_us, rows, bytes, files)\n"
@@ -179,7 +179,7 @@ static int write_step(struct sqlite *db, const char *run, const struct run_step 
 
 static int write_metric(struct sqlite *db, const struct metric *m, struct err *e)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int rc = sqlite_prepare(
 		db,
 		m->counter

@@ -74,7 +74,7 @@ static int64_t limit_of(size_t max)
 int telemetry_sqlite_runs(struct telemetry *t, size_t max, struct arena *arena,
 			  struct run_record **ret, size_t *ret_count, struct err *e)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int rc = read_begin(
 		t, "SELECT " RUN_COLUMNS " FROM run ORDER BY started_us DESC, rowid DESC LIMIT ?1",
 		&s, e);
@@ -94,7 +94,7 @@ int telemetry_sqlite_runs(struct telemetry *t, size_t max, struct arena *arena,
 static int find_run(struct telemetry *t, const char *id, struct arena *arena,
 		    struct run_record *ret, struct err *e)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	/* The whole id first: it may be the beginning of another one. */
 	int rc = read_begin(
 		t,
@@ -126,7 +126,7 @@ int telemetry_sqlite_run_get(struct telemetry *t, const char *id, struct arena *
 {
 	struct run_record run;
 	int rc = find_run(t, id, arena, &run, e);
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	if (rc == OK)
 		rc = read_begin(
 			t,
@@ -154,7 +154,7 @@ int telemetry_sqlite_run_get(struct telemetry *t, const char *id, struct arena *
 int telemetry_sqlite_logs(struct telemetry *t, const struct log_query *q, struct arena *arena,
 			  struct log_event **ret, size_t *ret_count, struct err *e)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int rc = read_begin(
 		t,
 		q->run ? "SELECT at_us, level, run, role, event, text, fields FROM event\n"
@@ -192,7 +192,7 @@ int telemetry_sqlite_logs(struct telemetry *t, const struct log_query *q, struct
 int telemetry_sqlite_metrics(struct telemetry *t, struct arena *arena, struct metric **ret,
 			     size_t *ret_count, struct err *e)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int rc = read_begin(
 		t, "SELECT name, labels, counter, value FROM metric ORDER BY name, labels", &s, e);
 	if (rc)
@@ -214,7 +214,7 @@ int telemetry_sqlite_metrics(struct telemetry *t, struct arena *arena, struct me
 
 static int number(struct sqlite *db, const char *sql, int64_t *ret, struct err *e)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int rc = sqlite_prepare(db, sql, &s, e);
 	if (rc)
 		return rc;
@@ -278,8 +278,6 @@ void telemetry_sqlite_trim(struct telemetry_sqlite *t)
 	int rc = OK;
 	for (int i = 0; rc == OK && !done && i < 64; i++)
 		rc = trim_once(t->db, t->max_bytes / 8 * 7, &done, &ignored);
-	if (rc == OK)
-		rc = sqlite_commit(t->db, &ignored);
-	else
+	if (rc != OK || sqlite_commit(t->db, &ignored) != OK)
 		sqlite_rollback(t->db);
 }

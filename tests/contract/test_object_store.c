@@ -267,8 +267,7 @@ static void odd_but_sound_keys_come_back_as_they_were(void **state)
 	wide[sizeof(wide) - 1] = '\0';
 	const char *const keys[] = {
 		"p/index_code=IBOV/pregao_date=2024-07-15/action=AMBEV%20S%2FA/x.parquet",
-		"p/action=A\xc3\x87\xc3\x9a"
-		"CAR/x.parquet",
+		"p/action=\xc3\x87\xc3\x9a/x.parquet",
 		"p/with space/x y",
 		"p/plus+and&more",
 		"p/%",
@@ -287,9 +286,7 @@ static void odd_but_sound_keys_come_back_as_they_were(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		assert_content(s, keys[i], keys[i]);
 	assert_int_equal(count_keys(s, ""), ARRAY_LEN(keys));
-	assert_listing(s, "p/action=A\xc3", NULL,
-		       "p/action=A\xc3\x87\xc3\x9a"
-		       "CAR/x.parquet\n");
+	assert_listing(s, "p/action=\xc3", NULL, "p/action=\xc3\x87\xc3\x9a/x.parquet\n");
 	struct err e = ERR_INIT;
 	must(object_store_delete_many(s, keys, ARRAY_LEN(keys), &e), &e);
 	assert_int_equal(count_keys(s, ""), 0);
@@ -588,14 +585,14 @@ static void *put_and_get(void *arg)
 	int me = atomic_fetch_add(&r->next, 1);
 	AUTO_FREE char *bytes = mem_alloc(SIZE_MIN + RACERS);
 	/* Object number i is all letter i, and of a size that only it has. */
-	memset(bytes, 'a' + me, (size_t)(SIZE_MIN + me));
+	memset(bytes, 'a' + me, SIZE_MIN + (size_t)me);
 	for (int i = 0; i < 12; i++) {
 		struct err e = ERR_INIT;
 		AUTO_BUF struct buf out = {0};
 		struct object_info info;
-		if (me % 2 == 0 && object_store_put(r->store, "hot/key",
-						    (struct slice){bytes, (size_t)(SIZE_MIN + me)},
-						    false, &e) != OK)
+		if (me % 2 == 0 &&
+		    object_store_put(r->store, "hot/key",
+				     (struct slice){bytes, SIZE_MIN + (size_t)me}, false, &e) != OK)
 			atomic_fetch_add(&r->wrong, 1);
 		int rc = object_store_get(r->store, "hot/key", 0, -1, 1 << 20, &out, &info, &e);
 		if (rc == ERR_NOT_FOUND && me % 2 == 1)

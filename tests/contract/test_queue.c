@@ -327,9 +327,8 @@ static void bodies_have_limits(void **state)
 	memset(big, 'b', QUEUE_BODY_MAX + 1);
 	struct slice body = {big, QUEUE_BODY_MAX + 1};
 	assert_int_equal(queue_send(f->queue, &body, 1, &e), ERR_LIMIT);
-	static const struct slice bad[] = {
-		SLICE(""),        SLICE("\xff"),         SLICE("a\0b"),
-		SLICE("\x1b[0m"), SLICE("\xef\xbf\xbf"), SLICE("\xed\xa0\x80")};
+	const struct slice bad[] = {SLICE(""),        SLICE("\xff"),         SLICE("a\0b"),
+				    SLICE("\x1b[0m"), SLICE("\xef\xbf\xbf"), SLICE("\xed\xa0\x80")};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		/* A bad one among good ones: none is sent. */
 		struct slice bodies[] = {SLICE("good"), bad[i]};
