@@ -1,5 +1,6 @@
-/* Fetching a portfolio of the day: which URL, what each answer is worth, pages put together, and another form when one fails for good.
- * An answer that is none (empty, HTML, encoded twice, somebody else's page) is asked for again: the service gives such for minutes, then recovers. */
+/* Fetching a portfolio of the day: which URL, what each answer is worth, pages put together, and
+ * another form when one fails for good. An answer that is none (empty, HTML, encoded twice,
+ * somebody else's page) is asked for again: the service gives such for minutes, then recovers. */
 #include "b3_fetch.h"
 
 #include <inttypes.h>
@@ -10,8 +11,8 @@
 #include "base64.h"
 #include "json.h"
 
-#define PAGE_SIZE 120
-#define REQUEST_DEADLINE_US INT64_C(30000000)
+#define PAGE_SIZE            120
+#define REQUEST_DEADLINE_US  INT64_C(30000000)
 #define RETRY_AFTER_LIMIT_US INT64_C(120000000)
 
 const char *const b3_fetch_forms[] = {"day", "download", NULL};
@@ -21,8 +22,8 @@ struct asking {
 	const struct fetch *fetch;
 	struct arena *arena;
 	const char *index;
-	int64_t end_us;        /* monotonic; 0: no end */
-	bool once;             /* without trying again */
+	int64_t end_us; /* monotonic; 0: no end */
+	bool once;      /* without trying again */
 	/* the request at hand */
 	const char *url;
 	struct http_response response;
@@ -50,14 +51,18 @@ static int spoiled(struct err *e, const char *reason)
 	return ERR_RETRY;
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static struct slice trimmed(struct slice s)
 {
-	static const char blanks[] = " \t\r\n";
-	while (s.n && memchr(blanks, s.p[0], 4)) {
+	while (s.n && is_space(s.p[0])) {
 		s.p++;
 		s.n--;
 	}
-	while (s.n && memchr(blanks, s.p[s.n - 1], 4))
+	while (s.n && is_space(s.p[s.n - 1]))
 		s.n--;
 	return s;
 }
@@ -74,7 +79,8 @@ static int check_any(struct asking *a, struct slice body, struct err *e)
 		return spoiled(e, "html");
 	}
 	if (body.p[0] == '"') {
-		err_set(e, ERR_RETRY, "the answer was encoded twice: found a JSON text, \"%s\"", shown(a->arena, body));
+		err_set(e, ERR_RETRY, "the answer was encoded twice: found a JSON text, \"%s\"",
+			shown(a->arena, body));
 		return spoiled(e, "double_encoded");
 	}
 	return OK;
@@ -87,23 +93,31 @@ static bool is_base64(struct slice s)
 	return s.n >= 40 && base64_decode(s, &bytes, &at);
 }
 
-static int check_page_numbers(struct asking *a, const json_t *numbers, const json_t *header, struct err *e)
+static int check_page_numbers(struct asking *a, const json_t *numbers, const json_t *header,
+			      struct err *e)
 {
 	int64_t number, pages, records;
-	if (json_get_int(numbers, "pageNumber", &number, e) != OK || json_get_int(numbers, "totalPages", &pages, e) != OK ||
+	if (json_get_int(numbers, "pageNumber", &number, e) != OK ||
+	    json_get_int(numbers, "totalPages", &pages, e) != OK ||
 	    json_get_int(numbers, "totalRecords", &records, e) != OK)
 		return spoiled(e, "bad_field");
 	if (number != a->page) {
-		err_set(e, ERR_RETRY, "asked for page %" PRId64 ", found page %" PRId64, a->page, number);
+		err_set(e, ERR_RETRY, "asked for page %" PRId64 ", found page %" PRId64, a->page,
+			number);
 		return spoiled(e, "repeated_page");
 	}
 	if (pages > PORTFOLIO_PAGES_MAX) {
-		err_set(e, ERR_LIMIT, "the answer has %" PRId64 " pages, expected at most %d", pages, PORTFOLIO_PAGES_MAX);
+		err_set(e, ERR_LIMIT, "the answer has %" PRId64 " pages, expected at most %d",
+			pages, PORTFOLIO_PAGES_MAX);
 		err_reason(e, "too_large");
 		return ERR_LIMIT;
 	}
-	if (a->page > 1 && (pages != a->pages || records != a->records || !json_equal(header, a->header))) {
-		err_set(e, ERR_RETRY, "page %" PRId64 " does not go with the first: found another header or other totals", a->page);
+	if (a->page > 1 &&
+	    (pages != a->pages || records != a->records || !json_equal(header, a->header))) {
+		err_set(e, ERR_RETRY,
+			"page %" PRId64
+			" does not go with the first: found another header or other totals",
+			a->page);
 		return spoiled(e, "pages_differ");
 	}
 	a->pages = pages;
@@ -124,12 +138,14 @@ static int check_page(struct asking *a, struct slice body, struct err *e)
 		return spoiled(e, "bad_json");
 	}
 	json_t *numbers, *header;
-	if (json_get_object(a->root, "page", &numbers, e) != OK || json_get_object(a->root, "header", &header, e) != OK) {
+	if (json_get_object(a->root, "page", &numbers, e) != OK ||
+	    json_get_object(a->root, "header", &header, e) != OK) {
 		err_wrap(e, "the answer is no portfolio of the day");
 		return spoiled(e, "not_a_portfolio");
 	}
 	const json_t *results = json_object_get(a->root, "results");
-	if (a->page == 1 && !json_array_size(results) && !json_integer_value(json_object_get(numbers, "totalPages"))) {
+	if (a->page == 1 && !json_array_size(results) &&
+	    !json_integer_value(json_object_get(numbers, "totalPages"))) {
 		err_set(e, ERR_NOT_FOUND, "B3 lists no portfolio for index %s", a->index);
 		err_reason(e, "no_portfolio");
 		return ERR_NOT_FOUND;
@@ -144,8 +160,9 @@ static int check_page(struct asking *a, struct slice body, struct err *e)
 	for (size_t i = 0; i < json_array_size(results); i++) {
 		const char *code = json_opt_str(json_array_get(results, i), "cod", "");
 		if (json_object_get(a->seen, code)) {
-			err_set(e, ERR_RETRY, "page %" PRId64 " repeats rows of a page before it: found %s again", a->page,
-				shown(a->arena, slice_of(code)));
+			err_set(e, ERR_RETRY,
+				"page %" PRId64 " repeats rows of a page before it: found %s again",
+				a->page, shown(a->arena, slice_of(code)));
 			return spoiled(e, "repeated_page");
 		}
 	}
@@ -177,7 +194,9 @@ static int check_download(struct asking *a, struct slice body, struct err *e)
 	struct slice text = trimmed(buf_slice(&a->decoded));
 	int rc = check_any(a, text, e);
 	if (rc == OK && (is_base64(text) || text.p[0] == '{')) {
-		err_set(e, ERR_RETRY, "the answer was encoded twice: found \"%s\" inside the base64", shown(a->arena, text));
+		err_set(e, ERR_RETRY,
+			"the answer was encoded twice: found \"%s\" inside the base64",
+			shown(a->arena, text));
 		rc = spoiled(e, "double_encoded");
 	}
 	return rc;
@@ -191,13 +210,17 @@ static int check_status(struct asking *a, int64_t *retry_after_us, struct err *e
 	if (r->status >= 300 && r->status < 400) {
 		char location[200] = "?";
 		http_header(r, "location", location, sizeof(location));
-		err_set(e, ERR_RETRY, "the service redirects to %s (status %d)", shown(a->arena, slice_of(location)), r->status);
+		err_set(e, ERR_RETRY, "the service redirects to %s (status %d)",
+			shown(a->arena, slice_of(location)), r->status);
 		return spoiled(e, "redirected");
 	}
 	if (r->status == 408 || r->status == 425 || r->status == 429 || r->status >= 500) {
-		int64_t limit = a->fetch->retry_after_limit_us ? a->fetch->retry_after_limit_us : RETRY_AFTER_LIMIT_US;
+		int64_t limit = a->fetch->retry_after_limit_us ? a->fetch->retry_after_limit_us
+							       : RETRY_AFTER_LIMIT_US;
 		if (r->retry_after_us > limit) {
-			err_set(e, ERR_LIMIT, "the service answers with status %d and asks to wait %" PRId64 " s, longer than the limit of %" PRId64 " s",
+			err_set(e, ERR_LIMIT,
+				"the service answers with status %d and asks to wait %" PRId64
+				" s, longer than the limit of %" PRId64 " s",
 				r->status, r->retry_after_us / 1000000, limit / 1000000);
 			err_reason(e, "http_status");
 			return ERR_LIMIT;
@@ -208,10 +231,13 @@ static int check_status(struct asking *a, int64_t *retry_after_us, struct err *e
 		return spoiled(e, "http_status");
 	}
 	if (r->status >= 200 && r->status < 300) {
-		err_set(e, ERR_RETRY, "the service answers with status %d, expected 200", r->status);
+		err_set(e, ERR_RETRY, "the service answers with status %d, expected 200",
+			r->status);
 		return spoiled(e, "http_status");
 	}
-	err_set(e, ERR_INPUT, "the service answers with status %d: there is nothing under this URL, or not for us", r->status);
+	err_set(e, ERR_INPUT,
+		"the service answers with status %d: there is nothing under this URL, or not for us",
+		r->status);
 	err_reason(e, "http_status");
 	return ERR_INPUT;
 }
@@ -224,8 +250,10 @@ static int ask_once(void *arg, int attempt, int64_t *retry_after_us, struct err 
 	struct http_request q = {
 		.url = a->url,
 		.headers = headers,
-		.deadline_us = f->request_deadline_us ? f->request_deadline_us : REQUEST_DEADLINE_US,
-		.body_ceiling_bytes = f->body_ceiling_bytes ? f->body_ceiling_bytes : PORTFOLIO_BYTES_MAX,
+		.deadline_us = f->request_deadline_us ? f->request_deadline_us
+						      : REQUEST_DEADLINE_US,
+		.body_ceiling_bytes = f->body_ceiling_bytes ? f->body_ceiling_bytes
+							    : PORTFOLIO_BYTES_MAX,
 		.user_agent = f->user_agent,
 	};
 	if (a->end_us) {
@@ -245,7 +273,8 @@ static int ask_once(void *arg, int attempt, int64_t *retry_after_us, struct err 
 	if (rc == OK)
 		rc = a->check(a, body, e);
 	if (rc != OK) {
-		/* Codes of parsers and of json_get_* are not ours: what counts here is whether asking again may help. */
+		/* Codes of parsers and of json_get_* are not ours: what counts here is whether
+		 * asking again may help. */
 		if (e)
 			e->code = rc;
 		err_where(e, a->url);
@@ -267,7 +296,8 @@ static void pause_noted(void *ctx, int attempt, int64_t pause_us, const struct e
 }
 
 /* Asks until the answer is good or the policy ends. */
-static int ask(struct asking *a, const char *url, int (*check)(struct asking *, struct slice, struct err *), struct err *e)
+static int ask(struct asking *a, const char *url,
+	       int (*check)(struct asking *, struct slice, struct err *), struct err *e)
 {
 	struct retry_policy policy = *a->fetch->retry;
 	a->url = url;
@@ -279,7 +309,11 @@ static int ask(struct asking *a, const char *url, int (*check)(struct asking *, 
 		if (policy.deadline_us <= 0)
 			policy.deadline_us = 1;
 	}
-	struct retry retry = {.policy = &policy, .clock = a->fetch->clock, .random = a->fetch->random ? jitter : NULL, .note = pause_noted, .ctx = a};
+	struct retry retry = {.policy = &policy,
+			      .clock = a->fetch->clock,
+			      .random = a->fetch->random ? jitter : NULL,
+			      .note = pause_noted,
+			      .ctx = a};
 	return retry_run(&retry, ask_once, a, e);
 }
 
@@ -289,14 +323,17 @@ static const char *url_of(struct asking *a, const char *call, const char *argume
 	const char *base = a->fetch->base_url ? a->fetch->base_url : B3_BASE_URL;
 	size_t n = strlen(base);
 	base64_encode(slice_of(argument), &coded);
-	return arena_printf(a->arena, "%s%s%s/%s", base, n && base[n - 1] == '/' ? "" : "/", call, coded.data);
+	return arena_printf(a->arena, "%s%s%s/%s", base, n && base[n - 1] == '/' ? "" : "/", call,
+			    coded.data);
 }
 
 static void describe(struct asking *a, const char *url, struct payload *ret)
 {
 	ret->source = url;
 	ret->status = a->response.status;
-	ret->headers = a->response.headers.len ? arena_strndup(a->arena, a->response.headers.data, a->response.headers.len) : NULL;
+	ret->headers = a->response.headers.len ? arena_strndup(a->arena, a->response.headers.data,
+							       a->response.headers.len)
+					       : NULL;
 	ret->index = arena_strdup(a->arena, a->index);
 	ret->at_us = clock_now_us(a->fetch->clock);
 }
@@ -309,9 +346,12 @@ static int fetch_day(struct asking *a, struct payload *ret, struct err *e)
 	a->seen = json_object();
 	a->pages = 1;
 	for (a->page = 1; a->page <= a->pages; a->page++) {
-		const char *url = url_of(a, "GetPortfolioDay",
-					 arena_printf(a->arena, "{\"language\":\"pt-br\",\"pageNumber\":%" PRId64
-						      ",\"pageSize\":%d,\"index\":\"%s\",\"segment\":\"2\"}", a->page, PAGE_SIZE, a->index));
+		const char *url =
+			url_of(a, "GetPortfolioDay",
+			       arena_printf(a->arena,
+					    "{\"language\":\"pt-br\",\"pageNumber\":%" PRId64
+					    ",\"pageSize\":%d,\"index\":\"%s\",\"segment\":\"2\"}",
+					    a->page, PAGE_SIZE, a->index));
 		int rc = ask(a, url, check_page, e);
 		if (rc != OK)
 			return rc;
@@ -320,14 +360,16 @@ static int fetch_day(struct asking *a, struct payload *ret, struct err *e)
 			first_url = url;
 			describe(a, url, ret);
 		}
-		/* One page is kept as it is, several as a JSON text sequence (RFC 7464): each page's own bytes between RS and LF. */
+		/* One page is kept as it is, several as a JSON text sequence (RFC 7464): each
+		 * page's own bytes between RS and LF. */
 		if (a->pages > 1)
 			buf_char(&all, '\x1e');
 		buf_add(&all, a->response.body.data, a->response.body.len);
 		if (a->pages > 1)
 			buf_char(&all, '\n');
 		if (all.full) {
-			err_set(e, ERR_LIMIT, "the pages together have more than %u bytes", PORTFOLIO_BYTES_MAX);
+			err_set(e, ERR_LIMIT, "the pages together have more than %u bytes",
+				PORTFOLIO_BYTES_MAX);
 			err_reason(e, "too_large");
 			return err_where(e, first_url);
 		}
@@ -340,12 +382,15 @@ static int fetch_day(struct asking *a, struct payload *ret, struct err *e)
 /* GetDownloadPortfolioDay: base64 of the CSV that a person downloads. */
 static int fetch_download(struct asking *a, struct payload *ret, struct err *e)
 {
-	const char *url = url_of(a, "GetDownloadPortfolioDay", arena_printf(a->arena, "{\"index\":\"%s\",\"language\":\"pt-br\"}", a->index));
+	const char *url = url_of(
+		a, "GetDownloadPortfolioDay",
+		arena_printf(a->arena, "{\"index\":\"%s\",\"language\":\"pt-br\"}", a->index));
 	int rc = ask(a, url, check_download, e);
 	if (rc != OK)
 		return rc;
 	describe(a, url, ret);
-	ret->bytes = (struct slice){arena_strndup(a->arena, a->decoded.data, a->decoded.len), a->decoded.len};
+	ret->bytes = (struct slice){arena_strndup(a->arena, a->decoded.data, a->decoded.len),
+				    a->decoded.len};
 	return OK;
 }
 
@@ -365,28 +410,37 @@ static const struct form *form_named(const char *name)
 	return NULL;
 }
 
-int b3_fetch_portfolio(const struct fetch *f, const char *index, struct arena *arena, struct payload *ret, struct err *e)
+int b3_fetch_portfolio(const struct fetch *f, const char *index, struct arena *arena,
+		       struct payload *ret, struct err *e)
 {
 	const char *const *names = f->forms && f->forms[0] ? f->forms : b3_fetch_forms;
 	size_t count = 0;
 	if (!portfolio_index_ok(slice_of(index)))
-		return err_set(e, ERR_USAGE, "\"%s\" is no index code: expected 1 to %d capital letters and digits, as IBOV",
-			       index ? index : "", PORTFOLIO_INDEX_MAX);
+		return err_set(
+			e, ERR_USAGE,
+			"\"%s\" is no index code: expected 1 to %d capital letters and digits, as IBOV",
+			index ? index : "", PORTFOLIO_INDEX_MAX);
 	for (; names[count]; count++)
 		if (!form_named(names[count]))
-			return err_set(e, ERR_USAGE, "\"%s\" is no form of B3's service: expected day or download", names[count]);
+			return err_set(
+				e, ERR_USAGE,
+				"\"%s\" is no form of B3's service: expected day or download",
+				names[count]);
 
 	int64_t start = clock_monotonic_us(f->clock);
 	struct err failures = ERR_INIT;
 	bool listed = true;
 	for (size_t i = 0; i < count; i++) {
 		const struct form *form = form_named(names[i]);
-		/* What one form does not list the other is asked for once: cheap, and who says "none" wrongly is found out. */
+		/* What one form does not list the other is asked for once: cheap, and who says
+		 * "none" wrongly is found out. */
 		struct asking a = {.fetch = f, .arena = arena, .index = index, .once = !listed};
 		int64_t now = clock_monotonic_us(f->clock);
-		/* Each form has its share of the time that is left, so that a slow one does not take it all. */
+		/* Each form has its share of the time that is left, so that a slow one does not
+		 * take it all. */
 		if (f->retry->deadline_us)
-			a.end_us = now + (start + f->retry->deadline_us - now) / (int64_t)(count - i);
+			a.end_us =
+				now + (start + f->retry->deadline_us - now) / (int64_t)(count - i);
 		struct err why = ERR_INIT;
 		struct payload got = {.at_us = 0};
 		int rc = form->fetch(&a, &got, &why);
@@ -405,7 +459,8 @@ int b3_fetch_portfolio(const struct fetch *f, const char *index, struct arena *a
 				err_wrap(&why, "%s", form->call);
 			failures = why;
 		} else {
-			err_wrap(&why, "%s; %s: %s", failures.text, tr("and the other form failed too"), form->call);
+			err_wrap(&why, "%s; %s: %s", failures.text,
+				 tr("and the other form failed too"), form->call);
 			/* Worth another try later if any of them is. */
 			why.code = failures.code == ERR_RETRY ? ERR_RETRY : why.code;
 			failures = why;

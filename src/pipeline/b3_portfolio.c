@@ -1,4 +1,5 @@
-/* B3's portfolio of the day: which form the bytes are in, what every form must fulfil, the tables, and the rows for them. */
+/* B3's portfolio of the day: which form the bytes are in, what every form must fulfil, the tables,
+ * and the rows for them. */
 #include "b3_portfolio.h"
 
 #include <inttypes.h>
@@ -9,19 +10,45 @@
 #include "base64.h"
 
 static const struct column portfolio_columns[] = {
-	{.name = "codigo", .type = COL_TEXT, .doc = "Ticker of the paper, as B3 had it on that day"},
+	{.name = "codigo",
+	 .type = COL_TEXT,
+	 .doc = "Ticker of the paper, as B3 had it on that day"},
 	{.name = "acao", .type = COL_TEXT, .doc = "Short name of the issuer"},
-	{.name = "tipo", .type = COL_TEXT, .doc = "Kind of paper, corporate event of the day, listing segment, in B3's columns of blanks"},
-	{.name = "setor", .type = COL_TEXT, .doc = "Sector; null when the form that was read has none"},
-	{.name = "qtd_teorica", .type = COL_BIGINT, .doc = "Theoretical quantity of papers in the portfolio"},
-	{.name = "part", .type = COL_DECIMAL, .precision = 9, .scale = 3, .doc = "Share of the portfolio in percent"},
-	{.name = "source_sha256", .type = COL_TEXT, .doc = "SHA-256 of the bytes it was read from, which lie under landing/"},
+	{.name = "tipo",
+	 .type = COL_TEXT,
+	 .doc = "Kind of paper, corporate event of the day, listing segment, in B3's columns of blanks"},
+	{.name = "setor",
+	 .type = COL_TEXT,
+	 .doc = "Sector; null when the form that was read has none"},
+	{.name = "qtd_teorica",
+	 .type = COL_BIGINT,
+	 .doc = "Theoretical quantity of papers in the portfolio"},
+	{.name = "part",
+	 .type = COL_DECIMAL,
+	 .precision = 9,
+	 .scale = 3,
+	 .doc = "Share of the portfolio in percent"},
+	{.name = "source_sha256",
+	 .type = COL_TEXT,
+	 .doc = "SHA-256 of the bytes it was read from, which lie under landing/"},
 };
 static const struct column total_columns[] = {
-	{.name = "qtd_teorica_total", .type = COL_BIGINT, .doc = "Sum of the theoretical quantities, equal to that of the rows"},
-	{.name = "part_total", .type = COL_DECIMAL, .precision = 9, .scale = 3, .doc = "Sum of the shares: 100.000"},
-	{.name = "redutor", .type = COL_DECIMAL, .precision = 38, .scale = 8, .doc = "Divisor that turns the portfolio's value into the index's points"},
-	{.name = "source_sha256", .type = COL_TEXT, .doc = "SHA-256 of the bytes it was read from, which lie under landing/"},
+	{.name = "qtd_teorica_total",
+	 .type = COL_BIGINT,
+	 .doc = "Sum of the theoretical quantities, equal to that of the rows"},
+	{.name = "part_total",
+	 .type = COL_DECIMAL,
+	 .precision = 9,
+	 .scale = 3,
+	 .doc = "Sum of the shares: 100.000"},
+	{.name = "redutor",
+	 .type = COL_DECIMAL,
+	 .precision = 38,
+	 .scale = 8,
+	 .doc = "Divisor that turns the portfolio's value into the index's points"},
+	{.name = "source_sha256",
+	 .type = COL_TEXT,
+	 .doc = "SHA-256 of the bytes it was read from, which lie under landing/"},
 };
 static const struct column partition_columns[] = {
 	{.name = "data_pregao", .type = COL_DATE, .doc = "Session, from the payload's own title"},
@@ -30,18 +57,24 @@ static const struct column partition_columns[] = {
 enum { PARTITIONS = ARRAY_LEN(partition_columns) };
 
 const struct table_def b3_portfolio_table = {
-	.database = "raw", .name = "portfolio",
+	.database = "raw",
+	.name = "portfolio",
 	.doc = "B3's theoretical portfolio of the day: the rows as they were sent, checked against their footer",
-	.columns = portfolio_columns, .column_count = ARRAY_LEN(portfolio_columns),
-	.partition = partition_columns, .partition_count = PARTITIONS,
+	.columns = portfolio_columns,
+	.column_count = ARRAY_LEN(portfolio_columns),
+	.partition = partition_columns,
+	.partition_count = PARTITIONS,
 	.location = "raw/portfolio",
 	.scope_count = PARTITIONS,
 };
 const struct table_def b3_portfolio_total_table = {
-	.database = "raw", .name = "portfolio_total",
+	.database = "raw",
+	.name = "portfolio_total",
 	.doc = "The footer of B3's theoretical portfolio of the day: totals and divisor, one row a session",
-	.columns = total_columns, .column_count = ARRAY_LEN(total_columns),
-	.partition = partition_columns, .partition_count = PARTITIONS,
+	.columns = total_columns,
+	.column_count = ARRAY_LEN(total_columns),
+	.partition = partition_columns,
+	.partition_count = PARTITIONS,
 	.location = "raw/portfolio_total",
 	.scope_count = PARTITIONS,
 };
@@ -79,10 +112,12 @@ static int compare_rows(const void *a, const void *b)
 	return order ? order : (x->offset > y->offset) - (x->offset < y->offset);
 }
 
-static int refuse_sum(int64_t found, int128 sum, int scale, const char *what, struct place at, const struct portfolio *p, struct err *e)
+static int refuse_sum(int64_t found, int128 sum, int scale, const char *what, struct place at,
+		      const struct portfolio *p, struct err *e)
 {
 	char footer[DECIMAL_TEXT_SIZE], rows[DECIMAL_TEXT_SIZE];
-	err_set(e, ERR_INPUT, "%s: the footer says %s, but the %zu rows add up to %s", what, decimal_format(found, scale, footer), p->row_count,
+	err_set(e, ERR_INPUT, "%s: the footer says %s, but the %zu rows add up to %s", what,
+		decimal_format(found, scale, footer), p->row_count,
 		decimal_format(sum, scale, rows));
 	return refused(e, "sum_mismatch", at);
 }
@@ -103,17 +138,24 @@ static int reconcile(const struct portfolio_draft *d, struct err *e)
 		shares += row->part;
 		p->has_sectors |= row->setor.n > 0;
 		if (i && slice_eq(row->codigo, row[-1].codigo)) {
-			err_set(e, ERR_INPUT, "%s is there twice, first in line %" PRId64 "; expected each code once", row->codigo.p, row[-1].line);
-			return refused(e, "duplicate_code", (struct place){row->line, 1, row->offset});
+			err_set(e, ERR_INPUT,
+				"%s is there twice, first in line %" PRId64
+				"; expected each code once",
+				row->codigo.p, row[-1].line);
+			return refused(e, "duplicate_code",
+				       (struct place){row->line, 1, row->offset});
 		}
 	}
 	if (quantities != p->qtd_total)
-		return refuse_sum(p->qtd_total, quantities, 0, tr("sum of the quantities"), d->qtd_total_at, p, e);
+		return refuse_sum(p->qtd_total, quantities, 0, tr("sum of the quantities"),
+				  d->qtd_total_at, p, e);
 	if (shares != p->part_total)
-		return refuse_sum(p->part_total, shares, 3, tr("sum of the shares"), d->part_total_at, p, e);
+		return refuse_sum(p->part_total, shares, 3, tr("sum of the shares"),
+				  d->part_total_at, p, e);
 	if (p->part_total != PORTFOLIO_WHOLE) {
 		char found[DECIMAL_TEXT_SIZE];
-		err_set(e, ERR_INPUT, "sum of the shares: found %s, expected 100.000", decimal_format(p->part_total, 3, found));
+		err_set(e, ERR_INPUT, "sum of the shares: found %s, expected 100.000",
+			decimal_format(p->part_total, 3, found));
 		return refused(e, "sum_mismatch", d->part_total_at);
 	}
 	return OK;
@@ -165,7 +207,8 @@ static bool is_base64(struct slice s)
 	size_t letters = 0;
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
-		bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '=';
+		bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+			      (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '=';
 		if (!letter && c != '\r' && c != '\n')
 			return false;
 		letters += letter;
@@ -178,7 +221,8 @@ static int parse_text(struct portfolio_draft *d, struct slice bytes, bool decode
 static int parse_base64(struct portfolio_draft *d, struct slice text, bool decoded, struct err *e)
 {
 	if (decoded) {
-		err_set(e, ERR_INPUT, "found base64 inside base64, expected a portfolio: the answer was encoded twice");
+		err_set(e, ERR_INPUT,
+			"found base64 inside base64, expected a portfolio: the answer was encoded twice");
 		return refused(e, "double_encoded", (struct place){0, 0, 0});
 	}
 	AUTO_BUF struct buf bytes = {.ceiling = PORTFOLIO_BYTES_MAX};
@@ -216,12 +260,17 @@ static int parse_text(struct portfolio_draft *d, struct slice bytes, bool decode
 		return refused(e, "empty", start);
 	}
 	if (memchr(text.p, 0, text.n)) {
-		err_set(e, ERR_INPUT, "found NUL bytes, expected text in Latin-1 or UTF-8; this looks like UTF-16 or like no text at all");
-		return refused(e, "bad_encoding", (struct place){0, 0, (const char *)memchr(text.p, 0, text.n) - bytes.p + (int64_t)d->skipped});
+		err_set(e, ERR_INPUT,
+			"found NUL bytes, expected text in Latin-1 or UTF-8; this looks like UTF-16 or like no text at all");
+		return refused(e, "bad_encoding",
+			       (struct place){0, 0,
+					      (const char *)memchr(text.p, 0, text.n) - bytes.p +
+						      (int64_t)d->skipped});
 	}
 	switch (text.p[0]) {
 	case '<':
-		err_set(e, ERR_INPUT, "found HTML (\"%s\"), expected a portfolio", shown(d->arena, text));
+		err_set(e, ERR_INPUT, "found HTML (\"%s\"), expected a portfolio",
+			shown(d->arena, text));
 		return refused(e, "html", start);
 	case '{':
 	case '\x1e':
@@ -230,11 +279,11 @@ static int parse_text(struct portfolio_draft *d, struct slice bytes, bool decode
 	case '"':
 		if (!is_json_string(text))
 			break;
-		err_set(e, ERR_INPUT, "found a JSON text that holds the answer (\"%s\"), expected the answer itself: it was encoded twice",
+		err_set(e, ERR_INPUT,
+			"found a JSON text that holds the answer (\"%s\"), expected the answer itself: it was encoded twice",
 			shown(d->arena, text));
 		return refused(e, "double_encoded", start);
-	default:
-		break;
+	default: break;
 	}
 	if (is_base64(text)) {
 		d->skipped += (size_t)(text.p - bytes.p);
@@ -243,17 +292,20 @@ static int parse_text(struct portfolio_draft *d, struct slice bytes, bool decode
 	return portfolio_parse_csv(d, bytes, e);
 }
 
-int portfolio_parse(struct slice bytes, const char *index, struct arena *arena, struct portfolio *ret, struct err *e)
+int portfolio_parse(struct slice bytes, const char *index, struct arena *arena,
+		    struct portfolio *ret, struct err *e)
 {
 	struct portfolio p = {.landed = bytes};
 	struct portfolio_draft d = {.portfolio = &p, .arena = arena, .index = index};
 	if (index && !portfolio_index_ok(slice_of(index))) {
-		err_set(e, ERR_INPUT, "the index that was asked for: found \"%s\", expected 1 to %d capital letters and digits",
+		err_set(e, ERR_INPUT,
+			"the index that was asked for: found \"%s\", expected 1 to %d capital letters and digits",
 			shown(arena, slice_of(index)), PORTFOLIO_INDEX_MAX);
 		return refused(e, "no_index", (struct place){0, 0, -1});
 	}
 	if (bytes.n > PORTFOLIO_BYTES_MAX) {
-		err_set(e, ERR_INPUT, "found %zu bytes, expected at most %u", bytes.n, PORTFOLIO_BYTES_MAX);
+		err_set(e, ERR_INPUT, "found %zu bytes, expected at most %u", bytes.n,
+			PORTFOLIO_BYTES_MAX);
 		return refused(e, "too_large", (struct place){0, 0, -1});
 	}
 	int rc = parse_text(&d, bytes, false, e);
@@ -274,11 +326,14 @@ static struct slice *repeated(struct arena *arena, struct slice value, size_t n)
 	return all;
 }
 
-static struct source_part portfolio_rows(const struct portfolio *p, struct slice sha256, struct arena *arena)
+static struct source_part portfolio_rows(const struct portfolio *p, struct slice sha256,
+					 struct arena *arena)
 {
 	size_t n = p->row_count;
-	struct slice *codigo = ANEW_ARRAY(arena, n, struct slice), *acao = ANEW_ARRAY(arena, n, struct slice);
-	struct slice *tipo = ANEW_ARRAY(arena, n, struct slice), *setor = ANEW_ARRAY(arena, n, struct slice);
+	struct slice *codigo = ANEW_ARRAY(arena, n, struct slice),
+		     *acao = ANEW_ARRAY(arena, n, struct slice);
+	struct slice *tipo = ANEW_ARRAY(arena, n, struct slice),
+		     *setor = ANEW_ARRAY(arena, n, struct slice);
 	uint8_t *setor_valid = ANEW_ARRAY(arena, n, uint8_t);
 	int64_t *qtd = ANEW_ARRAY(arena, n, int64_t), *part = ANEW_ARRAY(arena, n, int64_t);
 	for (size_t i = 0; i < n; i++) {
@@ -293,17 +348,26 @@ static struct source_part portfolio_rows(const struct portfolio *p, struct slice
 	}
 	struct vector *v = ANEW_ARRAY(arena, ARRAY_LEN(portfolio_columns), struct vector);
 	const struct vector vectors[ARRAY_LEN(portfolio_columns)] = {
-		{.data = codigo}, {.data = acao}, {.data = tipo}, {.data = setor, .valid = setor_valid},
-		{.data = qtd}, {.data = part}, {.data = repeated(arena, sha256, n)},
+		{.data = codigo},
+		{.data = acao},
+		{.data = tipo},
+		{.data = setor, .valid = setor_valid},
+		{.data = qtd},
+		{.data = part},
+		{.data = repeated(arena, sha256, n)},
 	};
 	memcpy(v, vectors, sizeof(vectors));
 	return (struct source_part){
 		.table = &b3_portfolio_table,
-		.batch = {.columns = portfolio_columns, .vectors = v, .column_count = ARRAY_LEN(portfolio_columns), .row_count = n},
+		.batch = {.columns = portfolio_columns,
+			  .vectors = v,
+			  .column_count = ARRAY_LEN(portfolio_columns),
+			  .row_count = n},
 	};
 }
 
-static struct source_part total_row(const struct portfolio *p, struct slice sha256, struct arena *arena)
+static struct source_part total_row(const struct portfolio *p, struct slice sha256,
+				    struct arena *arena)
 {
 	int64_t *qtd = ANEW(arena, int64_t), *part = ANEW(arena, int64_t);
 	int128 *redutor = ANEW(arena, int128);
@@ -312,16 +376,23 @@ static struct source_part total_row(const struct portfolio *p, struct slice sha2
 	*redutor = p->redutor;
 	struct vector *v = ANEW_ARRAY(arena, ARRAY_LEN(total_columns), struct vector);
 	const struct vector vectors[ARRAY_LEN(total_columns)] = {
-		{.data = qtd}, {.data = part}, {.data = redutor}, {.data = repeated(arena, sha256, 1)},
+		{.data = qtd},
+		{.data = part},
+		{.data = redutor},
+		{.data = repeated(arena, sha256, 1)},
 	};
 	memcpy(v, vectors, sizeof(vectors));
 	return (struct source_part){
 		.table = &b3_portfolio_total_table,
-		.batch = {.columns = total_columns, .vectors = v, .column_count = ARRAY_LEN(total_columns), .row_count = 1},
+		.batch = {.columns = total_columns,
+			  .vectors = v,
+			  .column_count = ARRAY_LEN(total_columns),
+			  .row_count = 1},
 	};
 }
 
-static int parse(const struct payload *payload, struct arena *arena, struct source_parsed *ret, struct err *e)
+static int parse(const struct payload *payload, struct arena *arena, struct source_parsed *ret,
+		 struct err *e)
 {
 	struct portfolio p;
 	int rc = portfolio_parse(payload->bytes, payload->index, arena, &p, e);
@@ -332,7 +403,8 @@ static int parse(const struct payload *payload, struct arena *arena, struct sour
 		.landed = p.landed,
 		.extension = p.form == PORTFOLIO_JSON ? "body.json" : "csv",
 		.folder = arena_printf(arena, "index=%s", p.index),
-		.values = {arena_strdup(arena, date_format(p.session, date)), arena_strdup(arena, p.index)},
+		.values = {arena_strdup(arena, date_format(p.session, date)),
+			   arena_strdup(arena, p.index)},
 		.detailed = p.has_sectors,
 		.part_count = 2,
 	};

@@ -1,5 +1,6 @@
-/* The portfolio as CSV: a title with index and date, a header, rows, two footers. Latin-1 as B3 sends it, UTF-8 when somebody saved it again.
- * Two forms: five columns, or seven with the sector first and its subtotal last. */
+/* The portfolio as CSV: a title with index and date, a header, rows, two footers. Latin-1 as B3
+ * sends it, UTF-8 when somebody saved it again. Two forms: five columns, or seven with the sector
+ * first and its subtotal last. */
 #include "b3_portfolio_field.h"
 
 #include <inttypes.h>
@@ -9,7 +10,8 @@
 #define TITLE_MARK " - Carteira do Dia"
 
 static const char *const plain_columns[] = {"Código", "Ação", "Tipo", "Qtde. Teórica", "Part. (%)"};
-static const char *const sector_columns[] = {"Setor", "Código", "Ação", "Tipo", "Qtde. Teórica", "Part. (%)", "Part. (%)Acum."};
+static const char *const sector_columns[] = {"Setor",         "Código",    "Ação",          "Tipo",
+					     "Qtde. Teórica", "Part. (%)", "Part. (%)Acum."};
 static const char total_label[] = "Quantidade Teórica Total";
 static const char redutor_label[] = "Redutor";
 
@@ -24,13 +26,13 @@ enum spelling {
 struct csv {
 	struct portfolio_draft *draft;
 	const char *begin, *end, *at;
-	const char *line;     /* where the current one begins */
+	const char *line; /* where the current one begins */
 	int64_t line_number;
 	bool utf8;
 	const char *const *columns;
 	size_t column_count;
 	struct slice fields[FIELDS_MAX];
-	size_t field_count;   /* may be more than FIELDS_MAX: those were not kept */
+	size_t field_count; /* may be more than FIELDS_MAX: those were not kept */
 };
 
 static struct place place_of(const struct csv *c, const char *p)
@@ -38,7 +40,8 @@ static struct place place_of(const struct csv *c, const char *p)
 	int64_t column = 1;
 	for (const char *q = c->line; q < p; q++)
 		column += !c->utf8 || ((unsigned char)*q & 0xC0) != 0x80;
-	return (struct place){c->line_number, column, (int64_t)(p - c->begin) + (int64_t)c->draft->skipped};
+	return (struct place){c->line_number, column,
+			      (int64_t)(p - c->begin) + (int64_t)c->draft->skipped};
 }
 
 static bool next_line(struct csv *c, struct slice *ret)
@@ -70,7 +73,8 @@ static void split(struct csv *c, struct slice line)
 		c->fields[i] = slice_cut(&line, ';');
 }
 
-/* Whether all fields from the nth on are there and blank, up to one more than there are columns: spreadsheets fill up short lines. */
+/* Whether all fields from the nth on are there and blank, up to one more than there are columns:
+ * spreadsheets fill up short lines. */
 static bool only_padding_from(const struct csv *c, size_t n)
 {
 	if (c->field_count > c->column_count + 1)
@@ -92,7 +96,8 @@ static char without_accent(unsigned char latin1)
 	}
 }
 
-/* 0 when the field is not the word; else how it is spelled (a word without accents: any way, all bits). */
+/* 0 when the field is not the word; else how it is spelled (a word without accents: any way, all
+ * bits). */
 static unsigned spelling_of(struct slice field, const char *word)
 {
 	unsigned spelled = SPELLED_LATIN1 | SPELLED_UTF8 | SPELLED_PLAIN | SPELLED_LOST;
@@ -108,7 +113,8 @@ static unsigned spelling_of(struct slice field, const char *word)
 			text.n--;
 			continue;
 		}
-		unsigned char latin1 = (unsigned char)((lead & 3) << 6 | ((unsigned char)*++word & 0x3F));
+		unsigned char latin1 =
+			(unsigned char)((lead & 3) << 6 | ((unsigned char)*++word & 0x3F));
 		size_t taken = 1;
 		if ((unsigned char)*text.p == latin1) {
 			spelled &= SPELLED_LATIN1;
@@ -131,10 +137,12 @@ static unsigned spelling_of(struct slice field, const char *word)
 	return text.n ? 0 : spelled;
 }
 
-/* Whether a label's spelling goes with the file's encoding. Ways that only some words can show stand for no encoding. */
+/* Whether a label's spelling goes with the file's encoding. Ways that only some words can show
+ * stand for no encoding. */
 static bool spelling_fits(const struct csv *c, unsigned spelled)
 {
-	return spelled & SPELLED_PLAIN || spelled & (c->utf8 ? SPELLED_UTF8 | SPELLED_LOST : SPELLED_LATIN1);
+	return spelled & SPELLED_PLAIN ||
+	       spelled & (c->utf8 ? SPELLED_UTF8 | SPELLED_LOST : SPELLED_LATIN1);
 }
 
 static int refuse_no_title(struct csv *c, struct slice line, struct err *e)
@@ -144,10 +152,12 @@ static int refuse_no_title(struct csv *c, struct slice line, struct err *e)
 	if (header) {
 		err_set(e, ERR_INPUT,
 			"the title is missing: found the column names \"%s\", expected \"IBOV - Carteira do Dia DD/MM/YY\" before them; without "
-			"the session's date nothing can be written", shown(arena, line));
+			"the session's date nothing can be written",
+			shown(arena, line));
 		return refused(e, "no_title", place_of(c, line.p));
 	}
-	err_set(e, ERR_INPUT, "this is no portfolio of the day: found \"%s\", expected the title \"IBOV - Carteira do Dia DD/MM/YY\"",
+	err_set(e, ERR_INPUT,
+		"this is no portfolio of the day: found \"%s\", expected the title \"IBOV - Carteira do Dia DD/MM/YY\"",
 		shown(arena, line));
 	return refused(e, "not_a_portfolio", place_of(c, line.p));
 }
@@ -159,26 +169,32 @@ static int parse_title(struct csv *c, struct err *e)
 	struct slice line;
 	if (!next_line(c, &line))
 		line = (struct slice){c->begin, 0};
-	const char *mark = line.n ? memmem(line.p, line.n, TITLE_MARK, sizeof(TITLE_MARK) - 1) : NULL;
+	const char *mark = line.n ? memmem(line.p, line.n, TITLE_MARK, sizeof(TITLE_MARK) - 1)
+				  : NULL;
 	if (!mark)
 		return refuse_no_title(c, line, e);
 	struct slice index = {line.p, (size_t)(mark - line.p)};
 	if (!portfolio_index_ok(index)) {
-		err_set(e, ERR_INPUT, "the title's index: found \"%s\", expected 1 to %d capital letters and digits", shown(arena, index),
-			PORTFOLIO_INDEX_MAX);
+		err_set(e, ERR_INPUT,
+			"the title's index: found \"%s\", expected 1 to %d capital letters and digits",
+			shown(arena, index), PORTFOLIO_INDEX_MAX);
 		return refused(e, "no_index", place_of(c, line.p));
 	}
 	memcpy(p->index, index.p, index.n);
 	p->index[index.n] = 0;
 	if (c->draft->index && strcmp(c->draft->index, p->index) != 0) {
-		err_set(e, ERR_INPUT, "the title's index: found \"%s\", expected \"%s\", which was asked for", p->index, c->draft->index);
+		err_set(e, ERR_INPUT,
+			"the title's index: found \"%s\", expected \"%s\", which was asked for",
+			p->index, c->draft->index);
 		return refused(e, "wrong_index", place_of(c, line.p));
 	}
-	struct slice rest = {mark + sizeof(TITLE_MARK) - 1, line.n - index.n - (sizeof(TITLE_MARK) - 1)};
+	struct slice rest = {mark + sizeof(TITLE_MARK) - 1,
+			     line.n - index.n - (sizeof(TITLE_MARK) - 1)};
 	while (rest.n && (rest.p[rest.n - 1] == ';' || rest.p[rest.n - 1] == ' '))
 		rest.n--;
 	struct slice date = slice_trim(rest);
-	return field_date(arena, &(struct field_at){.text = date, .place = place_of(c, date.p)}, &p->session, e);
+	return field_date(arena, &(struct field_at){.text = date, .place = place_of(c, date.p)},
+			  &p->session, e);
 }
 
 /* Which form, and which encoding: the header's words decide. */
@@ -188,7 +204,8 @@ static int parse_header(struct csv *c, struct err *e)
 	struct arena *arena = c->draft->arena;
 	struct slice line;
 	if (!next_line(c, &line)) {
-		err_set(e, ERR_INPUT, "the column names are missing: the file ends after its title");
+		err_set(e, ERR_INPUT,
+			"the column names are missing: the file ends after its title");
 		return refused(e, "bad_header", place_of(c, c->end));
 	}
 	split(c, line);
@@ -200,37 +217,46 @@ static int parse_header(struct csv *c, struct err *e)
 
 	unsigned spelled = SPELLED_LATIN1 | SPELLED_UTF8 | SPELLED_PLAIN | SPELLED_LOST;
 	for (size_t i = 0; i < c->column_count; i++) {
-		struct slice field = i < c->field_count ? c->fields[i] : (struct slice){line.p + line.n, 0};
+		struct slice field = i < c->field_count ? c->fields[i]
+							: (struct slice){line.p + line.n, 0};
 		unsigned way = spelling_of(field, c->columns[i]);
 		spelled &= way;
 		if (spelled)
 			continue;
-		struct field_at f = {.text = field, .name = tr("the column names"), .of = tr("line 2"), .place = place_of(c, field.p)};
+		struct field_at f = {.text = field,
+				     .name = tr("the column names"),
+				     .of = tr("line 2"),
+				     .place = place_of(c, field.p)};
 		if (c->utf8 && field_encoding(arena, &f, e) != OK)
 			return ERR_INPUT;
 		if (way)
-			err_set(e, ERR_INPUT, "the column names mix encodings: found \"%s\" in a line that spells its other words differently",
+			err_set(e, ERR_INPUT,
+				"the column names mix encodings: found \"%s\" in a line that spells its other words differently",
 				shown(arena, field));
 		else
-			err_set(e, ERR_INPUT, "the column names: found \"%s\", expected \"%s\" as number %zu of %zu separated by semicolons",
+			err_set(e, ERR_INPUT,
+				"the column names: found \"%s\", expected \"%s\" as number %zu of %zu separated by semicolons",
 				shown(arena, field), c->columns[i], i + 1, c->column_count);
 		return refused(e, way ? "bad_encoding" : "bad_header", f.place);
 	}
 	if (!only_padding_from(c, c->column_count)) {
-		err_set(e, ERR_INPUT, "the column names: found %zu fields, expected %zu", c->field_count, c->column_count);
+		err_set(e, ERR_INPUT, "the column names: found %zu fields, expected %zu",
+			c->field_count, c->column_count);
 		return refused(e, "bad_header", place_of(c, line.p));
 	}
 	if (sectors && spelled & (SPELLED_PLAIN | SPELLED_LOST)) {
 		err_set(e, ERR_INPUT,
 			"the column names have lost their accents: found \"%s\", expected \"%s\"; the sectors' names, which have accents too, cannot be "
-			"trusted", shown(arena, c->fields[1]), c->columns[1]);
+			"trusted",
+			shown(arena, c->fields[1]), c->columns[1]);
 		return refused(e, "bad_encoding", place_of(c, c->fields[1].p));
 	}
 	/* Without accents the header says nothing, and the whole file's bytes decide. */
 	if (!(spelled & SPELLED_PLAIN)) {
 		bool says_utf8 = spelled & (SPELLED_UTF8 | SPELLED_LOST);
 		if (says_utf8 && !c->utf8) {
-			err_set(e, ERR_INPUT, "the column names are in UTF-8, but not all that follows is");
+			err_set(e, ERR_INPUT,
+				"the column names are in UTF-8, but not all that follows is");
 			return refused(e, "bad_encoding", place_of(c, line.p));
 		}
 		c->utf8 = says_utf8;
@@ -250,7 +276,8 @@ static struct field_at field_at(const struct csv *c, size_t i, const char *of)
 		if ((unsigned char)f.text.p[k] >= 0x80) {
 			struct buf utf8 = {0};
 			buf_latin1(&utf8, f.text.p, f.text.n);
-			f.text = (struct slice){arena_strndup(c->draft->arena, utf8.data, utf8.len), utf8.len};
+			f.text = (struct slice){arena_strndup(c->draft->arena, utf8.data, utf8.len),
+						utf8.len};
 			buf_free(&utf8);
 			break;
 		}
@@ -270,8 +297,9 @@ static int parse_row(struct csv *c, struct slice line, struct err *e)
 	size_t n = c->column_count;
 	bool sectors = c->columns == sector_columns;
 	if (c->field_count != n && !(c->field_count == n + 1 && is_blank(c->fields[n]))) {
-		err_set(e, ERR_INPUT, "the row \"%s\": found %zu fields, expected %zu separated by semicolons", shown(d->arena, line),
-			c->field_count, n);
+		err_set(e, ERR_INPUT,
+			"the row \"%s\": found %zu fields, expected %zu separated by semicolons",
+			shown(d->arena, line), c->field_count, n);
 		return refused(e, "bad_row", place_of(c, line.p));
 	}
 	struct portfolio_row *row = draft_row(d);
@@ -307,7 +335,8 @@ static int parse_row(struct csv *c, struct slice line, struct err *e)
 	rc = field_text(d->arena, &f, true, false, true, &row->setor, e);
 	if (rc != OK)
 		return rc;
-	/* The sector's subtotal says nothing new and is not kept, but a damaged one is a sign of damage. */
+	/* The sector's subtotal says nothing new and is not kept, but a damaged one is a sign of
+	 * damage. */
 	int64_t subtotal;
 	f = number_at(c, i, of);
 	return field_share(d->arena, &f, &subtotal, e);
@@ -315,7 +344,9 @@ static int parse_row(struct csv *c, struct slice line, struct err *e)
 
 static int refuse_footer(struct csv *c, struct slice line, const char *label, struct err *e)
 {
-	err_set(e, ERR_INPUT, "the footer: found \"%s\", expected \"%s\" with its number under \"%s\"", shown(c->draft->arena, line), label,
+	err_set(e, ERR_INPUT,
+		"the footer: found \"%s\", expected \"%s\" with its number under \"%s\"",
+		shown(c->draft->arena, line), label,
 		c->columns[c->column_count - (c->columns == sector_columns ? 3 : 2)]);
 	return refused(e, "bad_footer", place_of(c, line.p));
 }
@@ -339,7 +370,8 @@ static int parse_total(struct csv *c, struct slice line, struct err *e)
 	f = number_at(c, quantity + 1, total_label);
 	d->part_total_at = f.place;
 	rc = field_share(d->arena, &f, &d->portfolio->part_total, e);
-	if (rc != OK || !sectors || c->field_count <= quantity + 2 || is_blank(c->fields[quantity + 2]))
+	if (rc != OK || !sectors || c->field_count <= quantity + 2 ||
+	    is_blank(c->fields[quantity + 2]))
 		return rc;
 	int64_t subtotal;
 	f = number_at(c, quantity + 2, total_label);
@@ -362,7 +394,8 @@ static int parse_redutor(struct csv *c, struct slice line, struct err *e)
 
 static int refuse_missing_footer(struct csv *c, const char *label, const char *p, struct err *e)
 {
-	err_set(e, ERR_INPUT, "the footer \"%s\" is missing: found the end of the rows after %zu of them; the file was cut, or only a part was copied",
+	err_set(e, ERR_INPUT,
+		"the footer \"%s\" is missing: found the end of the rows after %zu of them; the file was cut, or only a part was copied",
 		label, c->draft->portfolio->row_count);
 	return refused(e, "missing_footer", place_of(c, p));
 }
@@ -377,7 +410,8 @@ static int parse_body(struct csv *c, struct err *e)
 			struct slice rest = {c->at, (size_t)(c->end - c->at)};
 			bool more = false;
 			for (size_t i = 0; i < rest.n && !more; i++)
-				more = !memchr(" \t\r\n", rest.p[i], 4);
+				more = rest.p[i] != ' ' && rest.p[i] != '\t' && rest.p[i] != '\r' &&
+				       rest.p[i] != '\n';
 			if (!more)
 				break;
 			err_set(e, ERR_INPUT, "found an empty line, expected a row or a footer");
@@ -388,11 +422,15 @@ static int parse_body(struct csv *c, struct err *e)
 		bool redutor = spelling_of(c->fields[0], redutor_label) != 0;
 		int rc;
 		if (state == DONE) {
-			err_set(e, ERR_INPUT, "found \"%s\" after the last footer, expected the end of the file", shown(c->draft->arena, line));
+			err_set(e, ERR_INPUT,
+				"found \"%s\" after the last footer, expected the end of the file",
+				shown(c->draft->arena, line));
 			return refused(e, "after_footer", place_of(c, line.p));
 		}
 		if (total && !spelling_fits(c, total)) {
-			err_set(e, ERR_INPUT, "the footer \"%s\" is in another encoding than the column names", shown(c->draft->arena, c->fields[0]));
+			err_set(e, ERR_INPUT,
+				"the footer \"%s\" is in another encoding than the column names",
+				shown(c->draft->arena, c->fields[0]));
 			return refused(e, "bad_encoding", place_of(c, line.p));
 		}
 		if (state == ROWS && redutor)
@@ -416,14 +454,16 @@ static int parse_body(struct csv *c, struct err *e)
 	if (state != DONE) {
 		c->line_number += c->at == c->end && c->end > c->begin && c->end[-1] == '\n';
 		c->line = c->end;
-		return refuse_missing_footer(c, state == ROWS ? total_label : redutor_label, c->end, e);
+		return refuse_missing_footer(c, state == ROWS ? total_label : redutor_label, c->end,
+					     e);
 	}
 	return OK;
 }
 
 int portfolio_parse_csv(struct portfolio_draft *d, struct slice text, struct err *e)
 {
-	struct csv c = {.draft = d, .begin = text.p, .end = text.p + text.n, .at = text.p, .line = text.p};
+	struct csv c = {
+		.draft = d, .begin = text.p, .end = text.p + text.n, .at = text.p, .line = text.p};
 	int rc = parse_title(&c, e);
 	if (rc == OK)
 		rc = parse_header(&c, e);

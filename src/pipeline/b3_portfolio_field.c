@@ -1,12 +1,13 @@
-/* Checking single fields of a portfolio. A field is right or it is refused: nothing is guessed, rounded or repaired. */
+/* Checking single fields of a portfolio. A field is right or it is refused: nothing is guessed,
+ * rounded or repaired. */
 #include "b3_portfolio_field.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define SHOWN_MAX 40
+#define SHOWN_MAX      40
 #define TEXT_MAX_BYTES 160
-/* B3's largest quantity so far has 11 digits; 15 leave room and keep every sum far from overflow. */
+/* B3's largest quantity so far has 11 digits; 15 leave room and keep sums far from overflow. */
 #define QUANTITY_MAX INT64_C(999999999999999)
 
 int refused(struct err *e, const char *reason, struct place at)
@@ -46,10 +47,12 @@ const char *shown(struct arena *arena, struct slice s)
 	return arena_printf(arena, "%s%s", out.data ? out.data : "", cut ? "..." : "");
 }
 
-static int refuse_number(struct arena *arena, const struct field_at *f, int scale, const char *expected, struct err *e)
+static int refuse_number(struct arena *arena, const struct field_at *f, int scale,
+			 const char *expected, struct err *e)
 {
 	int128 fewer;
-	/* Spreadsheets drop zeros at the end, and whoever saves less than was sent cannot give it back. */
+	/* Spreadsheets drop zeros at the end, and whoever saves less than was sent cannot give it
+	 * back. */
 	for (int s = 0; s < scale; s++)
 		if (br_number_parse(f->text, s, &fewer)) {
 			err_set(e, ERR_INPUT,
@@ -57,7 +60,8 @@ static int refuse_number(struct arena *arena, const struct field_at *f, int scal
 				f->name, f->of, shown(arena, f->text), scale);
 			return refused(e, "lost_digits", f->place);
 		}
-	err_set(e, ERR_INPUT, "%s of %s: found \"%s\", expected %s", f->name, f->of, shown(arena, f->text), expected);
+	err_set(e, ERR_INPUT, "%s of %s: found \"%s\", expected %s", f->name, f->of,
+		shown(arena, f->text), expected);
 	return refused(e, "bad_number", f->place);
 }
 
@@ -65,7 +69,10 @@ int field_quantity(struct arena *arena, const struct field_at *f, int64_t *ret, 
 {
 	int128 n;
 	if (!br_number_parse(f->text, 0, &n) || n > QUANTITY_MAX)
-		return refuse_number(arena, f, 0, "a whole number of at most 15 digits with dots between groups of three, as 4.430.000", e);
+		return refuse_number(
+			arena, f, 0,
+			"a whole number of at most 15 digits with dots between groups of three, as 4.430.000",
+			e);
 	*ret = (int64_t)n;
 	return OK;
 }
@@ -74,17 +81,20 @@ int field_share(struct arena *arena, const struct field_at *f, int64_t *ret, str
 {
 	int128 n;
 	if (!br_number_parse(f->text, 3, &n) || n > PORTFOLIO_WHOLE)
-		return refuse_number(arena, f, 3, "a percentage from 0,000 to 100,000 with three decimals", e);
+		return refuse_number(arena, f, 3,
+				     "a percentage from 0,000 to 100,000 with three decimals", e);
 	*ret = (int64_t)n;
 	return OK;
 }
 
-/* B3 once sent 18.296.80337677573: eight decimals behind a group of three, the comma forgotten. Groups tell where it belongs. */
+/* B3 once sent 18.296.80337677573: eight decimals behind a group of three, the comma forgotten.
+ * Groups tell where it belongs. */
 static bool odd_redutor(struct slice s, int128 *ret)
 {
 	char with_comma[DECIMAL_TEXT_SIZE];
 	const char *dot = s.n ? memrchr(s.p, '.', s.n) : NULL;
-	if (!dot || (size_t)(s.p + s.n - dot) != 1 + 3 + 8 || s.n + 1 > sizeof(with_comma) || memchr(s.p, ',', s.n))
+	if (!dot || (size_t)(s.p + s.n - dot) != 1 + 3 + 8 || s.n + 1 > sizeof(with_comma) ||
+	    memchr(s.p, ',', s.n))
 		return false;
 	memcpy(with_comma, s.p, s.n - 8);
 	with_comma[s.n - 8] = ',';
@@ -95,8 +105,11 @@ static bool odd_redutor(struct slice s, int128 *ret)
 int field_redutor(struct arena *arena, const struct field_at *f, int128 *ret, struct err *e)
 {
 	int128 n;
-	if (f->text.n >= DECIMAL_TEXT_SIZE || !(br_number_parse(f->text, 8, &n) || odd_redutor(f->text, &n)) || n == 0)
-		return refuse_number(arena, f, 8, "a number above zero with eight decimals, as 16.431.231,56745229", e);
+	if (f->text.n >= DECIMAL_TEXT_SIZE ||
+	    !(br_number_parse(f->text, 8, &n) || odd_redutor(f->text, &n)) || n == 0)
+		return refuse_number(
+			arena, f, 8,
+			"a number above zero with eight decimals, as 16.431.231,56745229", e);
 	*ret = n;
 	return OK;
 }
@@ -107,9 +120,11 @@ int field_date(struct arena *arena, const struct field_at *f, int32_t *ret, stru
 	bool well_formed = f->text.n == 8 && p[2] == '/' && p[5] == '/';
 	for (int i = 0; well_formed && i < 8; i++)
 		well_formed = i == 2 || i == 5 || (p[i] >= '0' && p[i] <= '9');
-	if (!well_formed || !date_make(2000 + (p[6] - '0') * 10 + p[7] - '0', (p[3] - '0') * 10 + p[4] - '0',
-				       (p[0] - '0') * 10 + p[1] - '0', ret)) {
-		err_set(e, ERR_INPUT, "the session's date: found \"%s\", expected a day as DD/MM/YY; without it nothing can be written",
+	if (!well_formed ||
+	    !date_make(2000 + (p[6] - '0') * 10 + p[7] - '0', (p[3] - '0') * 10 + p[4] - '0',
+		       (p[0] - '0') * 10 + p[1] - '0', ret)) {
+		err_set(e, ERR_INPUT,
+			"the session's date: found \"%s\", expected a day as DD/MM/YY; without it nothing can be written",
 			shown(arena, f->text));
 		return refused(e, "no_date", f->place);
 	}
@@ -121,9 +136,12 @@ int field_codigo(struct arena *arena, const struct field_at *f, struct slice *re
 	struct slice code = slice_trim(f->text);
 	bool fits = code.n > 0 && code.n <= 12;
 	for (size_t i = 0; fits && i < code.n; i++)
-		fits = (code.p[i] >= 'A' && code.p[i] <= 'Z') || (code.p[i] >= '0' && code.p[i] <= '9');
+		fits = (code.p[i] >= 'A' && code.p[i] <= 'Z') ||
+		       (code.p[i] >= '0' && code.p[i] <= '9');
 	if (!fits) {
-		err_set(e, ERR_INPUT, "%s: found \"%s\", expected 1 to 12 capital letters and digits", f->name, shown(arena, f->text));
+		err_set(e, ERR_INPUT,
+			"%s: found \"%s\", expected 1 to 12 capital letters and digits", f->name,
+			shown(arena, f->text));
 		return refused(e, "bad_code", f->place);
 	}
 	*ret = (struct slice){arena_strndup(arena, code.p, code.n), code.n};
@@ -144,7 +162,8 @@ static uint32_t next_character(struct slice *s)
 	return c;
 }
 
-/* What the second byte of a UTF-8 character looks like when it is read as Latin-1 or as Windows-1252. */
+/* What the second byte of a UTF-8 character looks like when it is read as Latin-1 or as
+ * Windows-1252. */
 static bool reads_as_second_byte(uint32_t c)
 {
 	return (c >= 0x80 && c <= 0xBF) || (c >= 0x152 && c <= 0x2122);
@@ -158,13 +177,15 @@ int field_encoding(struct arena *arena, const struct field_at *f, struct err *e)
 		if (c == 0xFFFD) {
 			err_set(e, ERR_INPUT,
 				"%s of %s: found \"%s\", which holds U+FFFD, what is left of a letter lost in a change of encoding; expected "
-				"the bytes as B3 sent them", f->name, f->of, shown(arena, f->text));
+				"the bytes as B3 sent them",
+				f->name, f->of, shown(arena, f->text));
 			return refused(e, "bad_encoding", f->place);
 		}
 		if ((before == 0xC2 || before == 0xC3) && reads_as_second_byte(c)) {
 			err_set(e, ERR_INPUT,
 				"%s of %s: found \"%s\", which looks like UTF-8 text that was read as Latin-1 and saved again; expected the "
-				"bytes as B3 sent them", f->name, f->of, shown(arena, f->text));
+				"bytes as B3 sent them",
+				f->name, f->of, shown(arena, f->text));
 			return refused(e, "bad_encoding", f->place);
 		}
 		before = c;
@@ -178,8 +199,8 @@ static bool is_reserved(struct slice s)
 	return slice_is(s, "NULL") || slice_is(s, "__HIVE_DEFAULT_PARTITION__");
 }
 
-int field_text(struct arena *arena, const struct field_at *f, bool may_be_empty, bool keep_leading, bool latin, struct slice *ret,
-	       struct err *e)
+int field_text(struct arena *arena, const struct field_at *f, bool may_be_empty, bool keep_leading,
+	       bool latin, struct slice *ret, struct err *e)
 {
 	int rc = field_encoding(arena, f, e);
 	if (rc != OK)
@@ -204,7 +225,8 @@ int field_text(struct arena *arena, const struct field_at *f, bool may_be_empty,
 			wrong = tr("only letters that Latin-1 has, for B3 sends this form in it");
 	}
 	if (wrong) {
-		err_set(e, ERR_INPUT, "%s of %s: found \"%s\", expected %s", f->name, f->of, shown(arena, f->text), wrong);
+		err_set(e, ERR_INPUT, "%s of %s: found \"%s\", expected %s", f->name, f->of,
+			shown(arena, f->text), wrong);
 		return refused(e, "bad_text", f->place);
 	}
 	*ret = (struct slice){arena_strndup(arena, text.p, text.n), text.n};

@@ -34,9 +34,11 @@ bool base64_decode(struct slice s, struct buf *out, size_t *ret_at)
 			continue;
 		*ret_at = i;
 		if (c == '=') {
-			/* Only the last one or two of a group; the bits that then mean nothing must be zero. */
+			/* Only the last one or two of a group; the bits that then mean nothing must
+			 * be zero. */
 			padding++;
-			if (digits + padding > 4 || digits < 2 || (digits == 2 && bits & 15) || (digits == 3 && bits & 3))
+			if (digits + padding > 4 || digits < 2 || (digits == 2 && bits & 15) ||
+			    (digits == 3 && bits & 3))
 				return false;
 			continue;
 		}

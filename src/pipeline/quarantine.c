@@ -6,10 +6,10 @@
 
 #include "json.h"
 
-#define ROOT "quarantine/"
-#define PAYLOAD ".payload"
+#define ROOT                  "quarantine/"
+#define PAYLOAD               ".payload"
 #define DESCRIPTION_MAX_BYTES ((size_t)1 << 20)
-#define PAYLOAD_MAX_BYTES ((size_t)256 << 20)
+#define PAYLOAD_MAX_BYTES     ((size_t)256 << 20)
 
 static json_t *text_json(const char *s)
 {
@@ -22,7 +22,8 @@ static json_t *text_json(const char *s)
 	return json_string(utf8.data);
 }
 
-static void describe(const struct source *source, const struct payload *payload, const struct err *why, const char *sha256, struct buf *out)
+static void describe(const struct source *source, const struct payload *payload,
+		     const struct err *why, const char *sha256, struct buf *out)
 {
 	char time[TIME_TEXT_SIZE];
 	AUTO_JSON json_t *o = json_object();
@@ -31,12 +32,14 @@ static void describe(const struct source *source, const struct payload *payload,
 	json_object_set_new(o, "text", text_json(why->text));
 	json_object_set_new(o, "line", why->line > 0 ? json_integer(why->line) : json_null());
 	json_object_set_new(o, "column", why->column > 0 ? json_integer(why->column) : json_null());
-	json_object_set_new(o, "offset", why->offset >= 0 ? json_integer(why->offset) : json_null());
+	json_object_set_new(o, "offset",
+			    why->offset >= 0 ? json_integer(why->offset) : json_null());
 	json_object_set_new(o, "parser", json_string(source->path));
 	json_object_set_new(o, "parser_version", json_string(source->parser_version));
 	json_object_set_new(o, "size", json_integer((json_int_t)payload->bytes.n));
 	json_object_set_new(o, "source", text_json(payload->source));
-	json_object_set_new(o, "status", payload->status ? json_integer(payload->status) : json_null());
+	json_object_set_new(o, "status",
+			    payload->status ? json_integer(payload->status) : json_null());
 	json_object_set_new(o, "headers", text_json(payload->headers));
 	json_object_set_new(o, "index", text_json(payload->index));
 	json_object_set_new(o, "at", json_string(time_format_utc(payload->at_us, time)));
@@ -44,13 +47,15 @@ static void describe(const struct source *source, const struct payload *payload,
 	buf_char(out, '\n');
 }
 
-static int put_if_absent(struct object_store *store, const char *key, struct slice bytes, struct err *e)
+static int put_if_absent(struct object_store *store, const char *key, struct slice bytes,
+			 struct err *e)
 {
 	int rc = object_store_put(store, key, bytes, true, e);
 	return rc == ERR_CONFLICT ? OK : rc;
 }
 
-int quarantine_put(struct object_store *store, const struct source *source, const struct payload *payload, const struct err *why,
+int quarantine_put(struct object_store *store, const struct source *source,
+		   const struct payload *payload, const struct err *why,
 		   char ret_sha256[HASH_HEX_SIZE], struct err *e)
 {
 	char sha256[HASH_HEX_SIZE];
@@ -58,10 +63,15 @@ int quarantine_put(struct object_store *store, const struct source *source, cons
 	AUTO_ARENA struct arena *arena = arena_new();
 	hash_bytes_hex(payload->bytes.p, payload->bytes.n, sha256);
 	describe(source, payload, why, sha256, &description);
-	/* The bytes first: a description without them would be of no use, they without it are found and say "unreadable". */
-	int rc = put_if_absent(store, arena_printf(arena, ROOT "%s/%s" PAYLOAD, source->path, sha256), payload->bytes, e);
+	/* The bytes first: a description without them would be of no use, they without it are found
+	 * and say "unreadable". */
+	int rc = put_if_absent(store,
+			       arena_printf(arena, ROOT "%s/%s" PAYLOAD, source->path, sha256),
+			       payload->bytes, e);
 	if (rc == OK)
-		rc = put_if_absent(store, arena_printf(arena, ROOT "%s/%s.json", source->path, sha256), buf_slice(&description), e);
+		rc = put_if_absent(store,
+				   arena_printf(arena, ROOT "%s/%s.json", source->path, sha256),
+				   buf_slice(&description), e);
 	if (rc == OK && ret_sha256)
 		memcpy(ret_sha256, sha256, sizeof(sha256));
 	return rc;
@@ -69,7 +79,7 @@ int quarantine_put(struct object_store *store, const struct source *source, cons
 
 struct found {
 	struct arena *arena;
-	const char *prefix;   /* of the hash; NULL: all */
+	const char *prefix; /* of the hash; NULL: all */
 	struct quarantine_entry *items;
 	size_t count, cap;
 };
@@ -86,14 +96,16 @@ static int collect(void *ctx, const struct object_info *info)
 		return OK;
 	struct quarantine_entry *entry = PUSH(f->items, f->count, f->cap);
 	entry->key = arena_strdup(f->arena, info->key);
-	entry->sha256 = arena_strndup(f->arena, name, n - (size_t)(name - info->key) - (sizeof(PAYLOAD) - 1));
+	entry->sha256 = arena_strndup(f->arena, name,
+				      n - (size_t)(name - info->key) - (sizeof(PAYLOAD) - 1));
 	entry->size_bytes = info->size_bytes;
 	return OK;
 }
 
 static const char *description_key(struct arena *arena, const struct quarantine_entry *entry)
 {
-	return arena_printf(arena, "%.*s.json", (int)(strlen(entry->key) - (sizeof(PAYLOAD) - 1)), entry->key);
+	return arena_printf(arena, "%.*s.json", (int)(strlen(entry->key) - (sizeof(PAYLOAD) - 1)),
+			    entry->key);
 }
 
 static int64_t number_of(const json_t *o, const char *key, int64_t fallback)
@@ -103,16 +115,19 @@ static int64_t number_of(const json_t *o, const char *key, int64_t fallback)
 }
 
 /* Fills in what the description says. */
-static int read_description(struct object_store *store, struct arena *arena, struct quarantine_entry *entry, struct err *e)
+static int read_description(struct object_store *store, struct arena *arena,
+			    struct quarantine_entry *entry, struct err *e)
 {
 	AUTO_BUF struct buf text = {0};
 	AUTO_JSON json_t *o = NULL;
-	size_t path = strlen(entry->key) - strlen(entry->sha256) - (sizeof(PAYLOAD) - 1) - (sizeof(ROOT) - 1) - 1;
+	size_t path = strlen(entry->key) - strlen(entry->sha256) - (sizeof(PAYLOAD) - 1) -
+		      (sizeof(ROOT) - 1) - 1;
 	entry->from = source_find(arena_strndup(arena, entry->key + sizeof(ROOT) - 1, path));
 	entry->reason = "unreadable";
 	entry->text = entry->parser_version = entry->source = "";
 	entry->offset = -1;
-	int rc = object_store_get(store, description_key(arena, entry), 0, -1, DESCRIPTION_MAX_BYTES, &text, NULL, e);
+	int rc = object_store_get(store, description_key(arena, entry), 0, -1,
+				  DESCRIPTION_MAX_BYTES, &text, NULL, e);
 	if (rc != OK)
 		return rc == ERR_NOT_FOUND || rc == ERR_LIMIT ? OK : rc;
 	if (json_parse(text.data ? text.data : "", text.len, &o, NULL) != OK || !json_is_object(o))
@@ -132,7 +147,8 @@ static int read_description(struct object_store *store, struct arena *arena, str
 	return OK;
 }
 
-int quarantine_list(struct object_store *store, int (*fn)(void *, const struct quarantine_entry *), void *ctx, struct err *e)
+int quarantine_list(struct object_store *store, int (*fn)(void *, const struct quarantine_entry *),
+		    void *ctx, struct err *e)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
 	struct found found = {.arena = arena};
@@ -147,17 +163,21 @@ int quarantine_list(struct object_store *store, int (*fn)(void *, const struct q
 	return rc;
 }
 
-int quarantine_show(struct object_store *store, const char *prefix, struct arena *arena, struct quarantine_entry *ret, struct buf *payload,
-		    struct err *e)
+int quarantine_show(struct object_store *store, const char *prefix, struct arena *arena,
+		    struct quarantine_entry *ret, struct buf *payload, struct err *e)
 {
 	struct found found = {.arena = arena, .prefix = prefix};
 	struct quarantine_entry entry = {.offset = -1};
 	int rc = prefix && *prefix ? object_store_list(store, ROOT, NULL, collect, &found, e) : OK;
 	if (rc == OK && found.count == 0)
-		rc = err_set(e, ERR_NOT_FOUND, "nothing in quarantine begins with \"%s\"; `pregao quarantine list` shows what there is",
-			     prefix ? prefix : "");
+		rc = err_set(
+			e, ERR_NOT_FOUND,
+			"nothing in quarantine begins with \"%s\"; `pregao quarantine list` shows what there is",
+			prefix ? prefix : "");
 	if (rc == OK && found.count > 1)
-		rc = err_set(e, ERR_CONFLICT, "%zu payloads in quarantine begin with \"%s\": give more of the hash", found.count, prefix);
+		rc = err_set(e, ERR_CONFLICT,
+			     "%zu payloads in quarantine begin with \"%s\": give more of the hash",
+			     found.count, prefix);
 	if (rc == OK)
 		entry = found.items[0];
 	free(found.items);
@@ -170,20 +190,25 @@ int quarantine_show(struct object_store *store, const char *prefix, struct arena
 	return rc;
 }
 
-int quarantine_replay(const struct extract *extract, const struct quarantine_entry *entry, const char *index, struct arena *arena,
-		      struct extract_result *ret, struct err *e)
+int quarantine_replay(const struct extract *extract, const struct quarantine_entry *entry,
+		      const char *index, struct arena *arena, struct extract_result *ret,
+		      struct err *e)
 {
 	struct object_store *store = extract->publish.store;
 	AUTO_BUF struct buf bytes = {0};
 	AUTO_ARENA struct arena *parsing = arena_new();
 	struct source_parsed parsed;
 	if (!entry->from)
-		return err_set(e, ERR_NOT_FOUND, "no source of this program could have made %s", entry->key);
+		return err_set(e, ERR_NOT_FOUND, "no source of this program could have made %s",
+			       entry->key);
 	int rc = object_store_get(store, entry->key, 0, -1, PAYLOAD_MAX_BYTES, &bytes, NULL, e);
 	if (rc != OK)
 		return rc;
 	struct payload payload = {
-		.bytes = buf_slice(&bytes), .source = entry->source, .status = entry->status, .headers = entry->headers,
+		.bytes = buf_slice(&bytes),
+		.source = entry->source,
+		.status = entry->status,
+		.headers = entry->headers,
 		.index = index ? index : entry->index,
 		.at_us = entry->at_us ? entry->at_us : clock_now_us(extract->publish.clock),
 	};

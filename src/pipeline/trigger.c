@@ -1,5 +1,6 @@
-/* From published raw files to messages, and from messages to job runs. A message is sent before the mark moves and deleted after the run is recorded, so a
- * death anywhere repeats a trigger and never loses one; a job that finds nothing new writes nothing. */
+/* From published raw files to messages, and from messages to job runs. A message is sent before the
+ * mark moves and deleted after the run is recorded, so a death anywhere repeats a trigger and never
+ * loses one; a job that finds nothing new writes nothing. */
 #include "trigger.h"
 
 #include <inttypes.h>
@@ -9,18 +10,19 @@
 #include "clock.h"
 #include "json.h"
 
-#define RAW "raw/"
-#define MARK "trigger"
-#define RELAY_AT_ONCE 500
+#define RAW             "raw/"
+#define MARK            "trigger"
+#define RELAY_AT_ONCE   500
 #define RECEIVE_AT_ONCE 100
 /* What is gathered before runs are started; the rest of the queue is for the next round. */
 #define ROUND_MESSAGES 10000
-#define ROUND_BYTES ((size_t)64 << 20)
-#define RECORDS_MAX 10000
+#define ROUND_BYTES    ((size_t)64 << 20)
+#define RECORDS_MAX    10000
 /* Long enough to record some runs; they are only recorded, not run. */
 #define VISIBILITY_US INT64_C(120000000)
-#define RETRY_US INT64_C(30000000)
-/* How often a hopeless message is taken again at once, on a queue that bears more than that before it lets it die. */
+#define RETRY_US      INT64_C(30000000)
+/* How often a hopeless message is taken again at once, on a queue that bears more than that before
+ * it lets it die. */
 #define RECEIVES_AT_ONCE 20
 
 /* ---- relay ---- */
@@ -32,12 +34,14 @@ struct relay {
 	size_t count, cap;
 };
 
-/* Keys in S3's messages are encoded as in HTML forms: everything but letters, digits and -_.* and the slash as %XX, a blank as '+'. */
+/* Keys in S3's messages are encoded as in HTML forms: everything but letters, digits and -_.* and
+ * the slash as %XX, a blank as '+'. */
 static void add_form_encoded(struct buf *out, const char *s)
 {
 	for (; *s; s++) {
 		unsigned char c = (unsigned char)*s;
-		bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || memchr("-_.*/", c, 5);
+		bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+			     (c >= '0' && c <= '9') || strchr("-_.*/", c);
 		if (c == ' ')
 			buf_char(out, '+');
 		else if (plain)
@@ -47,7 +51,8 @@ static void add_form_encoded(struct buf *out, const char *s)
 	}
 }
 
-static int add_message(void *ctx, const struct table_def *table, const struct catalog_file *file, const struct catalog_scope *scope)
+static int add_message(void *ctx, const struct table_def *table, const struct catalog_file *file,
+		       const struct catalog_scope *scope)
 {
 	struct relay *r = ctx;
 	if (!slice_starts(slice_of(table->location), RAW))
@@ -56,28 +61,33 @@ static int add_message(void *ctx, const struct table_def *table, const struct ca
 	AUTO_BUF struct buf body = {0}, key = {0};
 	char time[TIME_TEXT_SIZE];
 	const char *as_of = NULL;
-	if (scope && scope->properties && json_parse(scope->properties, strlen(scope->properties), &properties, NULL) == OK)
+	if (scope && scope->properties &&
+	    json_parse(scope->properties, strlen(scope->properties), &properties, NULL) == OK)
 		as_of = json_opt_str(properties, "landed_on", NULL);
 	add_form_encoded(&key, file->key);
-	buf_str(&body, "{\"Records\":[{\"eventVersion\":\"2.1\",\"eventSource\":\"pregao:objects\",\"eventName\":\"ObjectCreated:Put\",\"eventTime\":");
+	buf_str(&body,
+		"{\"Records\":[{\"eventVersion\":\"2.1\",\"eventSource\":\"pregao:objects\",\"eventName\":\"ObjectCreated:Put\",\"eventTime\":");
 	time_format_utc(scope ? scope->changed_us : 0, time);
 	buf_json_str(&body, time, strlen(time));
 	buf_str(&body, ",\"s3\":{\"s3SchemaVersion\":\"1.0\",\"bucket\":{\"name\":");
 	buf_json_str(&body, r->lake, strlen(r->lake));
 	buf_str(&body, "},\"object\":{\"key\":");
 	buf_json_str(&body, key.data, key.len);
-	buf_printf(&body, ",\"size\":%" PRId64 ",\"sequencer\":\"%016" PRIX64 "\"}}}]", file->bytes, (uint64_t)file->version);
+	buf_printf(&body, ",\"size\":%" PRId64 ",\"sequencer\":\"%016" PRIX64 "\"}}}]", file->bytes,
+		   (uint64_t)file->version);
 	if (as_of) {
 		buf_str(&body, ",\"pregao\":{\"as_of\":");
 		buf_json_str(&body, as_of, strlen(as_of));
 		buf_char(&body, '}');
 	}
 	buf_char(&body, '}');
-	*PUSH(r->bodies, r->count, r->cap) = (struct slice){arena_strndup(r->arena, body.data, body.len), body.len};
+	*PUSH(r->bodies, r->count, r->cap) =
+		(struct slice){arena_strndup(r->arena, body.data, body.len), body.len};
 	return OK;
 }
 
-int trigger_relay(struct catalog *catalog, struct queue *queue, const char *lake, int64_t *ret_sent, struct err *e)
+int trigger_relay(struct catalog *catalog, struct queue *queue, const char *lake, int64_t *ret_sent,
+		  struct err *e)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
 	struct relay r = {.arena = arena, .lake = lake};
@@ -101,7 +111,7 @@ int trigger_relay(struct catalog *catalog, struct queue *queue, const char *lake
 
 struct message {
 	const char *receipt;
-	size_t runs_left;   /* runs that must be recorded before it may be deleted */
+	size_t runs_left; /* runs that must be recorded before it may be deleted */
 	bool failed;
 	int64_t receives;
 };
@@ -116,7 +126,7 @@ struct round {
 	struct arena *arena;
 	const struct activation *activations;
 	size_t activation_count;
-	int32_t as_of;      /* AS_OF_LANDED: each message's own */
+	int32_t as_of; /* AS_OF_LANDED: each message's own */
 	struct message *messages;
 	size_t message_count, message_cap;
 	struct wish *wishes;
@@ -125,7 +135,10 @@ struct round {
 
 static int hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+				      : -1;
 }
 
 static int form_decode(const char *s, struct buf *out, struct err *e)
@@ -136,7 +149,9 @@ static int form_decode(const char *s, struct buf *out, struct err *e)
 		} else if (*p == '%') {
 			int high = hex_digit(p[1]), low = high < 0 ? -1 : hex_digit(p[2]);
 			if (low < 0 || (high == 0 && low == 0))
-				return err_set(e, ERR_INPUT, "the object's key is not form-encoded: found \"%.40s\"", p);
+				return err_set(
+					e, ERR_INPUT,
+					"the object's key is not form-encoded: found \"%.40s\"", p);
 			buf_char(out, (char)(high << 4 | low));
 			p += 2;
 		} else {
@@ -148,13 +163,15 @@ static int form_decode(const char *s, struct buf *out, struct err *e)
 	return OK;
 }
 
-/* The partition folders between the location and the file's name, as many as make the scope; NULL when the key is not of this table. */
+/* The partition folders between the location and the file's name, as many as make the scope; NULL
+ * when the key is not of this table. */
 static const char *scope_of(struct arena *arena, const struct activation *a, const char *key)
 {
 	size_t n = strlen(a->location_prefix);
 	while (n && a->location_prefix[n - 1] == '/')
 		n--;
-	if (strncmp(key, a->location_prefix, n) != 0 || key[n] != '/' || !slice_ends(slice_of(key), ".parquet"))
+	if (strncmp(key, a->location_prefix, n) != 0 || key[n] != '/' ||
+	    !slice_ends(slice_of(key), ".parquet"))
 		return NULL;
 	const char *from = key + n + 1, *to = strrchr(from, '/');
 	if (!to)
@@ -176,7 +193,8 @@ static const char *scope_of(struct arena *arena, const struct activation *a, con
 	return folders >= a->scope_count ? arena_strndup(arena, from, (size_t)(to - from)) : NULL;
 }
 
-static int add_record(struct round *r, size_t message, const json_t *record, int32_t as_of, struct err *e)
+static int add_record(struct round *r, size_t message, const json_t *record, int32_t as_of,
+		      struct err *e)
 {
 	json_t *s3, *object;
 	const char *name, *coded;
@@ -196,17 +214,23 @@ static int add_record(struct round *r, size_t message, const json_t *record, int
 	if (rc != OK)
 		return rc;
 	for (size_t i = 0; i < r->activation_count; i++) {
-		const char *scope = scope_of(r->arena, &r->activations[i], key.data ? key.data : "");
+		const char *scope =
+			scope_of(r->arena, &r->activations[i], key.data ? key.data : "");
 		if (scope)
 			*PUSH(r->wishes, r->wish_count, r->wish_cap) =
-				(struct wish){.job = r->activations[i].job, .as_of = as_of, .scope = scope, .message = message};
+				(struct wish){.job = r->activations[i].job,
+					      .as_of = as_of,
+					      .scope = scope,
+					      .message = message};
 	}
 	return OK;
 }
 
-static int parse_event(struct round *r, size_t message, const char *body, size_t n, bool wrapped, struct err *e);
+static int parse_event(struct round *r, size_t message, const char *body, size_t n, bool wrapped,
+		       struct err *e);
 
-static int add_records(struct round *r, size_t message, const json_t *root, bool wrapped, struct err *e)
+static int add_records(struct round *r, size_t message, const json_t *root, bool wrapped,
+		       struct err *e)
 {
 	json_t *records;
 	int32_t as_of = AS_OF_LANDED;
@@ -215,18 +239,25 @@ static int add_records(struct round *r, size_t message, const json_t *root, bool
 	if (rc != OK)
 		return rc;
 	if (own && !date_parse_iso(slice_of(json_opt_str(own, "as_of", "")), &as_of))
-		return err_set(e, ERR_INPUT, "the message's as_of: found \"%.40s\", expected a day as YYYY-MM-DD", json_opt_str(own, "as_of", ""));
+		return err_set(e, ERR_INPUT,
+			       "the message's as_of: found \"%.40s\", expected a day as YYYY-MM-DD",
+			       json_opt_str(own, "as_of", ""));
 	if (r->as_of != AS_OF_LANDED)
 		as_of = r->as_of;
 	if (json_array_size(records) > RECORDS_MAX)
-		return err_set(e, ERR_INPUT, "found %zu records in one message, expected at most %d", json_array_size(records), RECORDS_MAX);
+		return err_set(e, ERR_INPUT,
+			       "found %zu records in one message, expected at most %d",
+			       json_array_size(records), RECORDS_MAX);
 	for (size_t i = 0; rc == OK && i < json_array_size(records); i++) {
 		const json_t *record = json_array_get(records, i);
 		const char *body = json_opt_str(record, "body", NULL);
 		if (strcmp(json_opt_str(record, "eventSource", ""), "aws:sqs") != 0)
 			rc = add_record(r, message, record, as_of, e);
 		else if (wrapped || !body)
-			rc = err_set(e, ERR_INPUT, "records[%zu]: found a queue's message without or within a body, expected an object's event", i);
+			rc = err_set(
+				e, ERR_INPUT,
+				"records[%zu]: found a queue's message without or within a body, expected an object's event",
+				i);
 		else
 			rc = parse_event(r, message, body, strlen(body), true, e);
 	}
@@ -234,7 +265,8 @@ static int add_records(struct round *r, size_t message, const json_t *root, bool
 }
 
 /* An S3 event, or the same within the event that SQS gives to a function. */
-static int parse_event(struct round *r, size_t message, const char *body, size_t n, bool wrapped, struct err *e)
+static int parse_event(struct round *r, size_t message, const char *body, size_t n, bool wrapped,
+		       struct err *e)
 {
 	AUTO_JSON json_t *root = NULL;
 	int rc = json_parse(body, n, &root, e);
@@ -262,7 +294,7 @@ struct activator {
 	void (*started)(void *ctx, const char *run, const struct job_request *);
 	void *ctx;
 	struct trigger_result *result;
-	bool again;   /* something was given back that is to be received again at once */
+	bool again; /* something was given back that is to be received again at once */
 };
 
 static int give_back(struct activator *a, struct message *m, const struct err *why, struct err *e)
@@ -274,8 +306,8 @@ static int give_back(struct activator *a, struct message *m, const struct err *w
 	if (!a->result->first_error[0])
 		memcpy(a->result->first_error, why->text, sizeof(why->text));
 	/* What may work later waits; what cannot is soon a dead letter, where a person sees it. */
-	bool later = why->code == ERR_RETRY || why->code == ERR_CONFLICT || why->code == ERR_IO || why->code == ERR_LIMIT ||
-		     m->receives >= RECEIVES_AT_ONCE;
+	bool later = why->code == ERR_RETRY || why->code == ERR_CONFLICT || why->code == ERR_IO ||
+		     why->code == ERR_LIMIT || m->receives >= RECEIVES_AT_ONCE;
 	a->again |= !later;
 	return queue_fail(a->queue, m->receipt, later ? RETRY_US : 0, why->text, e);
 }
@@ -284,7 +316,8 @@ static int give_back(struct activator *a, struct message *m, const struct err *w
 static int start_run(struct activator *a, struct round *r, size_t from, size_t to, struct err *e)
 {
 	const char **scopes = ANEW_ARRAY(r->arena, to - from, const char *);
-	struct job_request request = {.job = r->wishes[from].job, .as_of = r->wishes[from].as_of, .scopes = scopes};
+	struct job_request request = {
+		.job = r->wishes[from].job, .as_of = r->wishes[from].as_of, .scopes = scopes};
 	for (size_t i = from; i < to; i++)
 		if (i == from || strcmp(r->wishes[i].scope, r->wishes[i - 1].scope) != 0)
 			scopes[request.scope_count++] = r->wishes[i].scope;
@@ -318,8 +351,10 @@ static int start_runs(struct activator *a, struct round *r, struct err *e)
 		qsort(r->wishes, r->wish_count, sizeof(*r->wishes), by_job_as_of_scope);
 	for (size_t from = 0, to; rc == OK && from < r->wish_count; from = to) {
 		size_t scopes = 1;
-		for (to = from + 1; to < r->wish_count && same_run(&r->wishes[from], &r->wishes[to]); to++)
-			if (strcmp(r->wishes[to].scope, r->wishes[to - 1].scope) != 0 && ++scopes > TRIGGER_SCOPES_MAX)
+		for (to = from + 1;
+		     to < r->wish_count && same_run(&r->wishes[from], &r->wishes[to]); to++)
+			if (strcmp(r->wishes[to].scope, r->wishes[to - 1].scope) != 0 &&
+			    ++scopes > TRIGGER_SCOPES_MAX)
 				break;
 		rc = start_run(a, r, from, to, e);
 	}
@@ -344,7 +379,8 @@ static int gather(struct activator *a, struct round *r, bool *ret_empty, struct 
 	*ret_empty = false;
 	while (r->message_count < ROUND_MESSAGES && bytes < ROUND_BYTES) {
 		size_t n = 0;
-		int rc = queue_receive(a->queue, RECEIVE_AT_ONCE, VISIBILITY_US, r->arena, got, &n, e);
+		int rc = queue_receive(a->queue, RECEIVE_AT_ONCE, VISIBILITY_US, r->arena, got, &n,
+				       e);
 		if (rc != OK)
 			return rc;
 		if (!n) {
@@ -359,7 +395,8 @@ static int gather(struct activator *a, struct round *r, bool *ret_empty, struct 
 			bytes += strlen(got[i].body);
 			a->result->messages++;
 			struct err why = ERR_INIT;
-			if (parse_event(r, message, got[i].body, strlen(got[i].body), false, &why) != OK) {
+			if (parse_event(r, message, got[i].body, strlen(got[i].body), false,
+					&why) != OK) {
 				/* Nothing of a message that is not understood in full. */
 				r->wish_count = wishes;
 				rc = give_back(a, m, &why, e);
@@ -374,19 +411,27 @@ static int gather(struct activator *a, struct round *r, bool *ret_empty, struct 
 	return OK;
 }
 
-int trigger_activate(struct queue *queue, struct job_engine *engine, const struct activation *activations, size_t n, int32_t as_of,
-		     void (*started)(void *ctx, const char *run, const struct job_request *), void *ctx, struct trigger_result *ret,
-		     struct err *e)
+int trigger_activate(struct queue *queue, struct job_engine *engine,
+		     const struct activation *activations, size_t n, int32_t as_of,
+		     void (*started)(void *ctx, const char *run, const struct job_request *),
+		     void *ctx, struct trigger_result *ret, struct err *e)
 {
 	struct err own = ERR_INIT;
 	struct trigger_result result = {.messages = 0};
-	struct activator a = {.queue = queue, .engine = engine, .started = started, .ctx = ctx, .result = &result};
+	struct activator a = {.queue = queue,
+			      .engine = engine,
+			      .started = started,
+			      .ctx = ctx,
+			      .result = &result};
 	int rc = OK;
 	e = e ? e : &own;
 	for (bool empty = false; rc == OK && (!empty || a.again);) {
 		a.again = false;
 		AUTO_ARENA struct arena *arena = arena_new();
-		struct round r = {.arena = arena, .activations = activations, .activation_count = n, .as_of = as_of};
+		struct round r = {.arena = arena,
+				  .activations = activations,
+				  .activation_count = n,
+				  .as_of = as_of};
 		rc = gather(&a, &r, &empty, e);
 		if (rc == OK)
 			rc = start_runs(&a, &r, e);

@@ -1,4 +1,5 @@
-/* Triggers: an object created under raw/ becomes a message, a message starts a job for the partitions concerned. Nothing is lost; duplicates may be. */
+/* Triggers: an object created under raw/ becomes a message, a message starts a job for the
+ * partitions concerned. Nothing is lost; duplicates may be. */
 #ifndef PREGAO_TRIGGER_H
 #define PREGAO_TRIGGER_H
 
@@ -6,30 +7,37 @@
 #include "job_engine.h"
 #include "queue.h"
 
-/* Sends a message in the form of S3's event notifications for every raw file published since the last relay, then moves the mark: a death in between sends
- * again. Needed only where object_store_notifies() is false. lake is the bucket's name in the message. *ret_sent counts messages. */
-int trigger_relay(struct catalog *, struct queue *, const char *lake, int64_t *ret_sent, struct err *) MUST_CHECK;
+/* Sends a message in the form of S3's event notifications for every raw file published since the
+ * last relay, then moves the mark: a death in between sends again. Needed only where
+ * object_store_notifies() is false. lake is the bucket's name in the message. *ret_sent counts
+ * messages. */
+int trigger_relay(struct catalog *, struct queue *, const char *lake, int64_t *ret_sent,
+		  struct err *) MUST_CHECK;
 
 /* Objects below the location start the job. */
 struct activation {
-	const char *location_prefix; /* the table's location: "raw/portfolio"; what lies below "raw/portfolio_total" is not meant */
+	const char *location_prefix; /* the table's location: "raw/portfolio"; what lies below
+					"raw/portfolio_total" is not meant */
 	const char *job;
-	size_t scope_count;          /* how many partition folders make the scope; 0: all */
+	size_t scope_count; /* how many partition folders make the scope; 0: all */
 };
 struct trigger_result {
-	int64_t messages;  /* received */
-	int64_t started;   /* runs recorded */
-	int64_t scopes;    /* in those runs */
-	int64_t ignored;   /* messages of no job, test events */
-	int64_t failed;    /* given back to the queue with a reason; what keeps failing becomes a dead letter */
+	int64_t messages; /* received */
+	int64_t started;  /* runs recorded */
+	int64_t scopes;   /* in those runs */
+	int64_t ignored;  /* messages of no job, test events */
+	int64_t failed; /* given back to the queue with a reason; what keeps failing becomes a dead
+			   letter */
 	char first_error[1024]; /* why the first of those failed; empty when none did */
 };
 #define TRIGGER_SCOPES_MAX 512 /* of one run */
-/* Takes messages until the queue has none, starts one run per (job, as-of) for their scopes, and deletes the messages of a run only after it was recorded.
- * as_of: AS_OF_LANDED takes the date that travels in each message; another date (an operator's --as-of) stands for all of them.
- * 0 also when some messages failed (ret says how many). started (may be NULL) is told of every run. */
-int trigger_activate(struct queue *, struct job_engine *, const struct activation *, size_t n, int32_t as_of,
-		     void (*started)(void *ctx, const char *run, const struct job_request *), void *ctx, struct trigger_result *ret,
-		     struct err *) MUST_CHECK;
+/* Takes messages until the queue has none, starts one run per (job, as-of) for their scopes, and
+ * deletes the messages of a run only after it was recorded. as_of: AS_OF_LANDED takes the date that
+ * travels in each message; another date (an operator's --as-of) stands for all of them. 0 also when
+ * some messages failed (ret says how many). started (may be NULL) is told of every run. */
+int trigger_activate(struct queue *, struct job_engine *, const struct activation *, size_t n,
+		     int32_t as_of,
+		     void (*started)(void *ctx, const char *run, const struct job_request *),
+		     void *ctx, struct trigger_result *ret, struct err *) MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
-/* What must hold of every portfolio that the parser accepts, whatever bytes it came from. For fuzz_portfolio_*.c. */
+/* What must hold of every portfolio that the parser accepts, whatever bytes it came from. For
+ * fuzz_portfolio_*.c. */
 #ifndef PREGAO_FUZZ_PORTFOLIO_H
 #define PREGAO_FUZZ_PORTFOLIO_H
 
@@ -8,12 +9,12 @@
 
 #include "b3_portfolio.h"
 
-#define MUST(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);    \
-			abort();                                                                   \
-		}                                                                                  \
+#define MUST(condition)                                                                         \
+	do {                                                                                    \
+		if (!(condition)) {                                                             \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+			abort();                                                                \
+		}                                                                               \
 	} while (0)
 
 /* Said again as CSV, it must be the same portfolio. */
@@ -23,7 +24,10 @@ static inline void check_said_again(const struct portfolio *p, struct arena *are
 	char number[DECIMAL_TEXT_SIZE];
 	int year, month, day;
 	date_split(p->session, &year, &month, &day);
-	buf_printf(&text, "%s - Carteira do Dia %02d/%02d/%02d\nCódigo;Ação;Tipo;Qtde. Teórica;Part. (%%)\n", p->index, day, month, year % 100);
+	buf_printf(
+		&text,
+		"%s - Carteira do Dia %02d/%02d/%02d\nCódigo;Ação;Tipo;Qtde. Teórica;Part. (%%)\n",
+		p->index, day, month, year % 100);
 	for (size_t i = 0; i < p->row_count; i++) {
 		const struct portfolio_row *row = &p->rows[i];
 		if (memchr(row->acao.p, ';', row->acao.n) || memchr(row->tipo.p, ';', row->tipo.n))
@@ -34,12 +38,14 @@ static inline void check_said_again(const struct portfolio *p, struct arena *are
 		for (size_t k = 0; k < row->tipo.n; k++)
 			if ((unsigned char)row->tipo.p[k] > 0xC3)
 				return;
-		buf_printf(&text, "%s;%s;%s;%lld;%lld,%03lld;\n", row->codigo.p, row->acao.p, row->tipo.p, (long long)row->qtd_teorica,
-			   (long long)(row->part / 1000), (long long)(row->part % 1000));
+		buf_printf(&text, "%s;%s;%s;%lld;%lld,%03lld;\n", row->codigo.p, row->acao.p,
+			   row->tipo.p, (long long)row->qtd_teorica, (long long)(row->part / 1000),
+			   (long long)(row->part % 1000));
 	}
 	decimal_format(p->redutor, 8, number);
 	*strchr(number, '.') = ',';
-	buf_printf(&text, "Quantidade Teórica Total;;;%lld;100,000\nRedutor;;;%s\n", (long long)p->qtd_total, number);
+	buf_printf(&text, "Quantidade Teórica Total;;;%lld;100,000\nRedutor;;;%s\n",
+		   (long long)p->qtd_total, number);
 	struct portfolio again;
 	MUST(portfolio_parse(buf_slice(&text), p->index, arena, &again, NULL) == OK);
 	MUST(strcmp(again.content, p->content) == 0);
@@ -61,7 +67,8 @@ static inline void check_portfolio(const struct portfolio *p, struct arena *aren
 		quantities += row->qtd_teorica;
 		shares += row->part;
 	}
-	MUST(quantities == p->qtd_total && shares == PORTFOLIO_WHOLE && p->part_total == PORTFOLIO_WHOLE && p->redutor > 0);
+	MUST(quantities == p->qtd_total && shares == PORTFOLIO_WHOLE &&
+	     p->part_total == PORTFOLIO_WHOLE && p->redutor > 0);
 	check_said_again(p, arena);
 }
 

@@ -1,4 +1,5 @@
-/* Fuzzes the portfolio's JSON pages: the input always stands where pages stand, for an index that is known. */
+/* Fuzzes the portfolio's JSON pages: the input always stands where pages stand, for an index that
+ * is known. */
 #include "fuzz_portfolio.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

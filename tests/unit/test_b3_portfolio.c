@@ -1,5 +1,6 @@
-/* The portfolio's parser: every form gives the same content, every damage is refused with its place, and no damaged byte ever becomes
- * another number. The recorded files are read where PREGAO_SHARED_DATA says they are; without it those cases skip. */
+/* The portfolio's parser: every form gives the same content, every damage is refused with its
+ * place, and no damaged byte ever becomes another number. The recorded files are read where
+ * PREGAO_SHARED_DATA says they are; without it those cases skip. */
 #include "unit.h"
 
 #include <dirent.h>
@@ -9,39 +10,48 @@
 #include "base64.h"
 #include "file.h"
 
-#define HEADER "C\xF3" "digo;A\xE7\xE3o;Tipo;Qtde. Te\xF3rica;Part. (%)\n"
-#define ROWS \
-	"ABEV3;AMBEV S/A;ON;4.111.222.333;2,000;\n" \
+#define HEADER  \
+	"C\xF3" \
+	"digo;A\xE7\xE3o;Tipo;Qtde. Te\xF3rica;Part. (%)\n"
+#define ROWS                                                 \
+	"ABEV3;AMBEV S/A;ON;4.111.222.333;2,000;\n"          \
 	"PETR3;PETROBRAS;ON      N2;2.000.000.001;40,000;\n" \
 	"PETR4;PETROBRAS;PN  ED  N2;3.999.999.999;38,500;\n" \
 	"TAEE11;TAESA;UNT     N2;218.000.667;19,500;\n"
-#define FOOTER "Quantidade Te\xF3rica Total;;;10.329.223.000;100,000\nRedutor;;;16.431.231,56745229\n"
+#define FOOTER \
+	"Quantidade Te\xF3rica Total;;;10.329.223.000;100,000\nRedutor;;;16.431.231,56745229\n"
 #define TITLE "IBOV - Carteira do Dia 15/07/24\n"
 static const char plain[] = TITLE HEADER ROWS FOOTER;
 
-static const char sector[] =
-	TITLE "Setor;C\xF3" "digo;A\xE7\xE3o;Tipo;Qtde. Te\xF3rica;Part. (%);Part. (%)Acum.\n"
-	"Cons N C\xED" "clico / Bebidas;ABEV3;AMBEV S/A;ON;4.111.222.333;2,000;2,000\n"
+static const char sector[] = TITLE
+	"Setor;C\xF3"
+	"digo;A\xE7\xE3o;Tipo;Qtde. Te\xF3rica;Part. (%);Part. (%)Acum.\n"
+	"Cons N C\xED"
+	"clico / Bebidas;ABEV3;AMBEV S/A;ON;4.111.222.333;2,000;2,000\n"
 	"Petr\xF3leo;PETR3;PETROBRAS;ON      N2;2.000.000.001;40,000;78,500;\n"
 	"Petr\xF3leo;PETR4;PETROBRAS;PN  ED  N2;3.999.999.999;38,500;78,500;\n"
-	"Utilidade P\xFA" "bl;TAEE11;TAESA;UNT     N2;218.000.667;19,500;19,500;\n"
+	"Utilidade P\xFA"
+	"bl;TAEE11;TAESA;UNT     N2;218.000.667;19,500;19,500;\n"
 	"Quantidade Te\xF3rica Total;;;;10.329.223.000;100,000;100,000\n"
 	"Redutor;;;;16.431.231,56745229\n";
 
-#define JSON_HEADER \
+#define JSON_HEADER                                                                                                              \
 	"\"header\":{\"date\":\"15/07/24\",\"text\":\"Quantidade Te\xC3\xB3rica Total\",\"part\":\"100,000\",\"partAcum\":null," \
 	"\"textReductor\":\"Redutor\",\"reductor\":\"16.431.231,56745229\",\"theoricalQty\":\"10.329.223.000\"}"
-#define JSON_ROW(cod, asset, type, part, quantity, segment) \
-	"{\"segment\":" segment ",\"cod\":\"" cod "\",\"asset\":\"" asset "\",\"type\":\"" type "\",\"part\":\"" part \
-	"\",\"partAcum\":null,\"theoricalQty\":\"" quantity "\"}"
-#define JSON_PAGE(number, pages, rows) \
-	"{\"page\":{\"pageNumber\":" number ",\"pageSize\":2,\"totalRecords\":4,\"totalPages\":" pages "}," JSON_HEADER ",\"results\":[" rows "]}"
-#define JSON_FIRST \
-	JSON_ROW("ABEV3", "AMBEV S/A", "ON", "2,000", "4.111.222.333", "null") "," \
-	JSON_ROW("PETR3", "PETROBRAS", "ON      N2", "40,000", "2.000.000.001", "null")
-#define JSON_SECOND \
-	JSON_ROW("PETR4", "PETROBRAS", "PN  ED  N2", "38,500", "3.999.999.999", "\"Petr\xC3\xB3leo\"") "," \
-	JSON_ROW("TAEE11", "TAESA", "UNT     N2", "19,500", "218.000.667", "null")
+#define JSON_ROW(cod, asset, type, part, quantity, segment)                                     \
+	"{\"segment\":" segment ",\"cod\":\"" cod "\",\"asset\":\"" asset "\",\"type\":\"" type \
+	"\",\"part\":\"" part "\",\"partAcum\":null,\"theoricalQty\":\"" quantity "\"}"
+#define JSON_PAGE(number, pages, rows)                                              \
+	"{\"page\":{\"pageNumber\":" number                                         \
+	",\"pageSize\":2,\"totalRecords\":4,\"totalPages\":" pages "}," JSON_HEADER \
+	",\"results\":[" rows "]}"
+#define JSON_FIRST                                                             \
+	JSON_ROW("ABEV3", "AMBEV S/A", "ON", "2,000", "4.111.222.333", "null") \
+	"," JSON_ROW("PETR3", "PETROBRAS", "ON      N2", "40,000", "2.000.000.001", "null")
+#define JSON_SECOND                                                             \
+	JSON_ROW("PETR4", "PETROBRAS", "PN  ED  N2", "38,500", "3.999.999.999", \
+		 "\"Petr\xC3\xB3leo\"")                                         \
+	"," JSON_ROW("TAEE11", "TAESA", "UNT     N2", "19,500", "218.000.667", "null")
 static const char json[] = JSON_PAGE("1", "1", JSON_FIRST "," JSON_SECOND);
 #define PAGE1 "\x1e" JSON_PAGE("1", "2", JSON_FIRST) "\n"
 #define PAGE2 "\x1e" JSON_PAGE("2", "2", JSON_SECOND) "\n"
@@ -118,7 +128,8 @@ static void every_form_has_the_same_content(void **state)
 	struct portfolio first = accepted(a, plain, "IBOV");
 	AUTO_BUF struct buf coded = {0};
 	base64_encode(SLICE(plain), &coded);
-	const char *ascii = replaced(a, replaced(a, replaced(a, plain, "\xF3", "o"), "\xE7", "c"), "\xE3", "a");
+	const char *ascii =
+		replaced(a, replaced(a, replaced(a, plain, "\xF3", "o"), "\xE7", "c"), "\xE3", "a");
 	const char *const forms[] = {
 		replaced(a, plain, "\n", "\r\n"),
 		in_utf8(a, plain),
@@ -145,16 +156,24 @@ static void every_form_has_the_same_content(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
 		/* Blanks after commas stand in the texts too, there. */
 		bool spaced = i + 1 == ARRAY_LEN(forms);
-		const char *text = spaced ? replaced(a, replaced(a, forms[i], "\n ", ""), " ,", ",") : forms[i];
+		const char *text = spaced ? replaced(a, replaced(a, forms[i], "\n ", ""), " ,", ",")
+					  : forms[i];
 		struct portfolio p = accepted(a, text, "IBOV");
 		if (strcmp(p.content, first.content) != 0)
 			fail_msg("form %zu has another content", i);
-		assert_int_equal(p.has_sectors, text == sector || strstr(text, "Setor") || strstr(text, "\"Petr"));
+		assert_int_equal(p.has_sectors,
+				 text == sector || strstr(text, "Setor") || strstr(text, "\"Petr"));
 	}
-	assert_string_not_equal(accepted(a, replaced(a, plain, "15/07/24", "16/07/24"), NULL).content, first.content);
-	assert_string_not_equal(accepted(a, replaced(a, plain, "IBOV", "IBXX"), NULL).content, first.content);
-	assert_string_not_equal(accepted(a, replaced(a, plain, "5229", "5228"), NULL).content, first.content);
-	assert_string_not_equal(accepted(a, replaced(a, plain, "PN  ED  N2", "PN      N2"), NULL).content, first.content);
+	assert_string_not_equal(
+		accepted(a, replaced(a, plain, "15/07/24", "16/07/24"), NULL).content,
+		first.content);
+	assert_string_not_equal(accepted(a, replaced(a, plain, "IBOV", "IBXX"), NULL).content,
+				first.content);
+	assert_string_not_equal(accepted(a, replaced(a, plain, "5229", "5228"), NULL).content,
+				first.content);
+	assert_string_not_equal(
+		accepted(a, replaced(a, plain, "PN  ED  N2", "PN      N2"), NULL).content,
+		first.content);
 }
 
 static void base64_is_landed_decoded(void **state)
@@ -173,7 +192,8 @@ static void sectors_are_read_but_do_not_count(void **state)
 	struct portfolio p = accepted(a, sector, NULL);
 	assert_int_equal(p.form, PORTFOLIO_CSV_SECTOR);
 	assert_true(p.has_sectors);
-	assert_string_equal(p.rows[0].setor.p, "Cons N C\xC3\xAD" "clico / Bebidas");
+	assert_string_equal(p.rows[0].setor.p, "Cons N C\xC3\xAD"
+					       "clico / Bebidas");
 	p = accepted(a, PAGE1 PAGE2, "IBOV");
 	assert_true(p.has_sectors);
 	assert_int_equal(p.rows[0].setor.n, 0);
@@ -184,15 +204,25 @@ static void odd_divisors(void **state)
 {
 	AUTO_ARENA struct arena *a = arena_new();
 	char number[DECIMAL_TEXT_SIZE];
-	struct portfolio p = accepted(a, replaced(a, plain, "16.431.231,56745229", "18.296.80337677573"), NULL);
+	struct portfolio p =
+		accepted(a, replaced(a, plain, "16.431.231,56745229", "18.296.80337677573"), NULL);
 	assert_string_equal(decimal_format(p.redutor, 8, number), "18296803.37677573");
 	p = accepted(a, replaced(a, plain, "16.431.231,56745229", "36,84861823"), NULL);
 	assert_string_equal(decimal_format(p.redutor, 8, number), "36.84861823");
-	static const char *const bad[] = {"18.296.8033767757", "18296.80337677573.", "18.29.80337677573", "80337677573", "0,00000000", "-1,00000000", "",
-					  "9999999999999999999999999999999999999999999,00000000", "1,2345678 ", "16.431.231.56745229"};
+	static const char *const bad[] = {"18.296.8033767757",
+					  "18296.80337677573.",
+					  "18.29.80337677573",
+					  "80337677573",
+					  "0,00000000",
+					  "-1,00000000",
+					  "",
+					  "9999999999999999999999999999999999999999999,00000000",
+					  "1,2345678 ",
+					  "16.431.231.56745229"};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		refusal(a, replaced(a, plain, "16.431.231,56745229", bad[i]), NULL);
-	assert_string_equal(refusal(a, replaced(a, plain, ",56745229", ",57"), NULL).reason, "lost_digits");
+	assert_string_equal(refusal(a, replaced(a, plain, ",56745229", ",57"), NULL).reason,
+			    "lost_digits");
 }
 
 /* One change to a good payload, why it must be refused, and in which line. */
@@ -212,8 +242,16 @@ static const struct damage {
 	{"Tipo;", "Tipos;", "bad_header", 2},
 	{"Tipo;", "", "bad_header", 2},
 	{";Part. (%)\n", ";Part. (%);X\n", "bad_header", 2},
-	{"C\xF3" "digo", "C\xC3\xB3" "digo", "bad_encoding", 2},
-	{"C\xF3" "digo;A\xE7\xE3o", "C\xC3\x83\xC2\xB3" "digo;A\xE7\xE3o", "bad_header", 2},
+	{"C\xF3"
+	 "digo",
+	 "C\xC3\xB3"
+	 "digo",
+	 "bad_encoding", 2},
+	{"C\xF3"
+	 "digo;A\xE7\xE3o",
+	 "C\xC3\x83\xC2\xB3"
+	 "digo;A\xE7\xE3o",
+	 "bad_header", 2},
 	{"Te\xF3rica Total", "Teorica Totalx", "bad_footer", 7},
 	{"Te\xF3rica Total", "Te\xC3\xB3rica Total", "bad_encoding", 7},
 	{"PETROBRAS", "PETROBR\xC3\x81S", "bad_encoding", 4},
@@ -250,11 +288,12 @@ static const struct damage {
 	{"218.000.667", "", "bad_number", 6},
 	{"218.000.667", "9.218.000.667.000.000", "bad_number", 6},
 	{"10.329.223.000", "10.329.223.001", "sum_mismatch", 7},
-	{"10.329.223.000", "99.999.999.999.999.999.999.999.999.999.999.999.999.999.999.999", "bad_number", 7},
+	{"10.329.223.000", "99.999.999.999.999.999.999.999.999.999.999.999.999.999.999.999",
+	 "bad_number", 7},
 	{"100,000", "100", "lost_digits", 7},
 	{"100,000", "99,999", "sum_mismatch", 7},
-	{"19,500;\nQuantidade Te\xF3rica Total;;;10.329.223.000;100,000", "19,499;\nQuantidade Te\xF3rica Total;;;10.329.223.000;99,999",
-	 "sum_mismatch", 7},
+	{"19,500;\nQuantidade Te\xF3rica Total;;;10.329.223.000;100,000",
+	 "19,499;\nQuantidade Te\xF3rica Total;;;10.329.223.000;99,999", "sum_mismatch", 7},
 	{"Total;;;", "Total;;", "bad_footer", 7},
 	{"Total;;;", "Total;x;;", "bad_footer", 7},
 	{"Redutor;;;", "Redutor;;", "bad_footer", 8},
@@ -282,8 +321,10 @@ static void refuses_what_is_damaged(void **state)
 		assert_string_not_equal(text, plain);
 		struct err e = refusal(a, text, "IBOV");
 		if (strcmp(e.reason, d->reason) != 0 || e.line != d->line)
-			fail_msg("\"%s\" to \"%s\": expected %s in line %d, found %s in line %d: %s", d->from, d->to, d->reason, (int)d->line,
-				 e.reason, (int)e.line, e.text);
+			fail_msg(
+				"\"%s\" to \"%s\": expected %s in line %d, found %s in line %d: %s",
+				d->from, d->to, d->reason, (int)d->line, e.reason, (int)e.line,
+				e.text);
 	}
 }
 
@@ -298,7 +339,8 @@ static void says_where(void **state)
 	assert_non_null(strstr(e.text, "PETR4"));
 	assert_non_null(strstr(e.text, "3.999.99x.999"));
 	/* With a BOM bytes and columns part ways: columns are characters of the line. */
-	text = replaced(a, arena_printf(a, "\xEF\xBB\xBF%s", in_utf8(a, sector)), "218.000.667", "218.000.66");
+	text = replaced(a, arena_printf(a, "\xEF\xBB\xBF%s", in_utf8(a, sector)), "218.000.667",
+			"218.000.66");
 	e = refusal(a, text, NULL);
 	assert_int_equal(e.line, 6);
 	assert_int_equal(e.column, 40);
@@ -312,14 +354,27 @@ static void names_the_way_the_encoding_went_wrong(void **state)
 	struct err e = refusal(a, in_utf8(a, in_utf8(a, plain)), NULL);
 	assert_string_equal(e.reason, "bad_encoding");
 	assert_non_null(strstr(e.text, "read as Latin-1 and saved again"));
-	e = refusal(a, replaced(a, in_utf8(a, sector), "C\xC3\xAD" "clico", "C\xC3\x83\xC2\xAD" "clico"), NULL);
+	e = refusal(a,
+		    replaced(a, in_utf8(a, sector),
+			     "C\xC3\xAD"
+			     "clico",
+			     "C\xC3\x83\xC2\xAD"
+			     "clico"),
+		    NULL);
 	assert_string_equal(e.reason, "bad_encoding");
 	assert_int_equal(e.line, 3);
 	/* A letter that is gone for good, in a row; in a label nothing was lost. */
-	e = refusal(a, replaced(a, in_utf8(a, sector), "C\xC3\xAD" "clico", "C\xEF\xBF\xBD" "clico"), NULL);
+	e = refusal(a,
+		    replaced(a, in_utf8(a, sector),
+			     "C\xC3\xAD"
+			     "clico",
+			     "C\xEF\xBF\xBD"
+			     "clico"),
+		    NULL);
 	assert_string_equal(e.reason, "bad_encoding");
 	/* Whoever took the header's accents took the sectors' too. */
-	const char *bare = replaced(a, replaced(a, replaced(a, sector, "\xF3", "o"), "\xE7", "c"), "\xE3", "a");
+	const char *bare = replaced(a, replaced(a, replaced(a, sector, "\xF3", "o"), "\xE7", "c"),
+				    "\xE3", "a");
 	assert_string_equal(refusal(a, bare, NULL).reason, "bad_encoding");
 	/* UTF-16 */
 	static const char wide[] = "\xFF\xFEI\0B\0O\0V\0 \0-\0";
@@ -327,7 +382,11 @@ static void names_the_way_the_encoding_went_wrong(void **state)
 	assert_int_equal(portfolio_parse(SLICE(wide), NULL, a, &p, &e), ERR_INPUT);
 	assert_string_equal(e.reason, "bad_encoding");
 	/* Typographic signs that Latin-1 has not. */
-	assert_string_equal(refusal(a, replaced(a, in_utf8(a, plain), "AMBEV S/A", "AMBEV \xE2\x80\x93 S/A"), NULL).reason, "bad_text");
+	assert_string_equal(
+		refusal(a, replaced(a, in_utf8(a, plain), "AMBEV S/A", "AMBEV \xE2\x80\x93 S/A"),
+			NULL)
+			.reason,
+		"bad_text");
 }
 
 static const struct {
@@ -335,7 +394,10 @@ static const struct {
 } json_damages[] = {
 	{PAGE2, "", "missing_page"},
 	{PAGE2, PAGE1, "repeated_page"},
-	{PAGE2, "\x1e" "{\"page\":", "bad_json"},
+	{PAGE2,
+	 "\x1e"
+	 "{\"page\":",
+	 "bad_json"},
 	{PAGE2, PAGE2 PAGE2, "repeated_page"},
 	{"\"pageNumber\":2", "\"pageNumber\":1", "repeated_page"},
 	{"\"pageNumber\":2", "\"pageNumber\":3", "bad_field"},
@@ -370,11 +432,13 @@ static void refuses_damaged_json(void **state)
 {
 	AUTO_ARENA struct arena *a = arena_new();
 	for (size_t i = 0; i < ARRAY_LEN(json_damages); i++) {
-		const char *text = replaced(a, PAGE1 PAGE2, json_damages[i].from, json_damages[i].to);
+		const char *text =
+			replaced(a, PAGE1 PAGE2, json_damages[i].from, json_damages[i].to);
 		assert_string_not_equal(text, PAGE1 PAGE2);
 		struct err e = refusal(a, text, "IBOV");
 		if (strcmp(e.reason, json_damages[i].reason) != 0)
-			fail_msg("\"%s\" to \"%s\": expected %s, found %s: %s", json_damages[i].from, json_damages[i].to, json_damages[i].reason,
+			fail_msg("\"%s\" to \"%s\": expected %s, found %s: %s",
+				 json_damages[i].from, json_damages[i].to, json_damages[i].reason,
 				 e.reason, e.text);
 		assert_true(e.offset >= 0 && (size_t)e.offset <= strlen(text));
 	}
@@ -385,8 +449,12 @@ static void refuses_damaged_json(void **state)
 	assert_string_equal(refusal(a, "\x1e", "IBOV").reason, "bad_json");
 	assert_string_equal(refusal(a, "\x1e\x1e", "IBOV").reason, "bad_json");
 	const char *second = replaced(a, PAGE2, "16.431.231", "16.431.232");
-	assert_string_equal(refusal(a, arena_printf(a, "%s%s", PAGE1, second), "IBOV").reason, "pages_differ");
-	e = refusal(a, "{\"page\":{\"pageNumber\":1,\"totalRecords\":null,\"totalPages\":null},\"header\":{\"date\":null},\"results\":null}", "IBXL");
+	assert_string_equal(refusal(a, arena_printf(a, "%s%s", PAGE1, second), "IBOV").reason,
+			    "pages_differ");
+	e = refusal(
+		a,
+		"{\"page\":{\"pageNumber\":1,\"totalRecords\":null,\"totalPages\":null},\"header\":{\"date\":null},\"results\":null}",
+		"IBXL");
 	assert_string_equal(e.reason, "no_portfolio");
 	assert_non_null(strstr(e.text, "IBXL"));
 	/* The place is that of the row that is wrong. */
@@ -440,7 +508,8 @@ struct mutation {
 	size_t accepted;
 };
 
-/* Texts may change where they were changed, and the title and the divisor have no second witness; numbers of rows and totals never do. */
+/* Texts may change where they were changed, and the title and the divisor have no second witness;
+ * numbers of rows and totals never do. */
 static void never_another_number(struct mutation *m, const char *bytes, size_t n, const char *index)
 {
 	AUTO_ARENA struct arena *a = arena_new();
@@ -459,8 +528,8 @@ static void never_another_number(struct mutation *m, const char *bytes, size_t n
 				was = &m->good->rows[k];
 		assert_non_null(was);
 		assert_int_equal(row->part, was->part);
-		texts += !slice_eq(row->codigo, was->codigo) + !slice_eq(row->acao, was->acao) + !slice_eq(row->tipo, was->tipo) +
-			 !slice_eq(row->setor, was->setor);
+		texts += !slice_eq(row->codigo, was->codigo) + !slice_eq(row->acao, was->acao) +
+			 !slice_eq(row->tipo, was->tipo) + !slice_eq(row->setor, was->setor);
 	}
 	bool divisor = p.redutor != m->good->redutor;
 	bool title = p.session != m->good->session || strcmp(p.index, m->good->index) != 0;
@@ -468,7 +537,8 @@ static void never_another_number(struct mutation *m, const char *bytes, size_t n
 	assert_true(texts + divisor + title <= 1);
 	if (divisor) {
 		const char *at = strstr(m->original, "16.431.231,56745229");
-		assert_true(m->at >= (size_t)(at - m->original) && m->at <= (size_t)(at - m->original) + 19);
+		assert_true(m->at >= (size_t)(at - m->original) &&
+			    m->at <= (size_t)(at - m->original) + 19);
 	}
 }
 
@@ -520,7 +590,8 @@ static void no_damaged_byte_of_json_is_another_number(void **state)
 
 /* ---- recorded files ---- */
 
-static const char *shared_file(struct arena *a, const char *folder, const char *name, struct buf *out)
+static const char *shared_file(struct arena *a, const char *folder, const char *name,
+			       struct buf *out)
 {
 	const char *root = getenv("PREGAO_SHARED_DATA");
 	const char *path = arena_printf(a, "%s/%s/%s", root, folder, name);
@@ -550,7 +621,8 @@ static void check_recorded(struct arena *a, const char *folder, const char *name
 	int64_t quantity = 0, share = 0;
 	for (struct slice rest = buf_slice(&bytes); rest.n;) {
 		struct slice line = slice_cut(&rest, '\n');
-		if (++line_number <= 2 || slice_starts(line, "Quantidade") || slice_starts(line, "Redutor"))
+		if (++line_number <= 2 || slice_starts(line, "Quantidade") ||
+		    slice_starts(line, "Redutor"))
 			continue;
 		struct slice field = line;
 		for (int i = 0; i < 3 + sectors; i++)
@@ -578,7 +650,8 @@ static void check_recorded(struct arena *a, const char *folder, const char *name
 	assert_string_equal(accepted(a, utf8.data, p.index).content, p.content);
 }
 
-static size_t for_each_recorded(const char *folder, void (*check)(struct arena *, const char *folder, const char *name))
+static size_t for_each_recorded(const char *folder,
+				void (*check)(struct arena *, const char *folder, const char *name))
 {
 	const char *root = getenv("PREGAO_SHARED_DATA");
 	AUTO_BUF struct buf path = {0};
@@ -610,11 +683,28 @@ static const struct {
 	const char *name, *reason; /* NULL: whole, and read as such */
 	size_t rows;
 } damaged[] = {
-	{"01", NULL, 91}, {"03", "lost_digits", 0}, {"05", NULL, 112}, {"07", "no_title", 0}, {"09", "no_title", 0}, {"11", "no_title", 0},
-	{"13", "no_title", 0}, {"15", "no_title", 0}, {"17", "no_title", 0}, {"19", "no_title", 0}, {"21", "no_title", 0}, {"23", "no_title", 0},
-	{"25", "no_title", 0}, {"27", "no_title", 0}, {"29", "not_a_portfolio", 0}, {"31", "no_title", 0}, {"33", "no_title", 0},
+	{"01", NULL, 91},
+	{"03", "lost_digits", 0},
+	{"05", NULL, 112},
+	{"07", "no_title", 0},
+	{"09", "no_title", 0},
+	{"11", "no_title", 0},
+	{"13", "no_title", 0},
+	{"15", "no_title", 0},
+	{"17", "no_title", 0},
+	{"19", "no_title", 0},
+	{"21", "no_title", 0},
+	{"23", "no_title", 0},
+	{"25", "no_title", 0},
+	{"27", "no_title", 0},
+	{"29", "not_a_portfolio", 0},
+	{"31", "no_title", 0},
+	{"33", "no_title", 0},
 	{"35", "not_a_portfolio", 0},
-	{"GetPortfolioDay", "bad_json", 0}, {"GetStockIndex", "not_a_portfolio", 0}, {"GetTheor", "no_date", 0}, {"indexPage", "html", 0},
+	{"GetPortfolioDay", "bad_json", 0},
+	{"GetStockIndex", "not_a_portfolio", 0},
+	{"GetTheor", "no_date", 0},
+	{"indexPage", "html", 0},
 };
 
 static void check_damaged(struct arena *a, const char *folder, const char *name)
@@ -646,9 +736,25 @@ static void base64_is_strict(void **state)
 	static const struct {
 		const char *text, *bytes; /* NULL: refused */
 	} cases[] = {
-		{"", ""}, {"Zg==", "f"}, {"Zm8=", "fo"}, {"Zm9v", "foo"}, {"Zm9v\r\nYg==\n", "foob"}, {"Zm9vYmFy", "foobar"},
-		{"Zg=", NULL}, {"Zg", NULL}, {"Z", NULL}, {"Zh==", NULL}, {"Zm9=", NULL}, {"Zg==Zg==", NULL}, {"=Zg=", NULL}, {"Z===", NULL},
-		{"Zm 9", NULL}, {"Zm9v=", NULL}, {"Zm9_", NULL}, {" Zg==", NULL}, {"Zg===", NULL},
+		{"", ""},
+		{"Zg==", "f"},
+		{"Zm8=", "fo"},
+		{"Zm9v", "foo"},
+		{"Zm9v\r\nYg==\n", "foob"},
+		{"Zm9vYmFy", "foobar"},
+		{"Zg=", NULL},
+		{"Zg", NULL},
+		{"Z", NULL},
+		{"Zh==", NULL},
+		{"Zm9=", NULL},
+		{"Zg==Zg==", NULL},
+		{"=Zg=", NULL},
+		{"Z===", NULL},
+		{"Zm 9", NULL},
+		{"Zm9v=", NULL},
+		{"Zm9_", NULL},
+		{" Zg==", NULL},
+		{"Zg===", NULL},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		AUTO_BUF struct buf out = {0}, back = {0};

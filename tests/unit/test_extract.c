@@ -1,5 +1,6 @@
-/* From payload to published raw partitions on the embedded store and catalog: what is written, what is not, what a failure at any write leaves,
- * and quarantine. Parquet is stood in for by a driver that writes the rows as text, so that the test can read them. */
+/* From payload to published raw partitions on the embedded store and catalog: what is written, what
+ * is not, what a failure at any write leaves, and quarantine. Parquet is stood in for by a driver
+ * that writes the rows as text, so that the test can read them. */
 #include "unit.h"
 
 #include <inttypes.h>
@@ -18,8 +19,8 @@
 
 /* ---- a lake in a folder ---- */
 
-static int text_write(struct parquet *p, const struct batch *batches, size_t n, const char *path, struct arena *arena, struct parquet_result *ret,
-		      struct err *e)
+static int text_write(struct parquet *p, const struct batch *batches, size_t n, const char *path,
+		      struct arena *arena, struct parquet_result *ret, struct err *e)
 {
 	AUTO_BUF struct buf text = {0};
 	int64_t rows = 0;
@@ -55,9 +56,13 @@ static void lake_open(struct lake *l)
 		fail_msg("%s", e.text);
 	if (catalog_sqlite_open(state.data, &l->clock.clock, false, &l->catalog, &e) != OK)
 		fail_msg("%s", e.text);
-	if (catalog_put_tables(l->catalog, b3_portfolio_source.tables, b3_portfolio_source.table_count, &e) != OK)
+	if (catalog_put_tables(l->catalog, b3_portfolio_source.tables,
+			       b3_portfolio_source.table_count, &e) != OK)
 		fail_msg("%s", e.text);
-	l->extract = (struct extract){.publish = {.store = l->store, .catalog = l->catalog, .parquet = &text_parquet, .clock = &l->clock.clock}};
+	l->extract = (struct extract){.publish = {.store = l->store,
+						  .catalog = l->catalog,
+						  .parquet = &text_parquet,
+						  .clock = &l->clock.clock}};
 }
 
 static void lake_close(struct lake *l)
@@ -72,7 +77,7 @@ static void lake_clear(struct lake *l)
 	remove_folder(&l->root);
 	arena_free(l->arena);
 }
-#define LAKE                                              \
+#define LAKE                                                \
 	struct lake l CLEANUP(lake_clear) = {.root = NULL}; \
 	lake_make(&l)
 static void lake_make(struct lake *l)
@@ -98,7 +103,8 @@ static int add_to_tree(void *ctx, const char *path, int64_t size)
 {
 	struct tree *t = ctx;
 	AUTO_BUF struct buf whole = {0}, bytes = {0};
-	if (!is_data(path) || (!t->receipts && strstr(path, "landing/") && strstr(path, ".json") && !strstr(path, ".body.json")))
+	if (!is_data(path) || (!t->receipts && strstr(path, "landing/") && strstr(path, ".json") &&
+			       !strstr(path, ".body.json")))
 		return OK;
 	buf_printf(&whole, "%s/%s", t->root, path);
 	assert_int_equal(file_read(whole.data, 1 << 20, &bytes, NULL), OK);
@@ -123,19 +129,28 @@ static struct tree tree_of(const struct lake *l, bool receipts, char hex[HASH_HE
 static const char *csv(struct arena *a, const char *date, int quantity, bool sectors)
 {
 	if (sectors)
-		return arena_printf(a, "IBOV - Carteira do Dia %s\nSetor;C\xF3" "digo;A\xE7\xE3o;Tipo;Qtde. Te\xF3rica;Part. (%%);Part. (%%)Acum.\n"
-				    "Petr\xF3leo;PETR4;PETROBRAS;PN      N2;3000000000;60,000;100,000;\nPetr\xF3leo;PETR3;PETROBRAS;ON      N2;%d;40,000;100,000;\n"
-				    "Quantidade Te\xF3rica Total;;;;%lld;100,000;100,000\nRedutor;;;;16.431.231,56745229\n",
-				    date, quantity, 3000000000LL + quantity);
-	return arena_printf(a, "IBOV - Carteira do Dia %s\nC\xF3" "digo;A\xE7\xE3o;Tipo;Qtde. Te\xF3rica;Part. (%%)\n"
-			    "PETR3;PETROBRAS;ON      N2;%d;40,000;\nPETR4;PETROBRAS;PN      N2;3000000000;60,000;\n"
-			    "Quantidade Te\xF3rica Total;;;%lld;100,000\nRedutor;;;16.431.231,56745229\n",
-			    date, quantity, 3000000000LL + quantity);
+		return arena_printf(
+			a,
+			"IBOV - Carteira do Dia %s\nSetor;C\xF3"
+			"digo;A\xE7\xE3o;Tipo;Qtde. Te\xF3rica;Part. (%%);Part. (%%)Acum.\n"
+			"Petr\xF3leo;PETR4;PETROBRAS;PN      N2;3000000000;60,000;100,000;\nPetr\xF3leo;PETR3;PETROBRAS;ON      N2;%d;40,000;100,000;\n"
+			"Quantidade Te\xF3rica Total;;;;%lld;100,000;100,000\nRedutor;;;;16.431.231,56745229\n",
+			date, quantity, 3000000000LL + quantity);
+	return arena_printf(
+		a,
+		"IBOV - Carteira do Dia %s\nC\xF3"
+		"digo;A\xE7\xE3o;Tipo;Qtde. Te\xF3rica;Part. (%%)\n"
+		"PETR3;PETROBRAS;ON      N2;%d;40,000;\nPETR4;PETROBRAS;PN      N2;3000000000;60,000;\n"
+		"Quantidade Te\xF3rica Total;;;%lld;100,000\nRedutor;;;16.431.231,56745229\n",
+		date, quantity, 3000000000LL + quantity);
 }
 
 static struct payload payload_of(struct lake *l, const char *text)
 {
-	return (struct payload){.bytes = slice_of(text), .source = "https://b3.example/x", .status = 200, .headers = "content-type: text/plain\nset-cookie: secret\n",
+	return (struct payload){.bytes = slice_of(text),
+				.source = "https://b3.example/x",
+				.status = 200,
+				.headers = "content-type: text/plain\nset-cookie: secret\n",
 				.at_us = clock_now_us(&l->clock.clock)};
 }
 
@@ -160,10 +175,13 @@ static const char *object(struct lake *l, const char *key)
 	return copy;
 }
 
-static const struct catalog_file *raw_files(struct lake *l, const struct table_def *table, size_t *ret_count)
+static const struct catalog_file *raw_files(struct lake *l, const struct table_def *table,
+					    size_t *ret_count)
 {
 	struct catalog_file *files;
-	assert_int_equal(catalog_files(l->catalog, table, LAYOUT_PUBLISHED, NULL, 0, l->arena, &files, ret_count, NULL), OK);
+	assert_int_equal(catalog_files(l->catalog, table, LAYOUT_PUBLISHED, NULL, 0, l->arena,
+				       &files, ret_count, NULL),
+			 OK);
 	return files;
 }
 
@@ -188,7 +206,8 @@ static int64_t version_of(struct lake *l)
 static const char *properties(struct lake *l, const char *scope)
 {
 	struct catalog_scope s;
-	assert_int_equal(catalog_scope(l->catalog, &b3_portfolio_table, scope, l->arena, &s, NULL), OK);
+	assert_int_equal(catalog_scope(l->catalog, &b3_portfolio_table, scope, l->arena, &s, NULL),
+			 OK);
 	return s.properties;
 }
 
@@ -211,18 +230,26 @@ static void writes_landing_receipt_and_rows(void **state)
 	assert_string_equal(r.sha256, sha256);
 	assert_int_equal(r.rows, 2);
 	assert_int_equal(r.raw_files, 2);
-	assert_string_equal(r.landing_key, arena_printf(l.arena, "landing/b3/portfolio/index=IBOV/%s.csv", sha256));
+	assert_string_equal(
+		r.landing_key,
+		arena_printf(l.arena, "landing/b3/portfolio/index=IBOV/%s.csv", sha256));
 	assert_string_equal(object(&l, r.landing_key), text);
-	const char *receipt = object(&l, arena_printf(l.arena, "landing/b3/portfolio/index=IBOV/%s.json", sha256));
+	const char *receipt = object(
+		&l, arena_printf(l.arena, "landing/b3/portfolio/index=IBOV/%s.json", sha256));
 	assert_non_null(strstr(receipt, "\"url\":\"https://b3.example/x\""));
 	assert_non_null(strstr(receipt, "\"status\":200"));
 	assert_non_null(strstr(receipt, "\"time\":\"2024-07-16T01:30:00.000000Z\""));
 	assert_non_null(strstr(receipt, "\"content-type\":\"text/plain\""));
 	assert_null(strstr(receipt, "secret"));
-	assert_string_equal(raw_rows(&l, &b3_portfolio_table),
-			    arena_printf(l.arena, "PETR3|PETROBRAS|ON      N2|null|2000000001|40.000|%s\nPETR4|PETROBRAS|PN      N2|null|3000000000|60.000|%s\n",
-					 sha256, sha256));
-	assert_string_equal(raw_rows(&l, &b3_portfolio_total_table), arena_printf(l.arena, "5000000001|100.000|16431231.56745229|%s\n", sha256));
+	assert_string_equal(
+		raw_rows(&l, &b3_portfolio_table),
+		arena_printf(
+			l.arena,
+			"PETR3|PETROBRAS|ON      N2|null|2000000001|40.000|%s\nPETR4|PETROBRAS|PN      N2|null|3000000000|60.000|%s\n",
+			sha256, sha256));
+	assert_string_equal(
+		raw_rows(&l, &b3_portfolio_total_table),
+		arena_printf(l.arena, "5000000001|100.000|16431231.56745229|%s\n", sha256));
 	assert_non_null(strstr(properties(&l, SCOPE), "\"landed_on\":\"2024-07-15\""));
 	assert_non_null(strstr(properties(&l, SCOPE), "\"sectors\":false"));
 	assert_non_null(strstr(properties(&l, SCOPE), sha256));
@@ -245,7 +272,8 @@ static void the_same_again_changes_nothing(void **state)
 	assert_string_equal(before, after);
 	assert_int_equal(t.files, 4);
 	assert_int_equal(version_of(&l), version);
-	/* Other line ends are other bytes, which land, and the same content, which is not written again. */
+	/* Other line ends are other bytes, which land, and the same content, which is not written
+	 * again. */
 	AUTO_BUF struct buf crlf = {0};
 	for (const char *p = text; *p; p++)
 		buf_str(&crlf, *p == '\n' ? "\r\n" : (char[]){*p, 0});
@@ -258,7 +286,8 @@ static void the_same_again_changes_nothing(void **state)
 static void sectors_are_gained_and_not_lost(void **state)
 {
 	LAKE;
-	const char *plain = csv(l.arena, "15/07/24", 7, false), *sectors = csv(l.arena, "15/07/24", 7, true);
+	const char *plain = csv(l.arena, "15/07/24", 7, false),
+		   *sectors = csv(l.arena, "15/07/24", 7, true);
 	extracted(&l, plain);
 	l.clock.now += 5 * DAY_US;
 	struct extract_result r = extracted(&l, sectors);
@@ -310,7 +339,8 @@ static void a_batch_is_one_commit_and_takes_refusals(void **state)
 	struct extract_batch *b = extract_begin(&l.extract, &b3_portfolio_source);
 	int64_t version = version_of(&l);
 	for (int day = 1; day <= 20; day++) {
-		struct payload p = payload_of(&l, csv(l.arena, arena_printf(l.arena, "%02d/07/24", day), day, false));
+		struct payload p = payload_of(
+			&l, csv(l.arena, arena_printf(l.arena, "%02d/07/24", day), day, false));
 		assert_int_equal(extract_add(b, &p, l.arena, &r, &e), OK);
 		assert_int_equal(r.outcome, EXTRACT_NEW);
 	}
@@ -327,18 +357,21 @@ static void a_batch_is_one_commit_and_takes_refusals(void **state)
 	assert_int_equal(n, 20);
 	assert_int_equal(version_of(&l), version + 1);
 	/* A session twice in a batch: the second is compared with the first. */
-	struct payload again = payload_of(&l, csv(l.arena, "25/07/24", 1, false)), detailed = payload_of(&l, csv(l.arena, "25/07/24", 1, true));
+	struct payload again = payload_of(&l, csv(l.arena, "25/07/24", 1, false)),
+		       detailed = payload_of(&l, csv(l.arena, "25/07/24", 1, true));
 	assert_int_equal(extract_add(b, &again, l.arena, &r, &e), OK);
 	assert_int_equal(extract_add(b, &detailed, l.arena, &r, &e), OK);
 	assert_int_equal(r.outcome, EXTRACT_DETAILED);
 	/* What was not flushed is dropped. */
 	extract_end(b);
-	assert_non_null(strstr(properties(&l, "data_pregao=2024-07-25/index_code=IBOV"), "\"sectors\":false"));
+	assert_non_null(strstr(properties(&l, "data_pregao=2024-07-25/index_code=IBOV"),
+			       "\"sectors\":false"));
 	char hex[HASH_HEX_SIZE];
 	assert_int_equal(tree_of(&l, true, hex).parquet, 42);
 }
 
-/* Fails the nth write of the store; afterwards the same payload again must lead to the lake of an undisturbed run. Whether there was an nth. */
+/* Fails the nth write of the store; afterwards the same payload again must lead to the lake of an
+ * undisturbed run. Whether there was an nth. */
 static bool made_good_after(int64_t nth, const char wanted[HASH_HEX_SIZE])
 {
 	LAKE;
@@ -356,7 +389,8 @@ static bool made_good_after(int64_t nth, const char wanted[HASH_HEX_SIZE])
 	assert_true(!failed || rc == ERR_IO);
 	raw_files(&l, &b3_portfolio_table, &n);
 	assert_int_equal(n, 1);
-	assert_non_null(strstr(raw_rows(&l, &b3_portfolio_table), failed ? "|1|40.000|" : "|2|40.000|"));
+	assert_non_null(
+		strstr(raw_rows(&l, &b3_portfolio_table), failed ? "|1|40.000|" : "|2|40.000|"));
 	lake_close(&l);
 	lake_open(&l);
 	l.clock.now += 1;
@@ -399,7 +433,8 @@ static void the_first_receipt_dates_it(void **state)
 	struct err e = ERR_INIT;
 	/* Two writes land the bytes and the receipt; then it dies. */
 	l.store = l.extract.publish.store = object_store_fault_new(l.store, 3, ERR_IO);
-	assert_int_equal(extract_payload(&l.extract, &b3_portfolio_source, &p, l.arena, &r, &e), ERR_IO);
+	assert_int_equal(extract_payload(&l.extract, &b3_portfolio_source, &p, l.arena, &r, &e),
+			 ERR_IO);
 	lake_close(&l);
 	lake_open(&l);
 	l.clock.now += 10 * DAY_US;
@@ -430,19 +465,23 @@ static void the_refused_are_kept_whole(void **state)
 	char *bad = arena_strdup(l.arena, text);
 	*strstr(bad, "3000000001") = '4';
 	struct payload p = payload_of(&l, bad);
-	assert_int_equal(extract_payload(&l.extract, &b3_portfolio_source, &p, l.arena, &r, &e), ERR_INPUT);
+	assert_int_equal(extract_payload(&l.extract, &b3_portfolio_source, &p, l.arena, &r, &e),
+			 ERR_INPUT);
 	assert_string_equal(e.reason, "sum_mismatch");
 	char before[HASH_HEX_SIZE], after[HASH_HEX_SIZE];
 	assert_int_equal(tree_of(&l, true, before).files, 2);
 	l.clock.now += DAY_US;
 	p.at_us += DAY_US;
-	assert_int_equal(extract_payload(&l.extract, &b3_portfolio_source, &p, l.arena, &r, &e), ERR_INPUT);
+	assert_int_equal(extract_payload(&l.extract, &b3_portfolio_source, &p, l.arena, &r, &e),
+			 ERR_INPUT);
 	tree_of(&l, true, after);
 	assert_string_equal(before, after);
 
 	struct quarantine_entry entry;
 	AUTO_BUF struct buf bytes = {0};
-	assert_int_equal(quarantine_show(l.store, arena_strndup(l.arena, r.sha256, 6), l.arena, &entry, &bytes, &e), OK);
+	assert_int_equal(quarantine_show(l.store, arena_strndup(l.arena, r.sha256, 6), l.arena,
+					 &entry, &bytes, &e),
+			 OK);
 	assert_string_equal(bytes.data, bad);
 	assert_string_equal(entry.sha256, r.sha256);
 	assert_string_equal(entry.key, r.landing_key);
@@ -460,7 +499,8 @@ static void the_refused_are_kept_whole(void **state)
 	assert_string_equal(e.reason, "sum_mismatch");
 	tree_of(&l, true, after);
 	assert_string_equal(before, after);
-	assert_int_equal(quarantine_show(l.store, "ffffffffffff", l.arena, &entry, NULL, &e), ERR_NOT_FOUND);
+	assert_int_equal(quarantine_show(l.store, "ffffffffffff", l.arena, &entry, NULL, &e),
+			 ERR_NOT_FOUND);
 	assert_int_equal(quarantine_show(l.store, "", l.arena, &entry, NULL, &e), ERR_NOT_FOUND);
 }
 
@@ -471,11 +511,13 @@ static void a_replay_that_succeeds_leaves_no_entry(void **state)
 	struct extract_result r;
 	struct quarantine_entry entry;
 	/* JSON does not say which index it is; told later, it is good. */
-	struct payload p = payload_of(&l,
+	struct payload p = payload_of(
+		&l,
 		"{\"page\":{\"pageNumber\":1,\"pageSize\":120,\"totalRecords\":1,\"totalPages\":1},\"header\":{\"date\":\"15/07/24\",\"part\":\"100,000\","
 		"\"reductor\":\"1,00000000\",\"theoricalQty\":\"5\"},\"results\":[{\"segment\":null,\"cod\":\"PETR3\",\"asset\":\"PETROBRAS\",\"type\":\"ON\","
 		"\"part\":\"100,000\",\"theoricalQty\":\"5\"}]}");
-	assert_int_equal(extract_payload(&l.extract, &b3_portfolio_source, &p, l.arena, &r, &e), ERR_INPUT);
+	assert_int_equal(extract_payload(&l.extract, &b3_portfolio_source, &p, l.arena, &r, &e),
+			 ERR_INPUT);
 	assert_string_equal(e.reason, "no_index");
 	assert_int_equal(quarantine_show(l.store, r.sha256, l.arena, &entry, NULL, &e), OK);
 	l.clock.now += 30 * DAY_US;
@@ -493,9 +535,15 @@ static void an_entry_without_description_is_seen(void **state)
 	LAKE;
 	struct err e = ERR_INIT;
 	struct quarantine_entry entry;
-	assert_int_equal(object_store_put(l.store, "quarantine/b3/portfolio/abcd.payload", SLICE("x"), false, &e), OK);
-	assert_int_equal(object_store_put(l.store, "quarantine/b3/other/abce.payload", SLICE("x"), false, &e), OK);
-	assert_int_equal(object_store_put(l.store, "quarantine/b3/other/abce.json", SLICE("[1,2"), false, &e), OK);
+	assert_int_equal(object_store_put(l.store, "quarantine/b3/portfolio/abcd.payload",
+					  SLICE("x"), false, &e),
+			 OK);
+	assert_int_equal(object_store_put(l.store, "quarantine/b3/other/abce.payload", SLICE("x"),
+					  false, &e),
+			 OK);
+	assert_int_equal(object_store_put(l.store, "quarantine/b3/other/abce.json", SLICE("[1,2"),
+					  false, &e),
+			 OK);
 	assert_int_equal(quarantined(&l), 2);
 	assert_int_equal(quarantine_show(l.store, "abc", l.arena, &entry, NULL, &e), ERR_CONFLICT);
 	assert_int_equal(quarantine_show(l.store, "abcd", l.arena, &entry, NULL, &e), OK);
@@ -504,7 +552,8 @@ static void an_entry_without_description_is_seen(void **state)
 	assert_int_equal(quarantine_show(l.store, "abce", l.arena, &entry, NULL, &e), OK);
 	assert_null(entry.from);
 	struct extract_result r;
-	assert_int_equal(quarantine_replay(&l.extract, &entry, NULL, l.arena, &r, &e), ERR_NOT_FOUND);
+	assert_int_equal(quarantine_replay(&l.extract, &entry, NULL, l.arena, &r, &e),
+			 ERR_NOT_FOUND);
 }
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
-/* Triggers on the embedded catalog and queue: nothing published goes without its message, no message is deleted before its run is recorded, and
- * whatever a message holds, the worst it becomes is a dead letter. */
+/* Triggers on the embedded catalog and queue: nothing published goes without its message, no
+ * message is deleted before its run is recorded, and whatever a message holds, the worst it becomes
+ * is a dead letter. */
 #include "unit.h"
 
 #include <inttypes.h>
@@ -17,14 +18,15 @@
 struct engine {
 	struct job_engine engine;
 	struct queue *queue;
-	struct buf log;       /* "job as_of scope scope ...\n" */
+	struct buf log; /* "job as_of scope scope ...\n" */
 	int starts;
 	int fail_code;        /* of starts */
 	const char *fail_job; /* only of this one */
 	size_t largest;
-	int64_t in_flight;    /* at the last start */
+	int64_t in_flight; /* at the last start */
 };
-static int engine_start(struct job_engine *j, const struct job_request *q, char ret_run[RUN_ID_SIZE], struct err *e)
+static int engine_start(struct job_engine *j, const struct job_request *q,
+			char ret_run[RUN_ID_SIZE], struct err *e)
 {
 	struct engine *x = (struct engine *)j;
 	struct queue_stats stats;
@@ -35,7 +37,8 @@ static int engine_start(struct job_engine *j, const struct job_request *q, char 
 		return err_set(e, x->fail_code, "the engine does not want %s", q->job);
 	x->starts++;
 	x->largest = q->scope_count > x->largest ? q->scope_count : x->largest;
-	buf_printf(&x->log, "%s %s", q->job, q->as_of == AS_OF_LANDED ? "landed" : date_format(q->as_of, date));
+	buf_printf(&x->log, "%s %s", q->job,
+		   q->as_of == AS_OF_LANDED ? "landed" : date_format(q->as_of, date));
 	for (size_t i = 0; i < q->scope_count && q->scope_count <= 8; i++)
 		buf_printf(&x->log, " %s", q->scopes[i]);
 	buf_char(&x->log, '\n');
@@ -47,17 +50,23 @@ static const struct job_engine_ops engine_ops = {.start = engine_start};
 /* ---- the bench ---- */
 
 static const struct column columns[] = {{.name = "n", .type = COL_BIGINT}};
-static const struct column partition[] = {{.name = "data_pregao", .type = COL_DATE}, {.name = "index_code", .type = COL_TEXT}};
-#define TABLE(db, table)                                                                                                                   \
-	{.database = db, .name = table, .columns = columns, .column_count = 1, .partition = partition, .partition_count = 2,               \
-	 .location = db "/" table, .scope_count = 2}
-static const struct table_def raw_portfolio = TABLE("raw", "portfolio"), raw_total = TABLE("raw", "portfolio_total"),
+static const struct column partition[] = {{.name = "data_pregao", .type = COL_DATE},
+					  {.name = "index_code", .type = COL_TEXT}};
+#define TABLE(db, table)                                                                \
+	{                                                                               \
+		.database = db, .name = table, .columns = columns, .column_count = 1,   \
+		.partition = partition, .partition_count = 2, .location = db "/" table, \
+		.scope_count = 2                                                        \
+	}
+static const struct table_def raw_portfolio = TABLE("raw", "portfolio"),
+			      raw_total = TABLE("raw", "portfolio_total"),
 			      refined = TABLE("refined", "portfolio");
 static const struct table_def *const tables[] = {&raw_portfolio, &raw_total, &refined};
 
-static const struct activation activations[] = {{.location_prefix = "raw/portfolio", .job = "portfolio"},
-						{.location_prefix = "raw/portfolio", .job = "sectors", .scope_count = 1},
-						{.location_prefix = "raw/quotes/", .job = "quotes"}};
+static const struct activation activations[] = {
+	{.location_prefix = "raw/portfolio", .job = "portfolio"},
+	{.location_prefix = "raw/portfolio", .job = "sectors", .scope_count = 1},
+	{.location_prefix = "raw/quotes/", .job = "quotes"}};
 
 struct bench {
 	char *folder;
@@ -77,7 +86,9 @@ static void bench_make(struct bench *b)
 	clock_fake_init(&b->clock, NOW_US);
 	assert_int_equal(catalog_sqlite_open(NULL, &b->clock.clock, false, &b->catalog, &e), OK);
 	assert_int_equal(catalog_put_tables(b->catalog, tables, ARRAY_LEN(tables), &e), OK);
-	assert_int_equal(queue_sqlite_open(arena_printf(b->arena, "%s/queue", b->folder), "raw", 3, &b->clock.clock, &b->queue, &e), OK);
+	assert_int_equal(queue_sqlite_open(arena_printf(b->arena, "%s/queue", b->folder), "raw", 3,
+					   &b->clock.clock, &b->queue, &e),
+			 OK);
 	b->engine = (struct engine){.engine.ops = &engine_ops, .queue = b->queue};
 	b->activation_count = 1;
 }
@@ -89,20 +100,33 @@ static void bench_clear(struct bench *b)
 	remove_folder(&b->folder);
 	arena_free(b->arena);
 }
-#define BENCH                                                  \
+#define BENCH                                                   \
 	struct bench b CLEANUP(bench_clear) = {.folder = NULL}; \
 	bench_make(&b)
 
-static void publish(struct bench *b, const struct table_def *t, const char *date, const char *index, const char *name, const char *landed_on)
+static void publish(struct bench *b, const struct table_def *t, const char *date, const char *index,
+		    const char *name, const char *landed_on)
 {
 	struct err e = ERR_INIT;
 	const char *scope = arena_printf(b->arena, "data_pregao=%s/index_code=%s", date, index);
 	const char *scopes[] = {scope};
 	const char *origins[] = {NULL};
-	const struct catalog_file file = {.key = arena_printf(b->arena, "%s/%s/%s.parquet", t->location, scope, name), .scopes = scopes, .origins = origins,
-					  .scope_count = 1, .low = {date, index}, .high = {date, index}, .rows = 1, .bytes = 77};
-	const struct catalog_scope s = {.scope = scope, .properties = landed_on ? arena_printf(b->arena, "{\"landed_on\":\"%s\"}", landed_on) : "{}"};
-	const struct catalog_change change = {.table = t, .scopes = &s, .scope_count = 1, .files = &file, .file_count = 1};
+	const struct catalog_file file = {
+		.key = arena_printf(b->arena, "%s/%s/%s.parquet", t->location, scope, name),
+		.scopes = scopes,
+		.origins = origins,
+		.scope_count = 1,
+		.low = {date, index},
+		.high = {date, index},
+		.rows = 1,
+		.bytes = 77};
+	const struct catalog_scope s = {
+		.scope = scope,
+		.properties = landed_on
+				      ? arena_printf(b->arena, "{\"landed_on\":\"%s\"}", landed_on)
+				      : "{}"};
+	const struct catalog_change change = {
+		.table = t, .scopes = &s, .scope_count = 1, .files = &file, .file_count = 1};
 	int64_t version;
 	if (catalog_commit(b->catalog, 0, &change, 1, &version, &e) != OK)
 		fail_msg("%s", e.text);
@@ -119,7 +143,8 @@ static int64_t relay(struct bench *b)
 
 static int activate_as(struct bench *b, int32_t as_of, struct err *e)
 {
-	return trigger_activate(b->queue, &b->engine.engine, activations, b->activation_count, as_of, NULL, NULL, &b->result, e);
+	return trigger_activate(b->queue, &b->engine.engine, activations, b->activation_count,
+				as_of, NULL, NULL, &b->result, e);
 }
 
 static void activate(struct bench *b)
@@ -137,8 +162,10 @@ static void send(struct bench *b, const char *body)
 
 static const char *event(struct bench *b, const char *key, const char *as_of)
 {
-	return arena_printf(b->arena, "{\"Records\":[{\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"object\":{\"key\":\"%s\"}}}]%s}", key,
-			    as_of ? arena_printf(b->arena, ",\"pregao\":{\"as_of\":\"%s\"}", as_of) : "");
+	return arena_printf(
+		b->arena,
+		"{\"Records\":[{\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"object\":{\"key\":\"%s\"}}}]%s}",
+		key, as_of ? arena_printf(b->arena, ",\"pregao\":{\"as_of\":\"%s\"}", as_of) : "");
 }
 
 static struct queue_stats stats_of(struct bench *b)
@@ -156,8 +183,10 @@ static int64_t left(struct bench *b)
 
 static const char *key_of(struct bench *b, int day)
 {
-	return arena_printf(b->arena, "raw/portfolio/data_pregao%%3D20%02d-%02d-%02d/index_code%%3DIBOV/abc.parquet", day / 336 % 100, day / 28 % 12 + 1,
-			    day % 28 + 1);
+	return arena_printf(
+		b->arena,
+		"raw/portfolio/data_pregao%%3D20%02d-%02d-%02d/index_code%%3DIBOV/abc.parquet",
+		day / 336 % 100, day / 28 % 12 + 1, day % 28 + 1);
 }
 
 /* ---- relay ---- */
@@ -182,11 +211,15 @@ static void relays_what_was_published_once(void **state)
 	const json_t *object = json_object_get(json_object_get(record, "s3"), "object");
 	assert_string_equal(json_opt_str(record, "eventName", ""), "ObjectCreated:Put");
 	assert_string_equal(json_opt_str(record, "eventTime", ""), "2024-07-16T01:30:00.000000Z");
-	assert_string_equal(json_opt_str(json_object_get(json_object_get(record, "s3"), "bucket"), "name", ""), "lake");
-	assert_string_equal(json_opt_str(object, "key", ""), "raw/portfolio/data_pregao%3D2024-07-15/index_code%3DIBOV/a.parquet");
+	assert_string_equal(
+		json_opt_str(json_object_get(json_object_get(record, "s3"), "bucket"), "name", ""),
+		"lake");
+	assert_string_equal(json_opt_str(object, "key", ""),
+			    "raw/portfolio/data_pregao%3D2024-07-15/index_code%3DIBOV/a.parquet");
 	assert_int_equal(json_integer_value(json_object_get(object, "size")), 77);
 	assert_int_equal(strlen(json_opt_str(object, "sequencer", "")), 16);
-	assert_string_equal(json_opt_str(json_object_get(root, "pregao"), "as_of", ""), "2024-07-12");
+	assert_string_equal(json_opt_str(json_object_get(root, "pregao"), "as_of", ""),
+			    "2024-07-12");
 }
 
 /* A queue whose send fails, or whose process dies right after it. */
@@ -234,9 +267,10 @@ static void published_files_start_their_job(void **state)
 	publish(&b, &raw_portfolio, "2024-07-17", "IBOV", "a", "2024-07-16");
 	relay(&b);
 	activate(&b);
-	assert_string_equal(b.engine.log.data,
-			    "portfolio 2024-07-12 data_pregao=2024-07-15/index_code=SMLL data_pregao=2024-07-16/index_code=IBOV\n"
-			    "portfolio 2024-07-16 data_pregao=2024-07-17/index_code=IBOV\n");
+	assert_string_equal(
+		b.engine.log.data,
+		"portfolio 2024-07-12 data_pregao=2024-07-15/index_code=SMLL data_pregao=2024-07-16/index_code=IBOV\n"
+		"portfolio 2024-07-16 data_pregao=2024-07-17/index_code=IBOV\n");
 	assert_int_equal(b.result.messages, 4);
 	assert_int_equal(b.result.started, 2);
 	assert_int_equal(b.result.scopes, 3);
@@ -267,7 +301,10 @@ static void a_run_has_a_ceiling_of_scopes(void **state)
 	AUTO_BUF struct buf body = {0};
 	buf_str(&body, "{\"Records\":[");
 	for (int i = 0; i < 1300; i++)
-		buf_printf(&body, "%s{\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"object\":{\"key\":\"%s\"}}}", i ? "," : "", key_of(&b, i));
+		buf_printf(
+			&body,
+			"%s{\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"object\":{\"key\":\"%s\"}}}",
+			i ? "," : "", key_of(&b, i));
 	buf_str(&body, "]}");
 	send(&b, body.data);
 	activate(&b);
@@ -282,29 +319,35 @@ static void understands_every_wrapping(void **state)
 	BENCH;
 	b.activation_count = 2;
 	/* From S3 itself: no as-of, form-encoded key; a second kind of event; a test event. */
-	send(&b, "{\"Service\":\"Amazon S3\",\"Event\":\"s3:TestEvent\",\"Time\":\"2024-07-15T00:00:00Z\",\"Bucket\":\"x\"}");
-	send(&b, "{\"Records\":[{\"eventSource\":\"aws:s3\",\"eventName\":\"ObjectRemoved:Delete\",\"s3\":{\"object\":{\"key\":\"raw/portfolio/a%3D1/b%3D2/x.parquet\"}}},"
-		 "{\"eventSource\":\"aws:s3\",\"eventName\":\"ObjectCreated:CompleteMultipartUpload\",\"s3\":{\"object\":{"
-		 "\"key\":\"raw/portfolio/data_pregao%3D2024-07-15/index_code%3DAMBEV%2520S%252FA+B/x.parquet\"}}}]}");
+	send(&b,
+	     "{\"Service\":\"Amazon S3\",\"Event\":\"s3:TestEvent\",\"Time\":\"2024-07-15T00:00:00Z\",\"Bucket\":\"x\"}");
+	send(&b,
+	     "{\"Records\":[{\"eventSource\":\"aws:s3\",\"eventName\":\"ObjectRemoved:Delete\",\"s3\":{\"object\":{\"key\":\"raw/portfolio/a%3D1/b%3D2/x.parquet\"}}},"
+	     "{\"eventSource\":\"aws:s3\",\"eventName\":\"ObjectCreated:CompleteMultipartUpload\",\"s3\":{\"object\":{"
+	     "\"key\":\"raw/portfolio/data_pregao%3D2024-07-15/index_code%3DAMBEV%2520S%252FA+B/x.parquet\"}}}]}");
 	/* As SQS hands it to a function. */
 	AUTO_BUF struct buf wrapped = {0};
 	const char *inner = event(&b, key_of(&b, 0), "2024-07-01");
-	buf_str(&wrapped, "{\"Records\":[{\"messageId\":\"1\",\"eventSource\":\"aws:sqs\",\"body\":");
+	buf_str(&wrapped,
+		"{\"Records\":[{\"messageId\":\"1\",\"eventSource\":\"aws:sqs\",\"body\":");
 	buf_json_str(&wrapped, inner, strlen(inner));
 	buf_str(&wrapped, "}]}");
 	send(&b, wrapped.data);
 	/* Of no job, or of no table. */
-	send(&b, event(&b, "raw/portfolio_total/data_pregao%3D2024-07-15/index_code%3DIBOV/x.parquet", NULL));
+	send(&b,
+	     event(&b, "raw/portfolio_total/data_pregao%3D2024-07-15/index_code%3DIBOV/x.parquet",
+		   NULL));
 	send(&b, event(&b, "raw/portfolio/x.parquet", NULL));
 	send(&b, event(&b, "raw/portfolio/data_pregao%3D2024-07-15/index_code%3DIBOV/x.tmp", NULL));
 	send(&b, event(&b, "raw/portfolio/sub/data_pregao%3D2024-07-15/x.parquet", NULL));
 	send(&b, event(&b, "landing/b3/portfolio/x.csv", NULL));
 	send(&b, event(&b, "raw/portfolio", NULL));
 	activate(&b);
-	assert_string_equal(b.engine.log.data, "portfolio landed data_pregao=2024-07-15/index_code=AMBEV%20S%2FA B\n"
-					       "portfolio 2024-07-01 data_pregao=2000-01-01/index_code=IBOV\n"
-					       "sectors landed data_pregao=2024-07-15\n"
-					       "sectors 2024-07-01 data_pregao=2000-01-01\n");
+	assert_string_equal(b.engine.log.data,
+			    "portfolio landed data_pregao=2024-07-15/index_code=AMBEV%20S%2FA B\n"
+			    "portfolio 2024-07-01 data_pregao=2000-01-01/index_code=IBOV\n"
+			    "sectors landed data_pregao=2024-07-15\n"
+			    "sectors 2024-07-01 data_pregao=2000-01-01\n");
 	assert_int_equal(b.result.ignored, 7);
 	assert_int_equal(b.result.failed, 0);
 	assert_int_equal(left(&b), 0);
@@ -319,20 +362,30 @@ static void an_operators_date_stands_for_all(void **state)
 	send(&b, event(&b, key_of(&b, 0), "2024-07-01"));
 	send(&b, event(&b, key_of(&b, 1), NULL));
 	assert_int_equal(activate_as(&b, day, &e), OK);
-	assert_string_equal(b.engine.log.data,
-			    "portfolio 2020-02-29 data_pregao=2000-01-01/index_code=IBOV data_pregao=2000-01-02/index_code=IBOV\n");
+	assert_string_equal(
+		b.engine.log.data,
+		"portfolio 2020-02-29 data_pregao=2000-01-01/index_code=IBOV data_pregao=2000-01-02/index_code=IBOV\n");
 }
 
 static void what_is_not_understood_dies_where_it_is_seen(void **state)
 {
 	static const char *const bad[] = {
-		" ", "not json", "[]", "null", "\"text\"", "{}", "{\"Records\":{}}", "{\"Records\":[1]}", "{\"Records\":[{\"eventName\":7}]}",
+		" ",
+		"not json",
+		"[]",
+		"null",
+		"\"text\"",
+		"{}",
+		"{\"Records\":{}}",
+		"{\"Records\":[1]}",
+		"{\"Records\":[{\"eventName\":7}]}",
 		"{\"Records\":[{\"eventName\":\"ObjectCreated:Put\"}]}",
 		"{\"Records\":[{\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"object\":{\"key\":\"raw/portfolio/%zz/x.parquet\"}}}]}",
 		"{\"Records\":[{\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"object\":{\"key\":\"raw/portfolio/a%3Db%00/x.parquet\"}}}]}",
 		"{\"Records\":[{\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"object\":{\"key\":\"raw/portfolio/a%3D%FF/x.parquet\"}}}]}",
 		"{\"Records\":[{\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"object\":{\"key\":\"raw/portfolio/a%3D1/x.parquet%\"}}}]}",
-		"{\"Records\":[],\"pregao\":{\"as_of\":\"tomorrow\"}}", "{\"Records\":[],\"pregao\":{}}",
+		"{\"Records\":[],\"pregao\":{\"as_of\":\"tomorrow\"}}",
+		"{\"Records\":[],\"pregao\":{}}",
 		"{\"Records\":[{\"eventSource\":\"aws:sqs\"}]}",
 		"{\"Records\":[{\"eventSource\":\"aws:sqs\",\"body\":\"{\\\"Records\\\":[{\\\"eventSource\\\":\\\"aws:sqs\\\",\\\"body\\\":\\\"{}\\\"}]}\"}]}",
 		/* half of it is good: all of it waits */
