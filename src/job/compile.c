@@ -50,6 +50,15 @@ static void compile_inputs(struct arena *arena, const struct job *job, struct jo
 	}
 }
 
+/* A whole statement that gives the node's rows. */
+static void select_of(struct buf *b, const struct sql_style *style, const struct job *job, const struct node *node)
+{
+	struct node_set set = {{false}};
+	node_set_add(&set, job, node, false);
+	node_parts(b, style, job, &set);
+	node_select(b, style, node);
+}
+
 static int compile_checks(struct arena *arena, const struct job *job, struct job_plan *plan, size_t *left, struct err *e)
 {
 	struct job_check *checks = ANEW_ARRAY(arena, JOB_MAX_CHECKS, struct job_check);
@@ -60,7 +69,9 @@ static int compile_checks(struct arena *arena, const struct job *job, struct job
 			const struct quality_check *q = &node->quality.items[k];
 			struct job_check *check = &checks[plan->check_count++];
 			struct buf AUTO_BUF sql = {.ceiling = *left};
-			node_chain(&sql, &plan_style, job, node, false);
+			struct node_set set = {{false}};
+			node_set_add(&set, job, node, true);
+			node_parts(&sql, &plan_style, job, &set);
 			check_select(&sql, &plan_style, node, q);
 			check->node = node->id;
 			check->name = q->name;
@@ -69,6 +80,27 @@ static int compile_checks(struct arena *arena, const struct job *job, struct job
 		}
 	}
 	return OK;
+}
+
+/* All checks at once: what they stand on is then computed once. */
+static int compile_all_checks(struct arena *arena, const struct job *job, struct job_plan *plan, size_t *left, struct err *e)
+{
+	struct buf AUTO_BUF sql = {.ceiling = *left};
+	struct node_set set = {{false}};
+	size_t number = 0;
+	for (size_t i = 0; i < job->node_count; i++)
+		if (job->order[i]->kind == NODE_QUALITY)
+			node_set_add(&set, job, job->order[i], true);
+	node_parts(&sql, &plan_style, job, &set);
+	for (size_t i = 0; i < job->node_count; i++) {
+		const struct node *node = job->order[i];
+		for (size_t k = 0; node->kind == NODE_QUALITY && k < node->quality.count; k++, number++) {
+			buf_printf(&sql, "%sSELECT CAST(%zu AS BIGINT), * FROM (\n", number ? "\nUNION ALL\n" : "", number);
+			check_select(&sql, &plan_style, node, &node->quality.items[k]);
+			buf_str(&sql, "\n) AS \"c\"");
+		}
+	}
+	return number ? keep(arena, job, &sql, left, &plan->checks_sql, e) : OK;
 }
 
 static int compile_outputs(struct arena *arena, const struct job *job, struct job_plan *plan, size_t *left, struct err *e)
@@ -81,7 +113,7 @@ static int compile_outputs(struct arena *arena, const struct job *job, struct jo
 			continue;
 		struct job_output *output = &outputs[plan->output_count++];
 		struct buf AUTO_BUF sql = {.ceiling = *left};
-		node_chain(&sql, &plan_style, job, node, true);
+		select_of(&sql, &plan_style, job, node);
 		output->node = node->id;
 		output->table = *table_copy(arena, &node->target.def);
 		TRY(keep(arena, job, &sql, left, &output->sql, e));
@@ -130,6 +162,7 @@ int job_compile(struct arena *arena, const struct job *job, struct job_plan *ret
 		return not_checked(job, e);
 	compile_inputs(arena, job, &plan);
 	TRY(compile_checks(arena, job, &plan, &left, e));
+	TRY(compile_all_checks(arena, job, &plan, &left, e));
 	TRY(compile_outputs(arena, job, &plan, &left, e));
 	compile_scope(arena, job, &plan);
 	struct hash *hash = hash_new();
@@ -152,6 +185,6 @@ int job_node_sql(struct arena *arena, const struct job *job, const char *node_id
 		return at_place(job->file, e, graph_unknown_node(job, node_id, ERR_NOT_FOUND, e));
 	snprintf(literal, sizeof(literal), "DATE '%s'", date_format(as_of, date));
 	struct sql_style style = {.spelling = {.dialect = DIALECT_DUCKDB, .as_of = literal}, .tables_in_schemas = true};
-	node_chain(&sql, &style, job, node, true);
+	select_of(&sql, &style, job, node);
 	return keep(arena, job, &sql, &left, ret, e);
 }

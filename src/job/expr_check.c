@@ -27,7 +27,7 @@ const struct column *schema_find(const struct schema *s, const char *name)
 
 int schema_unknown(const struct schema *s, const char *name, struct err *e)
 {
-	const char *names[TABLE_MAX_COLUMNS + TABLE_MAX_PARTITION];
+	const char *names[TABLE_MAX_COLUMNS + TABLE_MAX_PARTITION] = {NULL};
 	size_t n = s->count < ARRAY_LEN(names) ? s->count : ARRAY_LEN(names);
 	for (size_t i = 0; i < n; i++)
 		names[i] = s->columns[i].name;

@@ -437,11 +437,12 @@ static int parse_compact(struct parsing *p, struct node *node, json_t *object)
 	TRY(take_names(p, arena_printf(p->arena, "%s, compact", node->place), object, "sort", true, &sort));
 	t->sort = sort.items;
 	t->sort_count = sort.count;
+	struct schema all = {ANEW_ARRAY(p->arena, t->column_count + t->partition_count, struct column), t->column_count + t->partition_count};
+	memcpy(all.columns, t->columns, t->column_count * sizeof(*all.columns));
+	memcpy(all.columns + t->column_count, t->partition, t->partition_count * sizeof(*all.columns));
 	for (size_t i = 0; i < sort.count; i++)
-		if (!table_column(t, sort.items[i])) {
-			struct schema columns = {(struct column *)t->columns, t->column_count};
-			return fail(p, arena_printf(p->arena, "%s, compact", node->place), schema_unknown(&columns, sort.items[i], p->e));
-		}
+		if (!schema_find(&all, sort.items[i]))
+			return fail(p, arena_printf(p->arena, "%s, compact", node->place), schema_unknown(&all, sort.items[i], p->e));
 	return OK;
 }
 

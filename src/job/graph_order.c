@@ -13,7 +13,7 @@ const struct node *graph_find(const struct job *job, const char *id)
 
 int graph_unknown_node(const struct job *job, const char *id, int code, struct err *e)
 {
-	const char *ids[JOB_MAX_NODES];
+	const char *ids[JOB_MAX_NODES] = {NULL};
 	for (size_t i = 0; i < job->node_count; i++)
 		ids[i] = job->nodes[i].id;
 	const char *nearest = str_nearest(id, ids, job->node_count);

@@ -63,7 +63,7 @@ static const struct key *find_key(const struct key *keys, const char *name)
 
 static int unknown_key(const char *key, const struct key *keys, const struct key *more, struct err *e)
 {
-	const char *names[2 * NODE_MAX_KEYS];
+	const char *names[2 * NODE_MAX_KEYS] = {NULL};
 	size_t n = 0;
 	for (const struct key *k = keys; k && k->name; k++)
 		names[n++] = k->name;

@@ -267,24 +267,21 @@ void node_select(struct buf *b, const struct sql_style *s, const struct node *no
 	write[node->kind](b, s, node);
 }
 
-static void mark(const struct job *job, const struct node *node, bool needed[JOB_MAX_NODES])
+void node_set_add(struct node_set *set, const struct job *job, const struct node *node, bool with_itself)
 {
-	size_t i = (size_t)(node - job->nodes);
-	if (needed[i])
+	if (set->in[node - job->nodes])
 		return;
-	needed[i] = true;
-	for (size_t k = 0; k < node->input_count; k++)
-		mark(job, node->inputs[k], needed);
+	set->in[node - job->nodes] = with_itself;
+	for (size_t i = 0; i < node->input_count; i++)
+		node_set_add(set, job, node->inputs[i], true);
 }
 
-void node_chain(struct buf *b, const struct sql_style *s, const struct job *job, const struct node *last, bool with_last)
+void node_parts(struct buf *b, const struct sql_style *s, const struct job *job, const struct node_set *set)
 {
-	bool needed[JOB_MAX_NODES] = {false}, first = true;
-	mark(job, last, needed);
-	needed[last - job->nodes] = !with_last;
+	bool first = true;
 	for (size_t i = 0; i < job->node_count && !b->full; i++) {
 		const struct node *node = job->order[i];
-		if (!needed[node - job->nodes])
+		if (!set->in[node - job->nodes])
 			continue;
 		buf_str(b, first ? "WITH " : ", ");
 		first = false;
@@ -295,8 +292,6 @@ void node_chain(struct buf *b, const struct sql_style *s, const struct job *job,
 	}
 	if (!first)
 		buf_char(b, '\n');
-	if (with_last)
-		node_select(b, s, last);
 }
 
 /* ---- checks ---- */

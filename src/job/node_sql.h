@@ -11,10 +11,16 @@ struct sql_style {
 };
 /* In a plan: the view that stands for a table. No node can have such an id: it has a dot. */
 const char *source_view(struct arena *, const struct source *);
-/* The SELECT of one node, each line after the first indented by a tab more than `indent` says. */
+/* The SELECT of one node. */
 void node_select(struct buf *, const struct sql_style *, const struct node *);
-/* WITH and one named part for each node that `last` is made of, then `last` itself as the SELECT; or, for checks, only the parts, `last` included. */
-void node_chain(struct buf *, const struct sql_style *, const struct job *, const struct node *last, bool with_last);
+/* The nodes that a statement is made of. */
+struct node_set {
+	bool in[JOB_MAX_NODES];
+};
+/* Adds a node's inputs, theirs, and so on; the node itself too when `with_itself`. */
+void node_set_add(struct node_set *, const struct job *, const struct node *, bool with_itself);
+/* "WITH a AS (...), b AS (...)" of the set, in order, each on its own lines; nothing for an empty set. */
+void node_parts(struct buf *, const struct sql_style *, const struct job *, const struct node_set *);
 /* One row: BIGINT count of offending rows, VARCHAR example. `node` is the quality node; its rows are read by its id. */
 void check_select(struct buf *, const struct sql_style *, const struct node *, const struct quality_check *);
 /* What is said when a check fails. */

@@ -23,7 +23,7 @@ struct job_check {
 struct job_output {
 	const char *node;
 	struct table_def table;         /* with the declared types; outputs are cast to them by sql */
-	const char *sql;                /* columns of table.columns, then of table.partition, in order */
+	const char *sql;                /* columns of table.columns, then of table.partition; rows in no order */
 };
 /* How a scope of the trigger table becomes a scope of the outputs: a partition column of the source that reaches the target unchanged. A plan without
  * any is recomputed whole. */
@@ -38,6 +38,8 @@ struct job_plan {
 	size_t input_count;
 	const struct job_check *checks;
 	size_t check_count;
+	const char *checks_sql;         /* all checks in one statement, several times faster than one by one: rows in any order of BIGINT index into
+	                                 * checks, BIGINT count, VARCHAR example. NULL when there are none */
 	const struct job_output *outputs;
 	size_t output_count;
 	const struct job_scope_column *scope_columns;

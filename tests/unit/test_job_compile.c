@@ -24,6 +24,7 @@ static void golden_portfolio(void **state)
 		buf_printf(&told, "-- %s, %s: %s\n%s;\n\n", plan.checks[i].node, plan.checks[i].name, plan.checks[i].message, plan.checks[i].sql);
 	for (size_t i = 0; i < plan.output_count; i++)
 		buf_printf(&told, "-- %s\n%s;\n", plan.outputs[i].node, plan.outputs[i].sql);
+	buf_printf(&told, "\n-- all checks\n%s;\n", plan.checks_sql);
 	const char *save = getenv("PREGAO_GOLDEN"); /* a file to write the new text to, when a change was meant */
 	if (save) {
 		struct err e = ERR_INIT;
@@ -78,6 +79,16 @@ static char *failing_checks(struct duck_fixture *f, const struct job_plan *plan)
 		if (strncmp(rows, "0|", 2) != 0)
 			buf_printf(&told, "%s %s", plan->checks[i].name, rows);
 	}
+	/* All at once says the same. */
+	struct buf AUTO_BUF one_by_one = {0};
+	for (size_t i = 0; i < plan->check_count; i++) {
+		char AUTO_FREE *rows = duck_rows(f, plan->checks[i].sql);
+		buf_printf(&one_by_one, "%zu|%s", i, rows);
+	}
+	struct buf AUTO_BUF ordered = {0};
+	buf_printf(&ordered, "SELECT * FROM (%s) ORDER BY 1", plan->checks_sql);
+	char AUTO_FREE *together = duck_rows(f, ordered.data);
+	assert_string_equal(together, one_by_one.data);
 	return buf_take(&told);
 }
 
@@ -90,7 +101,7 @@ static void portfolio_in_duckdb(void **state)
 	duck_begin(&f);
 	make_portfolio(&f, "");
 	char AUTO_FREE *types = duck_rows(&f, arena_printf(arena, "SELECT column_name, column_type FROM (DESCRIBE %s)", plan.outputs[0].sql));
-	assert_string_equal(types, "type|VARCHAR\nticker|VARCHAR\ntheoretical_quantity|BIGINT\nparticipation|DECIMAL(9,3)\npapers|BIGINT\nas_of|DATE\n"
+	assert_string_equal(types, "tipo|VARCHAR\nticker|VARCHAR\ntheoretical_quantity|BIGINT\nparticipation|DECIMAL(9,3)\npapers|BIGINT\nas_of|DATE\n"
 				   "days_since_session|INTEGER\nindex_code|VARCHAR\npregao_date|DATE\naction|VARCHAR\n");
 	char AUTO_FREE *rows = duck_rows(&f, arena_printf(arena, "SELECT * FROM (%s) ORDER BY ALL", plan.outputs[0].sql));
 	assert_string_equal(rows, "ON|ABEV3|1|100.000|1|2024-07-20|-2|SMLL|2024-07-22|AMBEV S/A\n"
@@ -103,11 +114,11 @@ static void portfolio_in_duckdb(void **state)
 	make_portfolio(&f, ", ('X', 'X', 'ON', 'S', 0, 0.001, DATE '2024-07-15', 'IBOV'), (NULL, NULL, 'ON', 'S', -1, -1, DATE '2024-07-16', 'IBOV')");
 	char AUTO_FREE *some = failing_checks(&f, &plan);
 	assert_string_equal(some,
-			    "quantity_positive 2|{'index_code': IBOV, 'pregao_date': 2024-07-15, 'action': X, 'type': ON, 'theoretical_quantity': 0, "
+			    "quantity_positive 2|{'index_code': IBOV, 'pregao_date': 2024-07-15, 'action': X, 'tipo': ON, 'theoretical_quantity': 0, "
 			    "'participation': 0.001, 'ticker': X, 'papers': 1, 'as_of': 2024-07-20, 'days_since_session': 5}\n"
-			    "participation_not_negative 1|{'index_code': IBOV, 'pregao_date': 2024-07-16, 'action': NULL, 'type': ON, "
+			    "participation_not_negative 1|{'index_code': IBOV, 'pregao_date': 2024-07-16, 'action': NULL, 'tipo': ON, "
 			    "'theoretical_quantity': -1, 'participation': -1.000, 'ticker': NULL, 'papers': 1, 'as_of': 2024-07-20, 'days_since_session': 4}\n"
-			    "keys_not_null 1|{'index_code': IBOV, 'pregao_date': 2024-07-16, 'action': NULL, 'type': ON, 'theoretical_quantity': -1, "
+			    "keys_not_null 1|{'index_code': IBOV, 'pregao_date': 2024-07-16, 'action': NULL, 'tipo': ON, 'theoretical_quantity': -1, "
 			    "'participation': -1.000, 'ticker': NULL, 'papers': 1, 'as_of': 2024-07-20, 'days_since_session': 4}\n"
 			    "participation_whole 2|{'index_code': IBOV, 'pregao_date': 2024-07-15}: 100.001\n");
 
@@ -317,8 +328,7 @@ static void hash_of_what_matters(void **state)
 		{"\"doc\": \"share of the index in percent\"", "\"doc\": \"\"", true},
 		{"\"message\": \"the participations", "\"message\": \"The participations", true},
 		{"theoretical_quantity > 0", "theoretical_quantity > 1", false},
-		{"\"rename\": {\"acao\": \"action\", \"data_pregao\": \"pregao_date\", \"tipo\": \"type\"}", "\"rename\": {\"tipo\": \"type\", \"acao\": \"action\", "
-													 "\"data_pregao\": \"pregao_date\"}", true},
+		{"\"rename\": {\"acao\": \"action\", \"data_pregao\": \"pregao_date\"}", "\"rename\": {\"data_pregao\": \"pregao_date\", \"acao\": \"action\"}", true},
 		{"\"job\": \"portfolio\"", "\"job\": \"portfolios\"", false},
 		{"\"function\": \"min\"", "\"function\": \"max\"", false},
 		{"compact/refined/portfolio", "compact/refined/portfolio2", false},

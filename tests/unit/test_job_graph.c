@@ -130,8 +130,8 @@ static const struct {
 	{"\"function\": \"sum\", \"of\": \"qtd_teorica\"", "\"function\": \"sum\"",
 	 "job.json: node sums, column quantity: 'sum' needs \"of\": the column it is taken of"},
 	{"\"function\": \"sum\"", "\"function\": \"summ\"", "job.json: node sums, column quantity: there is no aggregate 'summ'; did you mean 'sum'?"},
-	{"\"function\": \"sum\"", "\"function\": \"median\"",
-	 "job.json: node sums, column quantity: there is no aggregate 'median'; there are: sum, count, count_distinct, min, max, avg"},
+	{"\"function\": \"sum\"", "\"function\": \"percentile\"",
+	 "job.json: node sums, column quantity: there is no aggregate 'percentile'; there are: sum, count, count_distinct, min, max, avg"},
 	{", \"type\": \"DECIMAL(9,4)\"}]}", "}]}",
 	 "job.json: node sums, column mean: an average is rounded: \"type\" must say to what, a DECIMAL(digits,decimals)"},
 	{"\"type\": \"DECIMAL(9,4)\"}]}", "\"type\": \"DOUBLE\"}]}",
@@ -313,7 +313,7 @@ static void description(void **state)
 			    "portfolio source: raw.portfolio\n"
 			    "by_stock aggregate of portfolio: group by index_code, data_pregao, acao, tipo: theoretical_quantity = sum(qtd_teorica), "
 			    "participation = sum(part), ticker = min(codigo), papers = count(*)\n"
-			    "named change-schema of by_stock: rename acao to action, data_pregao to pregao_date, tipo to type; cast theoretical_quantity as "
+			    "named change-schema of by_stock: rename acao to action, data_pregao to pregao_date; cast theoretical_quantity as "
 			    "BIGINT, participation as DECIMAL(9,3)\n"
 			    "dated derive of named: as_of = as_of(), days_since_session = days_between(pregao_date, as_of())\n"
 			    "checked quality of dated: quantity_positive, participation_not_negative, keys_not_null, keys_unique, participation_whole\n"
