@@ -12,7 +12,7 @@
 
 struct sqlite_cached {
 	char *sql;
-	sqlite3_stmt *stmt = NULL;
+	sqlite3_stmt *stmt;
 };
 
 static int error_of_errno(int errnum, int otherwise)
