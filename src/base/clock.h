@@ -33,7 +33,8 @@ void clock_fake_init(struct clock_fake *, int64_t now_us);
 const char *time_format_utc(int64_t us, char buf[TIME_TEXT_SIZE]);
 int time_parse_utc(const char *text, int64_t *ret_us) MUST_CHECK; /* the form above; ERR_INPUT otherwise */
 /* Days since 1970 of the calendar day in America/Sao_Paulo, by the system's zone database. ERR_NOT_FOUND (and says
- * which package to install) when there is no zone database: a date is never guessed. */
+ * which package to install) when there is no zone database: a date is never guessed. The first call reads the zone and sets
+ * TZ for the whole process: it comes before a sandbox, and before threads that read the environment. */
 int time_date_in_sao_paulo(int64_t us, int32_t *ret_days, struct err *) MUST_CHECK;
 
 #endif
