@@ -55,10 +55,12 @@ static const char *const schema_steps[] = {schema_1};
 
 /* -- shared ----------------------------------------------------------------------------------------------------------- */
 
-int catalog_table_id(struct catalog_sqlite *self, const struct table_def *table, int64_t *ret, struct err *e)
+int catalog_table_id(struct catalog_sqlite *self, const struct table_def *table, int64_t *ret,
+		     struct err *e)
 {
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(self->db, "SELECT id FROM tables WHERE database_name = ? AND name = ?", &q, e);
+	int rc = sqlite_prepare(
+		self->db, "SELECT id FROM tables WHERE database_name = ? AND name = ?", &q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(q, 1, table->database);
@@ -67,7 +69,8 @@ int catalog_table_id(struct catalog_sqlite *self, const struct table_def *table,
 	if (rc < 0)
 		return rc;
 	if (rc == 0)
-		return err_set(e, ERR_NOT_FOUND, "The catalog has no table %s.%s", table->database, table->name);
+		return err_set(e, ERR_NOT_FOUND, "The catalog has no table %s.%s", table->database,
+			       table->name);
 	*ret = sqlite_i64(q, 0);
 	sqlite_reset(q);
 	return OK;
@@ -97,7 +100,8 @@ int catalog_finish(struct catalog_sqlite *self, int rc, struct err *e)
 	return rc;
 }
 
-bool catalog_bind_value(sqlite3_stmt *q, int parameter, const struct column *column, const char *plain)
+bool catalog_bind_value(sqlite3_stmt *q, int parameter, const struct column *column,
+			const char *plain)
 {
 	int64_t number;
 	int32_t days;
@@ -119,7 +123,8 @@ bool catalog_bind_value(sqlite3_stmt *q, int parameter, const struct column *col
 }
 
 /* What a power cut may undo without harm need not wait for the disk: an intent whose keys are live or gone, a dead file that was deleted. */
-static int run_unsynced(struct catalog_sqlite *self, int (*fn)(struct catalog_sqlite *, const void *, size_t, struct err *),
+static int run_unsynced(struct catalog_sqlite *self,
+			int (*fn)(struct catalog_sqlite *, const void *, size_t, struct err *),
 			const void *arg, size_t n, struct err *e)
 {
 	int rc = sqlite_exec(self->db, "PRAGMA synchronous = NORMAL", e);
@@ -133,7 +138,8 @@ static int run_unsynced(struct catalog_sqlite *self, int (*fn)(struct catalog_sq
 
 /* -- what is live ----------------------------------------------------------------------------------------------------- */
 
-static int exists(struct catalog_sqlite *self, const char *sql, const char *key, bool *ret, struct err *e)
+static int exists(struct catalog_sqlite *self, const char *sql, const char *key, bool *ret,
+		  struct err *e)
 {
 	sqlite3_stmt *q;
 	int rc = sqlite_prepare(self->db, sql, &q, e);
@@ -148,7 +154,8 @@ static int exists(struct catalog_sqlite *self, const char *sql, const char *key,
 	return OK;
 }
 
-static int is_published(struct catalog_sqlite *self, int64_t table_id, const char *below, int64_t scope_count, bool *ret, struct err *e)
+static int is_published(struct catalog_sqlite *self, int64_t table_id, const char *below,
+			int64_t scope_count, bool *ret, struct err *e)
 {
 	const char *rest = below;
 	for (int64_t i = 0; i < scope_count; i++) {
@@ -158,15 +165,17 @@ static int is_published(struct catalog_sqlite *self, int64_t table_id, const cha
 		rest++;
 	}
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(self->db,
-				"SELECT 1 FROM scopes s JOIN published f ON f.scope_id = s.id AND f.rest = ?"
-				" WHERE s.table_id = ? AND s.scope = ?",
-				&q, e);
+	int rc = sqlite_prepare(
+		self->db,
+		"SELECT 1 FROM scopes s JOIN published f ON f.scope_id = s.id AND f.rest = ?"
+		" WHERE s.table_id = ? AND s.scope = ?",
+		&q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(q, 1, rest);
 	sqlite_bind_i64(q, 2, table_id);
-	sqlite_bind_slice(q, 3, (struct slice){below, rest > below ? (size_t)(rest - below - 1) : 0});
+	sqlite_bind_slice(q, 3,
+			  (struct slice){below, rest > below ? (size_t)(rest - below - 1) : 0});
 	rc = sqlite_step(self->db, q, e);
 	if (rc < 0)
 		return rc;
@@ -181,10 +190,11 @@ static int is_live_key(struct catalog_sqlite *self, const char *key, bool *ret, 
 	sqlite3_stmt *q;
 	int rc = exists(self, "SELECT 1 FROM compact WHERE key = ?", key, &live, e);
 	if (rc == OK && !live)
-		rc = sqlite_prepare(self->db,
-				    "SELECT id, scope_count, length(CAST(location AS BLOB)) FROM tables"
-				    " WHERE substr(?1, 1, length(location) + 1) = location || '/'",
-				    &q, e);
+		rc = sqlite_prepare(
+			self->db,
+			"SELECT id, scope_count, length(CAST(location AS BLOB)) FROM tables"
+			" WHERE substr(?1, 1, length(location) + 1) = location || '/'",
+			&q, e);
 	if (rc || live) {
 		if (rc == OK)
 			*ret = live;
@@ -192,7 +202,8 @@ static int is_live_key(struct catalog_sqlite *self, const char *key, bool *ret, 
 	}
 	sqlite_bind_str(q, 1, key);
 	while (!live && (rc = sqlite_step(self->db, q, e)) > 0)
-		if ((rc = is_published(self, sqlite_i64(q, 0), key + sqlite_i64(q, 2) + 1, sqlite_i64(q, 1), &live, e)) != OK)
+		if ((rc = is_published(self, sqlite_i64(q, 0), key + sqlite_i64(q, 2) + 1,
+				       sqlite_i64(q, 1), &live, e)) != OK)
 			break;
 	sqlite_reset(q);
 	if (rc < 0)
@@ -208,7 +219,8 @@ static int is_live(struct catalog *c, const char *key, bool *ret, struct err *e)
 
 /* -- intents ---------------------------------------------------------------------------------------------------------- */
 
-static int intend(struct catalog *c, const struct table_def *table, const char *const *keys, size_t n, int64_t *ret_id, struct err *e)
+static int intend(struct catalog *c, const struct table_def *table, const char *const *keys,
+		  size_t n, int64_t *ret_id, struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(c);
 	AUTO_BUF struct buf lines = {.ceiling = (size_t)1 << 30};
@@ -219,7 +231,8 @@ static int intend(struct catalog *c, const struct table_def *table, const char *
 		buf_char(&lines, '\n');
 	}
 	if (lines.full)
-		return err_set(e, ERR_LIMIT, "One change of table %s.%s has too many files: %zu", table->database, table->name, n);
+		return err_set(e, ERR_LIMIT, "One change of table %s.%s has too many files: %zu",
+			       table->database, table->name, n);
 	int rc = sqlite_begin(self->db, e);
 	if (rc)
 		return rc;
@@ -227,7 +240,8 @@ static int intend(struct catalog *c, const struct table_def *table, const char *
 	sqlite3_stmt *q;
 	rc = catalog_table_id(self, table, &table_id, e);
 	if (rc == OK)
-		rc = sqlite_prepare(self->db, "INSERT INTO intents(table_id, keys) VALUES(?, ?)", &q, e);
+		rc = sqlite_prepare(self->db, "INSERT INTO intents(table_id, keys) VALUES(?, ?)",
+				    &q, e);
 	if (rc == OK) {
 		sqlite_bind_i64(q, 1, table_id);
 		sqlite_bind_slice(q, 2, buf_slice(&lines));
@@ -247,7 +261,8 @@ struct open_intent {
 };
 
 /* Of the intent's keys those that the catalog knows in no other way. */
-static int unknown_keys(struct catalog_sqlite *self, struct arena *arena, const char *lines, struct open_intent *intent, struct err *e)
+static int unknown_keys(struct catalog_sqlite *self, struct arena *arena, const char *lines,
+			struct open_intent *intent, struct err *e)
 {
 	size_t count = 0;
 	for (const char *p = lines; *p; p++)
@@ -269,8 +284,9 @@ static int unknown_keys(struct catalog_sqlite *self, struct arena *arena, const 
 	return OK;
 }
 
-static int load_intents(struct catalog_sqlite *self, const struct table_def *table, struct arena *arena, struct open_intent **ret,
-			size_t *ret_count, struct err *e)
+static int load_intents(struct catalog_sqlite *self, const struct table_def *table,
+			struct arena *arena, struct open_intent **ret, size_t *ret_count,
+			struct err *e)
 {
 	int64_t table_id = 0;
 	sqlite3_stmt *q;
@@ -278,7 +294,10 @@ static int load_intents(struct catalog_sqlite *self, const struct table_def *tab
 	size_t count = 0, cap = 0;
 	int rc = table ? catalog_table_id(self, table, &table_id, e) : OK;
 	if (rc == OK)
-		rc = sqlite_prepare(self->db, "SELECT id, keys FROM intents WHERE ?1 = 0 OR table_id = ?1 ORDER BY id", &q, e);
+		rc = sqlite_prepare(
+			self->db,
+			"SELECT id, keys FROM intents WHERE ?1 = 0 OR table_id = ?1 ORDER BY id",
+			&q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, table_id);
@@ -295,7 +314,8 @@ static int load_intents(struct catalog_sqlite *self, const struct table_def *tab
 	return rc;
 }
 
-static int intents(struct catalog *c, const struct table_def *table, int (*fn)(void *, int64_t, const char *const *, size_t), void *ctx,
+static int intents(struct catalog *c, const struct table_def *table,
+		   int (*fn)(void *, int64_t, const char *const *, size_t), void *ctx,
 		   struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(c);
@@ -330,8 +350,8 @@ static int abandon(struct catalog *c, int64_t intent_id, struct err *e)
 
 /* -- the dead --------------------------------------------------------------------------------------------------------- */
 
-static int dead(struct catalog *c, const struct table_def *table, struct arena *arena, const char ***ret_keys, size_t *ret_count,
-		struct err *e)
+static int dead(struct catalog *c, const struct table_def *table, struct arena *arena,
+		const char ***ret_keys, size_t *ret_count, struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(c);
 	struct corpse {
@@ -344,12 +364,15 @@ static int dead(struct catalog *c, const struct table_def *table, struct arena *
 	sqlite3_stmt *q;
 	int rc = catalog_table_id(self, table, &table_id, e);
 	if (rc == OK)
-		rc = sqlite_prepare(self->db, "SELECT key, version FROM dead WHERE table_id = ? ORDER BY key", &q, e);
+		rc = sqlite_prepare(self->db,
+				    "SELECT key, version FROM dead WHERE table_id = ? ORDER BY key",
+				    &q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, table_id);
 	while ((rc = sqlite_step(self->db, q, e)) > 0)
-		*PUSH(list, count, cap) = (struct corpse){sqlite_str(q, 0, arena), sqlite_i64(q, 1)};
+		*PUSH(list, count, cap) =
+			(struct corpse){sqlite_str(q, 0, arena), sqlite_i64(q, 1)};
 	if (rc)
 		return rc;
 	/* In this order: a reader that comes after the look at the holds lists its files after the commits seen above. */
@@ -403,10 +426,11 @@ static int mark_set(struct catalog *c, const char *name, int64_t value, struct e
 {
 	struct catalog_sqlite *self = catalog_of(c);
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(self->db,
-				"INSERT INTO marks VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value"
-				" WHERE excluded.value > marks.value",
-				&q, e);
+	int rc = sqlite_prepare(
+		self->db,
+		"INSERT INTO marks VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value"
+		" WHERE excluded.value > marks.value",
+		&q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(q, 1, name);
@@ -451,7 +475,8 @@ static const struct catalog_ops catalog_sqlite_ops = {
 	.free = catalog_close,
 };
 
-int catalog_sqlite_open(const char *state_dir, struct clock *clock, bool read_only, struct catalog **ret, struct err *e)
+int catalog_sqlite_open(const char *state_dir, struct clock *clock, bool read_only,
+			struct catalog **ret, struct err *e)
 {
 	AUTO_BUF struct buf path = {0};
 	if (state_dir)

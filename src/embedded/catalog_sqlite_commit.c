@@ -11,7 +11,7 @@
 struct target {
 	const struct catalog_scope *given;
 	int64_t id;
-	int64_t rows, bytes, files; /* published */
+	int64_t rows, bytes, files;     /* published */
 	struct catalog_stats_set stats; /* begun only where the table has no compact layout */
 };
 struct commit {
@@ -22,7 +22,8 @@ struct commit {
 	int64_t table_id, version;
 	struct target *targets; /* by scope */
 	size_t target_count;
-	int64_t *thinned; /* compact files that lost a scope and still have others: must be retired */
+	int64_t *
+		thinned; /* compact files that lost a scope and still have others: must be retired */
 	size_t thinned_count, thinned_cap;
 	int64_t *orphans; /* scopes whose compact file was retired: must get another */
 	size_t orphan_count, orphan_cap;
@@ -30,7 +31,8 @@ struct commit {
 
 static int by_scope(const void *a, const void *b)
 {
-	return strcmp(((const struct target *)a)->given->scope, ((const struct target *)b)->given->scope);
+	return strcmp(((const struct target *)a)->given->scope,
+		      ((const struct target *)b)->given->scope);
 }
 
 static struct target *find_target(const struct commit *c, const char *scope)
@@ -73,12 +75,16 @@ static int ask_id(struct commit *c, const char *sql, int64_t id, int64_t *ret, s
 static int drop_published(struct commit *c, const struct target *t, struct err *e)
 {
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(c->self->db,
-				"INSERT OR REPLACE INTO dead SELECT ?1 || rest, ?2, ?3 FROM published WHERE scope_id = ?4", &q, e);
+	int rc = sqlite_prepare(
+		c->self->db,
+		"INSERT OR REPLACE INTO dead SELECT ?1 || rest, ?2, ?3 FROM published WHERE scope_id = ?4",
+		&q, e);
 	if (rc)
 		return rc;
 	const char *scope = t->given->scope;
-	sqlite_bind_str(q, 1, arena_printf(c->arena, "%s/%s%s", c->table->location, scope, scope[0] ? "/" : ""));
+	sqlite_bind_str(
+		q, 1,
+		arena_printf(c->arena, "%s/%s%s", c->table->location, scope, scope[0] ? "/" : ""));
 	sqlite_bind_i64(q, 2, c->table_id);
 	sqlite_bind_i64(q, 3, c->version);
 	sqlite_bind_i64(q, 4, t->id);
@@ -89,7 +95,10 @@ static int drop_published(struct commit *c, const struct target *t, struct err *
 static int drop_compact(struct commit *c, int64_t file_id, struct err *e)
 {
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(c->self->db, "INSERT OR REPLACE INTO dead SELECT key, table_id, ?1 FROM compact WHERE id = ?2", &q, e);
+	int rc = sqlite_prepare(
+		c->self->db,
+		"INSERT OR REPLACE INTO dead SELECT key, table_id, ?1 FROM compact WHERE id = ?2",
+		&q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, c->version);
@@ -105,12 +114,14 @@ static int drop_compact(struct commit *c, int64_t file_id, struct err *e)
 static int leave_compact(struct commit *c, const struct target *t, struct err *e)
 {
 	int64_t file_id = 0, others = 0;
-	int rc = ask_id(c, "SELECT file_id FROM compact_scopes WHERE scope_id = ?", t->id, &file_id, e);
+	int rc = ask_id(c, "SELECT file_id FROM compact_scopes WHERE scope_id = ?", t->id, &file_id,
+			e);
 	if (rc || file_id == 0)
 		return rc;
 	rc = run_id(c, "DELETE FROM compact_scopes WHERE scope_id = ?", t->id, e);
 	if (rc == OK)
-		rc = ask_id(c, "SELECT 1 FROM compact_scopes WHERE file_id = ? LIMIT 1", file_id, &others, e);
+		rc = ask_id(c, "SELECT 1 FROM compact_scopes WHERE file_id = ? LIMIT 1", file_id,
+			    &others, e);
 	if (rc)
 		return rc;
 	if (!others)
@@ -123,7 +134,8 @@ static int leave_compact(struct commit *c, const struct target *t, struct err *e
 static int check_dropped(struct commit *c, const char *key, struct err *e)
 {
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(c->self->db, "SELECT 1 FROM dead WHERE key = ? AND version = ?", &q, e);
+	int rc = sqlite_prepare(c->self->db, "SELECT 1 FROM dead WHERE key = ? AND version = ?", &q,
+				e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(q, 1, key);
@@ -131,14 +143,16 @@ static int check_dropped(struct commit *c, const char *key, struct err *e)
 	rc = sqlite_step(c->self->db, q, e);
 	sqlite_reset(q);
 	if (rc == 0)
-		return err_set(e, ERR_CONFLICT, "Table %s.%s no longer has the compact file %s", c->table->database, c->table->name, key);
+		return err_set(e, ERR_CONFLICT, "Table %s.%s no longer has the compact file %s",
+			       c->table->database, c->table->name, key);
 	return rc < 0 ? rc : OK;
 }
 
 static int retire(struct commit *c, const char *key, struct err *e)
 {
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(c->self->db, "SELECT id FROM compact WHERE key = ? AND table_id = ?", &q, e);
+	int rc = sqlite_prepare(c->self->db,
+				"SELECT id FROM compact WHERE key = ? AND table_id = ?", &q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(q, 1, key);
@@ -150,7 +164,8 @@ static int retire(struct commit *c, const char *key, struct err *e)
 		return rc;
 	if (rc == 0)
 		return check_dropped(c, key, e);
-	rc = sqlite_prepare(c->self->db, "SELECT scope_id FROM compact_scopes WHERE file_id = ?", &q, e);
+	rc = sqlite_prepare(c->self->db, "SELECT scope_id FROM compact_scopes WHERE file_id = ?",
+			    &q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, id);
@@ -161,7 +176,8 @@ static int retire(struct commit *c, const char *key, struct err *e)
 
 /* -- scopes ----------------------------------------------------------------------------------------------------------- */
 
-static int check_scope(struct commit *c, const char *scope, const char *values[TABLE_MAX_PARTITION], struct err *e)
+static int check_scope(struct commit *c, const char *scope, const char *values[TABLE_MAX_PARTITION],
+		       struct err *e)
 {
 	size_t n;
 	const char *canonical;
@@ -171,17 +187,21 @@ static int check_scope(struct commit *c, const char *scope, const char *values[T
 	if (rc)
 		return rc;
 	if (n != c->table->scope_count || strcmp(canonical, scope) != 0)
-		return err_set(e, ERR_BUG, "\"%s\" is not a scope of table %s.%s", scope, c->table->database, c->table->name);
+		return err_set(e, ERR_BUG, "\"%s\" is not a scope of table %s.%s", scope,
+			       c->table->database, c->table->name);
 	return OK;
 }
 
-static int bind_partition(struct commit *c, sqlite3_stmt *q, int parameter, const char *const *values, size_t n, struct err *e)
+static int bind_partition(struct commit *c, sqlite3_stmt *q, int parameter,
+			  const char *const *values, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct column *column = &c->table->partition[i];
 		if (!values[i] || !catalog_bind_value(q, parameter + (int)i, column, values[i]))
-			return err_set(e, ERR_BUG, "Partition column %s of a file of %s.%s has no value, or one not of its type", column->name,
-				       c->table->database, c->table->name);
+			return err_set(
+				e, ERR_BUG,
+				"Partition column %s of a file of %s.%s has no value, or one not of its type",
+				column->name, c->table->database, c->table->name);
 	}
 	return OK;
 }
@@ -192,10 +212,11 @@ static int create_scope(struct commit *c, struct target *t, struct err *e)
 	sqlite3_stmt *q;
 	int rc = check_scope(c, t->given->scope, values, e);
 	if (rc == OK)
-		rc = sqlite_prepare(c->self->db,
-				    "INSERT INTO scopes(table_id, scope, v0, v1, v2, v3, properties, rows, bytes, files, version, changed_us)"
-				    " VALUES(?, ?, ?, ?, ?, ?, '', 0, 0, 0, 0, 0)",
-				    &q, e);
+		rc = sqlite_prepare(
+			c->self->db,
+			"INSERT INTO scopes(table_id, scope, v0, v1, v2, v3, properties, rows, bytes, files, version, changed_us)"
+			" VALUES(?, ?, ?, ?, ?, ?, '', 0, 0, 0, 0, 0)",
+			&q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, c->table_id);
@@ -210,7 +231,8 @@ static int create_scope(struct commit *c, struct target *t, struct err *e)
 static int find_scope(struct commit *c, const char *scope, int64_t *ret_id, struct err *e)
 {
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(c->self->db, "SELECT id FROM scopes WHERE table_id = ? AND scope = ?", &q, e);
+	int rc = sqlite_prepare(c->self->db,
+				"SELECT id FROM scopes WHERE table_id = ? AND scope = ?", &q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, c->table_id);
@@ -242,18 +264,21 @@ static int update_scope(struct commit *c, const struct target *t, int64_t now_us
 	int64_t covered = 0;
 	int rc = OK;
 	if (c->table->compact_location && t->rows > 0)
-		rc = ask_id(c, "SELECT 1 FROM compact_scopes WHERE scope_id = ?", t->id, &covered, e);
+		rc = ask_id(c, "SELECT 1 FROM compact_scopes WHERE scope_id = ?", t->id, &covered,
+			    e);
 	else
 		covered = 1;
 	if (rc == OK && !covered)
-		rc = err_set(e, ERR_BUG, "The rows of %s in %s.%s are in no compact file", t->given->scope, c->table->database, c->table->name);
+		rc = err_set(e, ERR_BUG, "The rows of %s in %s.%s are in no compact file",
+			     t->given->scope, c->table->database, c->table->name);
 	if (rc == OK && !c->table->compact_location && t->files > 0)
 		rc = catalog_stats_put(c->self, c->table_id, t->id, &t->stats, e);
 	sqlite3_stmt *q;
 	if (rc == OK)
-		rc = sqlite_prepare(c->self->db,
-				    "UPDATE scopes SET properties = ?, rows = ?, bytes = ?, files = ?, version = ?, changed_us = ? WHERE id = ?",
-				    &q, e);
+		rc = sqlite_prepare(
+			c->self->db,
+			"UPDATE scopes SET properties = ?, rows = ?, bytes = ?, files = ?, version = ?, changed_us = ? WHERE id = ?",
+			&q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(q, 1, t->given->properties ? t->given->properties : "{}");
@@ -279,7 +304,8 @@ static int revive(struct commit *c, const char *key, struct err *e)
 }
 
 /* The file's place must say the same as its scope and values: other engines read the folders, we read the catalog. */
-static int check_published(struct commit *c, const struct catalog_file *file, const char **ret_rest, const char **values, struct err *e)
+static int check_published(struct commit *c, const struct catalog_file *file, const char **ret_rest,
+			   const char **values, struct err *e)
 {
 	const char *path, *canonical;
 	size_t n, scope = strlen(file->scopes[0]);
@@ -293,10 +319,13 @@ static int check_published(struct commit *c, const struct catalog_file *file, co
 	bool agrees = strcmp(path, canonical) == 0 && strncmp(path, file->scopes[0], scope) == 0 &&
 		      (scope == 0 || path[scope] == '/' || path[scope] == 0);
 	for (size_t i = 0; agrees && i < n; i++)
-		agrees = (!file->low[i] || strcmp(file->low[i], values[i]) == 0) && (!file->high[i] || strcmp(file->high[i], values[i]) == 0);
+		agrees = (!file->low[i] || strcmp(file->low[i], values[i]) == 0) &&
+			 (!file->high[i] || strcmp(file->high[i], values[i]) == 0);
 	if (!agrees)
-		return err_set(e, ERR_BUG, "The file %s of %s.%s lies elsewhere than its scope %s and its values say", file->key,
-			       c->table->database, c->table->name, file->scopes[0]);
+		return err_set(
+			e, ERR_BUG,
+			"The file %s of %s.%s lies elsewhere than its scope %s and its values say",
+			file->key, c->table->database, c->table->name, file->scopes[0]);
 	*ret_rest = file->key + strlen(c->table->location) + 1 + scope + (scope ? 1 : 0);
 	return OK;
 }
@@ -306,7 +335,9 @@ static int add_published(struct commit *c, const struct catalog_file *file, stru
 	const char *rest, *values[TABLE_MAX_PARTITION];
 	struct target *t = file->scope_count == 1 ? find_target(c, file->scopes[0]) : NULL;
 	if (!t)
-		return err_set(e, ERR_BUG, "The published file %s is not of one scope of its change", file->key);
+		return err_set(e, ERR_BUG,
+			       "The published file %s is not of one scope of its change",
+			       file->key);
 	int rc = check_published(c, file, &rest, values, e);
 	if (rc == OK)
 		rc = revive(c, file->key, e);
@@ -323,7 +354,8 @@ static int add_published(struct commit *c, const struct catalog_file *file, stru
 	if (!c->table->compact_location) {
 		if (t->files == 0)
 			catalog_stats_begin(&t->stats, c->arena, c->table);
-		catalog_stats_add(&t->stats, file->rows, file->stats, file->stats_count, values, values);
+		catalog_stats_add(&t->stats, file->rows, file->stats, file->stats_count, values,
+				  values);
 	}
 	t->rows += file->rows;
 	t->bytes += file->bytes;
@@ -340,10 +372,13 @@ static int cover(struct commit *c, const struct catalog_file *file, int64_t file
 		sqlite3_stmt *q;
 		int rc = t ? OK : find_scope(c, file->scopes[i], &scope_id, e);
 		if (rc == OK && (scope_id == 0 || (!origin && file->scope_count > 1)))
-			rc = err_set(e, ERR_BUG, "The compact file %s names a scope or an origin that is not there: %s", file->key,
-				     file->scopes[i]);
+			rc = err_set(
+				e, ERR_BUG,
+				"The compact file %s names a scope or an origin that is not there: %s",
+				file->key, file->scopes[i]);
 		if (rc == OK)
-			rc = sqlite_prepare(c->self->db, "INSERT INTO compact_scopes VALUES(?, ?, ?)", &q, e);
+			rc = sqlite_prepare(c->self->db,
+					    "INSERT INTO compact_scopes VALUES(?, ?, ?)", &q, e);
 		if (rc)
 			return rc;
 		sqlite_bind_i64(q, 1, scope_id);
@@ -351,8 +386,10 @@ static int cover(struct commit *c, const struct catalog_file *file, int64_t file
 		sqlite_bind_str(q, 3, origin ? origin : file->key);
 		rc = sqlite_run(c->self->db, q, e);
 		if (rc == ERR_CONFLICT)
-			return err_set(e, ERR_BUG, "The scope %s of %s.%s would be in two compact files, one of them %s", file->scopes[i],
-				       c->table->database, c->table->name, file->key);
+			return err_set(
+				e, ERR_BUG,
+				"The scope %s of %s.%s would be in two compact files, one of them %s",
+				file->scopes[i], c->table->database, c->table->name, file->key);
 		if (rc)
 			return rc;
 	}
@@ -364,13 +401,17 @@ static int add_compact(struct commit *c, const struct catalog_file *file, struct
 	sqlite3_stmt *q;
 	struct catalog_stats_set stats;
 	if (!c->table->compact_location || file->scope_count == 0)
-		return err_set(e, ERR_BUG, "The compact file %s has no scope, or a table without a compact layout", file->key);
+		return err_set(
+			e, ERR_BUG,
+			"The compact file %s has no scope, or a table without a compact layout",
+			file->key);
 	int rc = revive(c, file->key, e);
 	if (rc == OK)
-		rc = sqlite_prepare(c->self->db,
-				    "INSERT INTO compact(table_id, key, version, rows, bytes, scope_count,"
-				    " low0, low1, low2, low3, high0, high1, high2, high3) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-				    &q, e);
+		rc = sqlite_prepare(
+			c->self->db,
+			"INSERT INTO compact(table_id, key, version, rows, bytes, scope_count,"
+			" low0, low1, low2, low3, high0, high1, high2, high3) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			&q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, c->table_id);
@@ -381,12 +422,14 @@ static int add_compact(struct commit *c, const struct catalog_file *file, struct
 	sqlite_bind_i64(q, 6, (int64_t)file->scope_count);
 	rc = bind_partition(c, q, 7, file->low, c->table->partition_count, e);
 	if (rc == OK)
-		rc = bind_partition(c, q, 7 + TABLE_MAX_PARTITION, file->high, c->table->partition_count, e);
+		rc = bind_partition(c, q, 7 + TABLE_MAX_PARTITION, file->high,
+				    c->table->partition_count, e);
 	if (rc == OK)
 		rc = sqlite_run(c->self->db, q, e);
 	int64_t id = sqlite3_last_insert_rowid(c->self->db->db);
 	catalog_stats_begin(&stats, c->arena, c->table);
-	catalog_stats_add(&stats, file->rows, file->stats, file->stats_count, file->low, file->high);
+	catalog_stats_add(&stats, file->rows, file->stats, file->stats_count, file->low,
+			  file->high);
 	if (rc == OK)
 		rc = catalog_stats_put(c->self, c->table_id, id, &stats, e);
 	return rc ? rc : cover(c, file, id, e);
@@ -403,7 +446,8 @@ static int load_targets(struct commit *c, struct err *e)
 	qsort(c->targets, c->target_count, sizeof(*c->targets), by_scope);
 	for (size_t i = 1; i < c->target_count; i++)
 		if (by_scope(&c->targets[i - 1], &c->targets[i]) == 0)
-			return err_set(e, ERR_BUG, "The scope %s stands twice in one change", c->targets[i].given->scope);
+			return err_set(e, ERR_BUG, "The scope %s stands twice in one change",
+				       c->targets[i].given->scope);
 	return OK;
 }
 
@@ -415,8 +459,10 @@ static int check_compact(struct commit *c, struct err *e)
 		if (rc)
 			return rc;
 		if (there)
-			return err_set(e, ERR_BUG, "A compact file of %s.%s covers replaced scopes and others, and was not retired",
-				       c->table->database, c->table->name);
+			return err_set(
+				e, ERR_BUG,
+				"A compact file of %s.%s covers replaced scopes and others, and was not retired",
+				c->table->database, c->table->name);
 	}
 	return OK;
 }
@@ -425,12 +471,15 @@ static int check_orphans(struct commit *c, struct err *e)
 {
 	for (size_t i = 0; i < c->orphan_count; i++) {
 		int64_t covered = 0;
-		int rc = ask_id(c, "SELECT 1 FROM compact_scopes WHERE scope_id = ?", c->orphans[i], &covered, e);
+		int rc = ask_id(c, "SELECT 1 FROM compact_scopes WHERE scope_id = ?", c->orphans[i],
+				&covered, e);
 		if (rc)
 			return rc;
 		if (!covered)
-			return err_set(e, ERR_BUG, "A compact file of %s.%s was retired, and what remains of it is nowhere", c->table->database,
-				       c->table->name);
+			return err_set(
+				e, ERR_BUG,
+				"A compact file of %s.%s was retired, and what remains of it is nowhere",
+				c->table->database, c->table->name);
 	}
 	return OK;
 }
@@ -449,7 +498,9 @@ static int apply(struct commit *c, struct err *e)
 	if (rc == OK)
 		rc = check_compact(c, e);
 	for (size_t i = 0; rc == OK && i < change->file_count; i++)
-		rc = change->files[i].layout == LAYOUT_COMPACT ? add_compact(c, &change->files[i], e) : add_published(c, &change->files[i], e);
+		rc = change->files[i].layout == LAYOUT_COMPACT
+			     ? add_compact(c, &change->files[i], e)
+			     : add_published(c, &change->files[i], e);
 	for (size_t i = 0; rc == OK && i < c->target_count; i++)
 		rc = update_scope(c, &c->targets[i], now_us, e);
 	return rc ? rc : check_orphans(c, e);
@@ -469,15 +520,21 @@ static int end_intent(struct catalog_sqlite *self, int64_t id, struct err *e)
 	return rc;
 }
 
-static int commit_all(struct catalog_sqlite *self, int64_t intent_id, const struct catalog_change *changes, size_t n, int64_t *ret_version,
+static int commit_all(struct catalog_sqlite *self, int64_t intent_id,
+		      const struct catalog_change *changes, size_t n, int64_t *ret_version,
 		      struct err *e)
 {
-	int rc = sqlite_exec(self->db, "UPDATE state SET value = value + 1 WHERE name = 'version'", e);
+	int rc = sqlite_exec(self->db, "UPDATE state SET value = value + 1 WHERE name = 'version'",
+			     e);
 	if (rc == OK)
 		rc = catalog_version(self, ret_version, e);
 	for (size_t i = 0; rc == OK && i < n; i++) {
 		AUTO_ARENA struct arena *arena = arena_new();
-		struct commit c = {.self = self, .change = &changes[i], .table = changes[i].table, .arena = arena, .version = *ret_version};
+		struct commit c = {.self = self,
+				   .change = &changes[i],
+				   .table = changes[i].table,
+				   .arena = arena,
+				   .version = *ret_version};
 		rc = apply(&c, e);
 		free(c.thinned);
 		free(c.orphans);
@@ -485,7 +542,8 @@ static int commit_all(struct catalog_sqlite *self, int64_t intent_id, const stru
 	return rc == OK && intent_id ? end_intent(self, intent_id, e) : rc;
 }
 
-int catalog_sqlite_commit(struct catalog *catalog, int64_t intent_id, const struct catalog_change *changes, size_t n, int64_t *ret_version,
+int catalog_sqlite_commit(struct catalog *catalog, int64_t intent_id,
+			  const struct catalog_change *changes, size_t n, int64_t *ret_version,
 			  struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(catalog);

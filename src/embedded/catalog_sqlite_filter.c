@@ -23,7 +23,8 @@ static bool comparable(const struct column *column, const char *value)
 static int compare(const struct column *column, const char *a, const char *b)
 {
 	int64_t x, y;
-	if ((column->type == COL_INTEGER || column->type == COL_BIGINT) && int64_parse(slice_of(a), &x) && int64_parse(slice_of(b), &y))
+	if ((column->type == COL_INTEGER || column->type == COL_BIGINT) &&
+	    int64_parse(slice_of(a), &x) && int64_parse(slice_of(b), &y))
 		return (x > y) - (x < y);
 	return strcmp(a, b);
 }
@@ -31,7 +32,8 @@ static int compare(const struct column *column, const char *a, const char *b)
 static void add_json(struct buf *out, const struct column *column, const char *value)
 {
 	int64_t number;
-	if ((column->type == COL_INTEGER || column->type == COL_BIGINT) && int64_parse(slice_of(value), &number))
+	if ((column->type == COL_INTEGER || column->type == COL_BIGINT) &&
+	    int64_parse(slice_of(value), &number))
 		buf_printf(out, "%" PRId64, number);
 	else
 		buf_json_str(out, value, strlen(value));
@@ -47,10 +49,12 @@ static int find_column(const struct table_def *table, const char *name, size_t *
 			return OK;
 		}
 	}
-	return err_set(e, ERR_BUG, "A filter on %s, which is no partition column of %s.%s", name, table->database, table->name);
+	return err_set(e, ERR_BUG, "A filter on %s, which is no partition column of %s.%s", name,
+		       table->database, table->name);
 }
 
-static bool understand(const struct table_def *table, const struct filter_term *given, struct arena *arena, struct catalog_term *term)
+static bool understand(const struct table_def *table, const struct filter_term *given,
+		       struct arena *arena, struct catalog_term *term)
 {
 	const struct column *column = &table->partition[term->column];
 	AUTO_BUF struct buf json = {0};
@@ -73,7 +77,8 @@ static bool understand(const struct table_def *table, const struct filter_term *
 	return true;
 }
 
-int catalog_filter(const struct table_def *table, const struct filter *filter, struct arena *arena, struct catalog_terms *ret, struct err *e)
+int catalog_filter(const struct table_def *table, const struct filter *filter, struct arena *arena,
+		   struct catalog_terms *ret, struct err *e)
 {
 	struct catalog_terms terms = {0};
 	size_t given = filter ? filter->term_count : 0;
@@ -84,7 +89,8 @@ int catalog_filter(const struct table_def *table, const struct filter *filter, s
 		if (rc)
 			return rc;
 		if (filter->terms[i].op != FILTER_IN && filter->terms[i].value_count != 1)
-			return err_set(e, ERR_BUG, "A filter on %s with %zu bounds", filter->terms[i].column, filter->terms[i].value_count);
+			return err_set(e, ERR_BUG, "A filter on %s with %zu bounds",
+				       filter->terms[i].column, filter->terms[i].value_count);
 		if (filter->terms[i].value_count == 0)
 			terms.nothing = true;
 		else if (understand(table, &filter->terms[i], arena, &term))
@@ -96,7 +102,8 @@ int catalog_filter(const struct table_def *table, const struct filter *filter, s
 
 /* -- as SQL ----------------------------------------------------------------------------------------------------------- */
 
-void catalog_filter_scopes_sql(const struct table_def *table, const struct catalog_terms *terms, struct buf *out)
+void catalog_filter_scopes_sql(const struct table_def *table, const struct catalog_terms *terms,
+			       struct buf *out)
 {
 	for (size_t i = 0; i < terms->count; i++) {
 		const struct catalog_term *t = &terms->terms[i];
@@ -104,7 +111,8 @@ void catalog_filter_scopes_sql(const struct table_def *table, const struct catal
 			continue;
 		buf_printf(out, " AND s.v%zu", t->column);
 		if (t->op == FILTER_IN)
-			buf_str(out, t->value_count == 1 ? " = ?" : " IN (SELECT value FROM json_each(?))");
+			buf_str(out, t->value_count == 1 ? " = ?"
+							 : " IN (SELECT value FROM json_each(?))");
 		else
 			buf_str(out, t->op == FILTER_GE ? " >= ?" : " <= ?");
 	}
@@ -118,7 +126,8 @@ static int bind(sqlite3_stmt *q, int parameter, const struct column *column, con
 	return parameter + 1;
 }
 
-int catalog_filter_scopes_bind(const struct table_def *table, const struct catalog_terms *terms, sqlite3_stmt *q, int parameter)
+int catalog_filter_scopes_bind(const struct table_def *table, const struct catalog_terms *terms,
+			       sqlite3_stmt *q, int parameter)
 {
 	for (size_t i = 0; i < terms->count; i++) {
 		const struct catalog_term *t = &terms->terms[i];
@@ -143,13 +152,15 @@ void catalog_filter_compact_sql(const struct catalog_terms *terms, size_t first,
 		if (t->op != FILTER_GE)
 			buf_printf(out, " AND c.low%zu <= ?", t->column);
 		if (t->op == FILTER_IN && t->value_count > 1)
-			buf_printf(out, " AND EXISTS (SELECT 1 FROM json_each(?) WHERE value BETWEEN c.low%zu AND c.high%zu)", t->column,
-				   t->column);
+			buf_printf(
+				out,
+				" AND EXISTS (SELECT 1 FROM json_each(?) WHERE value BETWEEN c.low%zu AND c.high%zu)",
+				t->column, t->column);
 	}
 }
 
-int catalog_filter_compact_bind(const struct table_def *table, const struct catalog_terms *terms, size_t first, sqlite3_stmt *q,
-				int parameter)
+int catalog_filter_compact_bind(const struct table_def *table, const struct catalog_terms *terms,
+				size_t first, sqlite3_stmt *q, int parameter)
 {
 	for (size_t i = 0; i < terms->count; i++) {
 		const struct catalog_term *t = &terms->terms[i];
@@ -178,11 +189,13 @@ static bool passes(const struct column *column, const struct catalog_term *t, co
 	return false;
 }
 
-bool catalog_filter_passes(const struct table_def *table, const struct catalog_terms *terms, size_t first, const char *const *values)
+bool catalog_filter_passes(const struct table_def *table, const struct catalog_terms *terms,
+			   size_t first, const char *const *values)
 {
 	for (size_t i = 0; i < terms->count; i++) {
 		const struct catalog_term *t = &terms->terms[i];
-		if (t->column >= first && !passes(&table->partition[t->column], t, values[t->column]))
+		if (t->column >= first &&
+		    !passes(&table->partition[t->column], t, values[t->column]))
 			return false;
 	}
 	return true;

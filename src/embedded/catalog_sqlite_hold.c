@@ -62,7 +62,8 @@ static int open_hold(struct catalog_sqlite *self, int64_t version, int flags)
 	return open(path.data, O_RDONLY | O_CLOEXEC | flags, 0666);
 }
 
-int catalog_sqlite_read_begin(struct catalog *c, int64_t *ret_version, int *ret_handle, struct err *e)
+int catalog_sqlite_read_begin(struct catalog *c, int64_t *ret_version, int *ret_handle,
+			      struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(c);
 	int64_t version;
@@ -138,7 +139,8 @@ int64_t catalog_hold_oldest(struct catalog_sqlite *self)
 	const struct dirent *entry;
 	while ((entry = readdir(folder)) != NULL) {
 		int64_t version;
-		if (int64_parse(slice_of(entry->d_name), &version) && is_held(dirfd(folder), entry->d_name, version == EVERY_VERSION) &&
+		if (int64_parse(slice_of(entry->d_name), &version) &&
+		    is_held(dirfd(folder), entry->d_name, version == EVERY_VERSION) &&
 		    version < oldest)
 			oldest = version;
 	}
@@ -159,12 +161,14 @@ static void tell(void *ctx, pid_t holder)
 	waiting->fn(waiting->ctx, holder);
 }
 
-int catalog_sqlite_lock(struct catalog *c, const struct table_def *table, int64_t wait_us, void (*on_wait)(void *, int64_t), void *ctx,
-			int *ret_handle, struct err *e)
+int catalog_sqlite_lock(struct catalog *c, const struct table_def *table, int64_t wait_us,
+			void (*on_wait)(void *, int64_t), void *ctx, int *ret_handle, struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(c);
 	if (self->read_only)
-		return err_set(e, ERR_DENIED, "Table %s.%s cannot be written: the lake is open for reading only", table->database, table->name);
+		return err_set(e, ERR_DENIED,
+			       "Table %s.%s cannot be written: the lake is open for reading only",
+			       table->database, table->name);
 	if (!self->state_dir) {
 		/* Nobody else can see a catalog in memory. */
 		*ret_handle = -1;
@@ -173,8 +177,11 @@ int catalog_sqlite_lock(struct catalog *c, const struct table_def *table, int64_
 	AUTO_BUF struct buf path = {0};
 	struct waiting waiting = {on_wait, ctx};
 	buf_printf(&path, "%s/locks/%s.%s.lock", self->state_dir, table->database, table->name);
-	int rc = file_lock(path.data, true, self->clock, wait_us, on_wait ? tell : NULL, &waiting, ret_handle, e);
-	return rc ? err_wrap(e, "Table %s.%s is being written by another process", table->database, table->name) : OK;
+	int rc = file_lock(path.data, true, self->clock, wait_us, on_wait ? tell : NULL, &waiting,
+			   ret_handle, e);
+	return rc ? err_wrap(e, "Table %s.%s is being written by another process", table->database,
+			     table->name)
+		  : OK;
 }
 
 void catalog_sqlite_unlock(struct catalog *c, int handle)

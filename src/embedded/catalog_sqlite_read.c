@@ -55,7 +55,8 @@ static int take_scope(struct listing *l, const char *scope, struct err *e)
 }
 
 /* The partition columns below the scope, of the folders that `rest` begins with. */
-static int take_rest(struct listing *l, const char *rest, const char *values[TABLE_MAX_PARTITION], struct err *e)
+static int take_rest(struct listing *l, const char *rest, const char *values[TABLE_MAX_PARTITION],
+		     struct err *e)
 {
 	size_t n, scope_count = l->table->scope_count;
 	const char *name = strrchr(rest, '/');
@@ -64,13 +65,16 @@ static int take_rest(struct listing *l, const char *rest, const char *values[TAB
 	struct table_def below = *l->table;
 	below.partition += scope_count;
 	below.partition_count -= scope_count;
-	return path_values(l->arena, &below, arena_strndup(l->arena, rest, (size_t)(name - rest)), values + scope_count, &n, e);
+	return path_values(l->arena, &below, arena_strndup(l->arena, rest, (size_t)(name - rest)),
+			   values + scope_count, &n, e);
 }
 
 /* Columns: scope, rest, rows, bytes, version. */
-static int published_row(struct listing *l, sqlite3_stmt *q, const struct catalog_terms *terms, struct err *e)
+static int published_row(struct listing *l, sqlite3_stmt *q, const struct catalog_terms *terms,
+			 struct err *e)
 {
-	struct catalog_file file = {.layout = LAYOUT_PUBLISHED, .origins = no_origin, .scope_count = 1};
+	struct catalog_file file = {
+		.layout = LAYOUT_PUBLISHED, .origins = no_origin, .scope_count = 1};
 	const char *rest = (const char *)sqlite3_column_text(q, 1);
 	int rc = take_scope(l, (const char *)sqlite3_column_text(q, 0), e);
 	memcpy(file.low, l->last_values, sizeof(file.low));
@@ -83,7 +87,8 @@ static int published_row(struct listing *l, sqlite3_stmt *q, const struct catalo
 	memcpy(file.high, file.low, sizeof(file.high));
 	file.scopes = l->last_scope;
 	const char *scope = file.scopes[0];
-	file.key = arena_printf(l->arena, "%s/%s%s%s", l->table->location, scope, scope[0] ? "/" : "", rest);
+	file.key = arena_printf(l->arena, "%s/%s%s%s", l->table->location, scope,
+				scope[0] ? "/" : "", rest);
 	file.rows = sqlite_i64(q, 2);
 	file.bytes = sqlite_i64(q, 3);
 	file.version = sqlite_i64(q, 4);
@@ -98,7 +103,8 @@ static const char *rest_prefix(struct listing *l, const struct catalog_terms *te
 	for (size_t i = 0; i < terms->count; i++) {
 		const struct catalog_term *t = &terms->terms[i];
 		if (t->column != first || t->op != FILTER_IN || t->value_count != 1 ||
-		    (l->table->partition[first].type != COL_TEXT && l->table->partition[first].type != COL_DATE))
+		    (l->table->partition[first].type != COL_TEXT &&
+		     l->table->partition[first].type != COL_DATE))
 			continue;
 		AUTO_BUF struct buf prefix = {0};
 		path_escape(&prefix, l->table->partition[first].name);
@@ -114,8 +120,9 @@ static int list_published(struct listing *l, const struct catalog_terms *terms, 
 	AUTO_BUF struct buf sql = {0};
 	const char *prefix = rest_prefix(l, terms);
 	/* CROSS JOIN: first the scopes, then each one's files, whatever SQLite would guess. */
-	buf_str(&sql, "SELECT s.scope, f.rest, f.rows, f.bytes, s.version FROM scopes s CROSS JOIN published f ON f.scope_id = s.id"
-		      " WHERE s.table_id = ?");
+	buf_str(&sql,
+		"SELECT s.scope, f.rest, f.rows, f.bytes, s.version FROM scopes s CROSS JOIN published f ON f.scope_id = s.id"
+		" WHERE s.table_id = ?");
 	catalog_filter_scopes_sql(l->table, terms, &sql);
 	if (prefix)
 		/* '0' comes right after '/' */
@@ -157,12 +164,14 @@ static void compact_row(struct listing *l, sqlite3_stmt *q)
 static bool goes_by_scopes(const struct table_def *table, const struct catalog_terms *terms)
 {
 	for (size_t i = 0; i < terms->count; i++)
-		if (terms->terms[i].op == FILTER_IN && terms->terms[i].column + 1 == table->scope_count)
+		if (terms->terms[i].op == FILTER_IN &&
+		    terms->terms[i].column + 1 == table->scope_count)
 			return true;
 	return false;
 }
 
-#define COMPACT_COLUMNS "c.key, c.rows, c.bytes, c.version, c.scope_count, c.low0, c.low1, c.low2, c.low3, c.high0, c.high1, c.high2, c.high3"
+#define COMPACT_COLUMNS \
+	"c.key, c.rows, c.bytes, c.version, c.scope_count, c.low0, c.low1, c.low2, c.low3, c.high0, c.high1, c.high2, c.high3"
 
 static int list_compact(struct listing *l, const struct catalog_terms *terms, struct err *e)
 {
@@ -171,8 +180,9 @@ static int list_compact(struct listing *l, const struct catalog_terms *terms, st
 	size_t first = by_scopes ? l->table->scope_count : 0;
 	buf_str(&sql, "SELECT " COMPACT_COLUMNS " FROM ");
 	if (by_scopes) {
-		buf_str(&sql, "(SELECT DISTINCT cs.file_id AS id FROM scopes s CROSS JOIN compact_scopes cs ON cs.scope_id = s.id"
-			      " WHERE s.table_id = ?");
+		buf_str(&sql,
+			"(SELECT DISTINCT cs.file_id AS id FROM scopes s CROSS JOIN compact_scopes cs ON cs.scope_id = s.id"
+			" WHERE s.table_id = ?");
 		catalog_filter_scopes_sql(l->table, terms, &sql);
 		buf_str(&sql, ") x CROSS JOIN compact c ON c.id = x.id WHERE 1");
 	} else {
@@ -191,21 +201,26 @@ static int list_compact(struct listing *l, const struct catalog_terms *terms, st
 	return rc;
 }
 
-static int list_all(struct listing *l, enum catalog_layout layout, const struct filter *any_of, size_t filter_count, struct err *e)
+static int list_all(struct listing *l, enum catalog_layout layout, const struct filter *any_of,
+		    size_t filter_count, struct err *e)
 {
 	int rc = catalog_table_id(l->self, l->table, &l->table_id, e);
 	for (size_t i = 0; rc == OK && i < (filter_count ? filter_count : 1); i++) {
 		struct catalog_terms terms;
-		rc = catalog_filter(l->table, filter_count ? &any_of[i] : NULL, l->arena, &terms, e);
+		rc = catalog_filter(l->table, filter_count ? &any_of[i] : NULL, l->arena, &terms,
+				    e);
 		if (rc || terms.nothing)
 			continue;
-		rc = layout == LAYOUT_COMPACT ? list_compact(l, &terms, e) : list_published(l, &terms, e);
+		rc = layout == LAYOUT_COMPACT ? list_compact(l, &terms, e)
+					      : list_published(l, &terms, e);
 	}
 	return rc;
 }
 
-int catalog_sqlite_files(struct catalog *c, const struct table_def *table, enum catalog_layout layout, const struct filter *any_of,
-			 size_t filter_count, struct arena *arena, struct catalog_file **ret, size_t *ret_count, struct err *e)
+int catalog_sqlite_files(struct catalog *c, const struct table_def *table,
+			 enum catalog_layout layout, const struct filter *any_of,
+			 size_t filter_count, struct arena *arena, struct catalog_file **ret,
+			 size_t *ret_count, struct err *e)
 {
 	struct listing l = {.self = catalog_of(c), .table = table, .arena = arena};
 	int rc = sqlite_begin_read(l.self->db, e);
@@ -220,17 +235,18 @@ int catalog_sqlite_files(struct catalog *c, const struct table_def *table, enum 
 
 /* -- what a compact file is made of ----------------------------------------------------------------------------------- */
 
-static int fill_origins(struct catalog_sqlite *self, const struct table_def *table, struct catalog_file *file, struct arena *arena,
-			struct err *e)
+static int fill_origins(struct catalog_sqlite *self, const struct table_def *table,
+			struct catalog_file *file, struct arena *arena, struct err *e)
 {
 	const char **scopes = ANEW_ARRAY(arena, file->scope_count, const char *);
 	const char **origins = ANEW_ARRAY(arena, file->scope_count, const char *);
 	size_t n = 0;
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(self->db,
-				"SELECT s.scope, cs.origin FROM compact c JOIN compact_scopes cs ON cs.file_id = c.id"
-				" JOIN scopes s ON s.id = cs.scope_id WHERE c.key = ? ORDER BY s.scope",
-				&q, e);
+	int rc = sqlite_prepare(
+		self->db,
+		"SELECT s.scope, cs.origin FROM compact c JOIN compact_scopes cs ON cs.file_id = c.id"
+		" JOIN scopes s ON s.id = cs.scope_id WHERE c.key = ? ORDER BY s.scope",
+		&q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(q, 1, file->key);
@@ -242,13 +258,15 @@ static int fill_origins(struct catalog_sqlite *self, const struct table_def *tab
 	if (rc < 0)
 		return rc;
 	if (n != file->scope_count || rc > 0)
-		return err_set(e, ERR_NOT_FOUND, "Table %s.%s no longer has the compact file %s", table->database, table->name, file->key);
+		return err_set(e, ERR_NOT_FOUND, "Table %s.%s no longer has the compact file %s",
+			       table->database, table->name, file->key);
 	file->scopes = scopes;
 	file->origins = origins;
 	return OK;
 }
 
-int catalog_sqlite_origins(struct catalog *c, const struct table_def *table, struct catalog_file *files, size_t count, struct arena *arena,
+int catalog_sqlite_origins(struct catalog *c, const struct table_def *table,
+			   struct catalog_file *files, size_t count, struct arena *arena,
 			   struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(c);
@@ -284,11 +302,13 @@ struct scope_list {
 
 static int by_scope(const void *a, const void *b)
 {
-	return strcmp(((const struct catalog_scope *)a)->scope, ((const struct catalog_scope *)b)->scope);
+	return strcmp(((const struct catalog_scope *)a)->scope,
+		      ((const struct catalog_scope *)b)->scope);
 }
 
-static int list_scopes(struct catalog_sqlite *self, const struct table_def *table, const struct filter *filter, struct arena *arena,
-		       struct scope_list *list, struct err *e)
+static int list_scopes(struct catalog_sqlite *self, const struct table_def *table,
+		       const struct filter *filter, struct arena *arena, struct scope_list *list,
+		       struct err *e)
 {
 	struct catalog_terms terms;
 	int64_t table_id;
@@ -312,8 +332,9 @@ static int list_scopes(struct catalog_sqlite *self, const struct table_def *tabl
 	return rc;
 }
 
-int catalog_sqlite_scopes(struct catalog *c, const struct table_def *table, const struct filter *any_of, size_t filter_count,
-			  struct arena *arena, struct catalog_scope **ret, size_t *ret_count, struct err *e)
+int catalog_sqlite_scopes(struct catalog *c, const struct table_def *table,
+			  const struct filter *any_of, size_t filter_count, struct arena *arena,
+			  struct catalog_scope **ret, size_t *ret_count, struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(c);
 	struct scope_list list = {0};
@@ -338,13 +359,14 @@ int catalog_sqlite_scopes(struct catalog *c, const struct table_def *table, cons
 	return rc;
 }
 
-int catalog_sqlite_scope(struct catalog *c, const struct table_def *table, const char *scope, struct arena *arena, struct catalog_scope *ret,
-			 struct err *e)
+int catalog_sqlite_scope(struct catalog *c, const struct table_def *table, const char *scope,
+			 struct arena *arena, struct catalog_scope *ret, struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(c);
 	sqlite3_stmt *q;
 	int rc = sqlite_prepare(self->db,
-				"SELECT " SCOPE_COLUMNS " FROM tables t CROSS JOIN scopes s ON s.table_id = t.id"
+				"SELECT " SCOPE_COLUMNS
+				" FROM tables t CROSS JOIN scopes s ON s.table_id = t.id"
 				" WHERE t.database_name = ? AND t.name = ? AND s.scope = ?",
 				&q, e);
 	if (rc)
@@ -356,7 +378,8 @@ int catalog_sqlite_scope(struct catalog *c, const struct table_def *table, const
 	if (rc < 0)
 		return rc;
 	if (rc == 0)
-		return err_set(e, ERR_NOT_FOUND, "Table %s.%s has no partition %s", table->database, table->name, scope);
+		return err_set(e, ERR_NOT_FOUND, "Table %s.%s has no partition %s", table->database,
+			       table->name, scope);
 	*ret = scope_row(q, arena);
 	sqlite_reset(q);
 	return OK;
@@ -380,7 +403,8 @@ static int by_changed_key(const void *a, const void *b)
 	return by_key(&((const struct changed *)a)->file, &((const struct changed *)b)->file);
 }
 
-static int table_by_id(struct catalog_sqlite *self, int64_t id, struct arena *arena, const struct table_def **ret, struct err *e)
+static int table_by_id(struct catalog_sqlite *self, int64_t id, struct arena *arena,
+		       const struct table_def **ret, struct err *e)
 {
 	sqlite3_stmt *q;
 	int rc = sqlite_prepare(self->db, "SELECT definition FROM tables WHERE id = ?", &q, e);
@@ -391,7 +415,8 @@ static int table_by_id(struct catalog_sqlite *self, int64_t id, struct arena *ar
 	if (rc < 0)
 		return rc;
 	if (rc == 0)
-		return err_set(e, ERR_IO, "The catalog has partitions of a table that it does not have");
+		return err_set(e, ERR_IO,
+			       "The catalog has partitions of a table that it does not have");
 	struct table_def *table;
 	rc = table_from_json(arena, slice_of(sqlite_str(q, 0, arena)), &table, e);
 	sqlite_reset(q);
@@ -400,13 +425,15 @@ static int table_by_id(struct catalog_sqlite *self, int64_t id, struct arena *ar
 	return rc;
 }
 
-static int add_scope_files(struct listing *l, int64_t scope_id, const struct catalog_scope *scope, struct changed_list *list, struct err *e)
+static int add_scope_files(struct listing *l, int64_t scope_id, const struct catalog_scope *scope,
+			   struct changed_list *list, struct err *e)
 {
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(l->self->db,
-				"SELECT s.scope, f.rest, f.rows, f.bytes, s.version FROM scopes s CROSS JOIN published f ON f.scope_id = s.id"
-				" WHERE s.id = ? ORDER BY f.rest",
-				&q, e);
+	int rc = sqlite_prepare(
+		l->self->db,
+		"SELECT s.scope, f.rest, f.rows, f.bytes, s.version FROM scopes s CROSS JOIN published f ON f.scope_id = s.id"
+		" WHERE s.id = ? ORDER BY f.rest",
+		&q, e);
 	if (rc)
 		return rc;
 	const struct catalog_terms all = {0};
@@ -417,16 +444,21 @@ static int add_scope_files(struct listing *l, int64_t scope_id, const struct cat
 			break;
 	sqlite_reset(q);
 	for (size_t i = 0; rc == OK && i < l->count; i++)
-		*PUSH(list->items, list->count, list->cap) = (struct changed){l->table, scope, l->files[i]};
+		*PUSH(list->items, list->count, list->cap) =
+			(struct changed){l->table, scope, l->files[i]};
 	return rc;
 }
 
-static int load_version(struct listing *l, int64_t version, struct changed_list *list, struct err *e)
+static int load_version(struct listing *l, int64_t version, struct changed_list *list,
+			struct err *e)
 {
 	sqlite3_stmt *q;
 	int64_t table_id = 0;
-	int rc = sqlite_prepare(l->self->db,
-				"SELECT " SCOPE_COLUMNS ", s.id, s.table_id FROM scopes s WHERE s.version = ? ORDER BY s.table_id, s.scope", &q, e);
+	int rc = sqlite_prepare(
+		l->self->db,
+		"SELECT " SCOPE_COLUMNS
+		", s.id, s.table_id FROM scopes s WHERE s.version = ? ORDER BY s.table_id, s.scope",
+		&q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, version);
@@ -451,10 +483,13 @@ static int load_version(struct listing *l, int64_t version, struct changed_list 
 	return rc;
 }
 
-static int next_version(struct catalog_sqlite *self, int64_t after, int64_t last, int64_t *ret, struct err *e)
+static int next_version(struct catalog_sqlite *self, int64_t after, int64_t last, int64_t *ret,
+			struct err *e)
 {
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(self->db, "SELECT min(version) FROM scopes WHERE version > ? AND version <= ?", &q, e);
+	int rc = sqlite_prepare(
+		self->db, "SELECT min(version) FROM scopes WHERE version > ? AND version <= ?", &q,
+		e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, after);
@@ -470,8 +505,9 @@ static int next_version(struct catalog_sqlite *self, int64_t after, int64_t last
 /* One version at a time, outside of any transaction when fn runs: fn may write, and memory stays bounded by the largest commit. What a later
  * commit replaces meanwhile is left out here and comes with that commit, which is after the version seen. */
 static int tell_version(struct catalog_sqlite *self, int64_t version,
-			int (*fn)(void *, const struct table_def *, const struct catalog_file *, const struct catalog_scope *), void *ctx,
-			struct err *e)
+			int (*fn)(void *, const struct table_def *, const struct catalog_file *,
+				  const struct catalog_scope *),
+			void *ctx, struct err *e)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
 	struct listing l = {.self = self, .arena = arena};
@@ -487,8 +523,9 @@ static int tell_version(struct catalog_sqlite *self, int64_t version,
 }
 
 int catalog_sqlite_changes(struct catalog *c, int64_t after_version,
-			   int (*fn)(void *, const struct table_def *, const struct catalog_file *, const struct catalog_scope *), void *ctx,
-			   int64_t *ret_version, struct err *e)
+			   int (*fn)(void *, const struct table_def *, const struct catalog_file *,
+				     const struct catalog_scope *),
+			   void *ctx, int64_t *ret_version, struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(c);
 	int64_t seen, version = after_version;

@@ -19,8 +19,10 @@ static bool compare(const struct column *column, const char *a, const char *b, i
 	case COL_BIGINT:
 	case COL_HUGEINT:
 	case COL_DECIMAL:
-		if (!decimal_parse(slice_of(a), column->type == COL_DECIMAL ? column->scale : 0, &x) ||
-		    !decimal_parse(slice_of(b), column->type == COL_DECIMAL ? column->scale : 0, &y))
+		if (!decimal_parse(slice_of(a), column->type == COL_DECIMAL ? column->scale : 0,
+				   &x) ||
+		    !decimal_parse(slice_of(b), column->type == COL_DECIMAL ? column->scale : 0,
+				   &y))
 			return false;
 		*ret = (x > y) - (x < y);
 		return true;
@@ -38,7 +40,8 @@ static bool compare(const struct column *column, const char *a, const char *b, i
 	}
 }
 
-static void widen(struct catalog_stats_set *set, struct catalog_stats_entry *entry, const char *minimum, const char *maximum)
+static void widen(struct catalog_stats_set *set, struct catalog_stats_entry *entry,
+		  const char *minimum, const char *maximum)
 {
 	int order;
 	if (!entry->minimum) {
@@ -58,15 +61,21 @@ static void widen(struct catalog_stats_set *set, struct catalog_stats_entry *ent
 
 /* -- collecting ------------------------------------------------------------------------------------------------------- */
 
-void catalog_stats_begin(struct catalog_stats_set *set, struct arena *arena, const struct table_def *table)
+void catalog_stats_begin(struct catalog_stats_set *set, struct arena *arena,
+			 const struct table_def *table)
 {
-	*set = (struct catalog_stats_set){.arena = arena, .table = table, .count = table->column_count + table->partition_count};
+	*set = (struct catalog_stats_set){.arena = arena,
+					  .table = table,
+					  .count = table->column_count + table->partition_count};
 	set->entries = ANEW_ARRAY(arena, set->count, struct catalog_stats_entry);
 	for (size_t i = 0; i < set->count; i++)
-		set->entries[i].column = i < table->column_count ? &table->columns[i] : &table->partition[i - table->column_count];
+		set->entries[i].column = i < table->column_count
+						 ? &table->columns[i]
+						 : &table->partition[i - table->column_count];
 }
 
-static const struct column_stats *find(const struct column_stats *stats, size_t count, size_t likely, const char *name)
+static const struct column_stats *find(const struct column_stats *stats, size_t count,
+				       size_t likely, const char *name)
 {
 	if (likely < count && strcmp(stats[likely].column, name) == 0)
 		return &stats[likely];
@@ -81,7 +90,8 @@ static void add_nulls(struct catalog_stats_entry *entry, int64_t nulls)
 	entry->nulls = nulls < 0 || entry->nulls < 0 ? -1 : entry->nulls + nulls;
 }
 
-static void add_column(struct catalog_stats_set *set, struct catalog_stats_entry *entry, int64_t rows, const struct column_stats *stats)
+static void add_column(struct catalog_stats_set *set, struct catalog_stats_entry *entry,
+		       int64_t rows, const struct column_stats *stats)
 {
 	add_nulls(entry, stats->nulls);
 	if (stats->minimum && stats->maximum)
@@ -90,7 +100,8 @@ static void add_column(struct catalog_stats_set *set, struct catalog_stats_entry
 		entry->unknown = true;
 }
 
-void catalog_stats_add(struct catalog_stats_set *set, int64_t rows, const struct column_stats *stats, size_t count, const char *const *low,
+void catalog_stats_add(struct catalog_stats_set *set, int64_t rows,
+		       const struct column_stats *stats, size_t count, const char *const *low,
 		       const char *const *high)
 {
 	if (rows == 0)
@@ -102,7 +113,8 @@ void catalog_stats_add(struct catalog_stats_set *set, int64_t rows, const struct
 		size_t partition = i - set->table->column_count;
 		if (found) {
 			add_column(set, entry, rows, found);
-		} else if (i >= set->table->column_count && low && high && low[partition] && high[partition]) {
+		} else if (i >= set->table->column_count && low && high && low[partition] &&
+			   high[partition]) {
 			widen(set, entry, low[partition], high[partition]);
 		} else if (count > 0 && i < set->table->column_count) {
 			add_nulls(entry, rows);
@@ -135,7 +147,8 @@ static void add_text(struct buf *out, const char *text)
 	buf_char(out, 0);
 }
 
-int catalog_stats_put(struct catalog_sqlite *self, int64_t table_id, int64_t owner, const struct catalog_stats_set *set, struct err *e)
+int catalog_stats_put(struct catalog_sqlite *self, int64_t table_id, int64_t owner,
+		      const struct catalog_stats_set *set, struct err *e)
 {
 	AUTO_BUF struct buf texts = {0};
 	buf_printf(&texts, "%" PRId64, set->rows);
@@ -159,10 +172,12 @@ int catalog_stats_put(struct catalog_sqlite *self, int64_t table_id, int64_t own
 	return sqlite_run(self->db, q, e);
 }
 
-int catalog_stats_delete(struct catalog_sqlite *self, int64_t table_id, int64_t owner, struct err *e)
+int catalog_stats_delete(struct catalog_sqlite *self, int64_t table_id, int64_t owner,
+			 struct err *e)
 {
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(self->db, "DELETE FROM stats WHERE table_id = ? AND owner = ?", &q, e);
+	int rc = sqlite_prepare(self->db, "DELETE FROM stats WHERE table_id = ? AND owner = ?", &q,
+				e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, table_id);
@@ -204,12 +219,14 @@ static int add_kept(struct catalog_stats_set *set, struct slice rest, struct err
 		s->maximum = s->maximum[0] ? s->maximum + 1 : NULL;
 	}
 	if (!good)
-		return err_set(e, ERR_IO, "Statistics of %s.%s in the catalog cannot be read", set->table->database, set->table->name);
+		return err_set(e, ERR_IO, "Statistics of %s.%s in the catalog cannot be read",
+			       set->table->database, set->table->name);
 	catalog_stats_add(set, rows, stats, count, NULL, NULL);
 	return OK;
 }
 
-static int add_all(struct catalog_sqlite *self, int64_t table_id, struct catalog_stats_set *set, struct err *e)
+static int add_all(struct catalog_sqlite *self, int64_t table_id, struct catalog_stats_set *set,
+		   struct err *e)
 {
 	sqlite3_stmt *q;
 	int rc = sqlite_prepare(self->db, "SELECT stats FROM stats WHERE table_id = ?", &q, e);
@@ -226,14 +243,16 @@ static int add_all(struct catalog_sqlite *self, int64_t table_id, struct catalog
 	return rc;
 }
 
-static int totals(struct catalog_sqlite *self, const struct table_def *table, int64_t table_id, int64_t *ret_rows, int64_t *ret_bytes,
-		  int64_t *ret_files, struct err *e)
+static int totals(struct catalog_sqlite *self, const struct table_def *table, int64_t table_id,
+		  int64_t *ret_rows, int64_t *ret_bytes, int64_t *ret_files, struct err *e)
 {
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(self->db,
-				table->compact_location ? "SELECT sum(rows), sum(bytes), count(*) FROM compact WHERE table_id = ?"
-							: "SELECT sum(rows), sum(bytes), sum(files) FROM scopes WHERE table_id = ?",
-				&q, e);
+	int rc = sqlite_prepare(
+		self->db,
+		table->compact_location
+			? "SELECT sum(rows), sum(bytes), count(*) FROM compact WHERE table_id = ?"
+			: "SELECT sum(rows), sum(bytes), sum(files) FROM scopes WHERE table_id = ?",
+		&q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, table_id);
@@ -247,8 +266,9 @@ static int totals(struct catalog_sqlite *self, const struct table_def *table, in
 	return OK;
 }
 
-int catalog_sqlite_stats(struct catalog *c, const struct table_def *table, struct arena *arena, struct column_stats **ret, size_t *ret_count,
-			 int64_t *ret_rows, int64_t *ret_bytes, int64_t *ret_files, struct err *e)
+int catalog_sqlite_stats(struct catalog *c, const struct table_def *table, struct arena *arena,
+			 struct column_stats **ret, size_t *ret_count, int64_t *ret_rows,
+			 int64_t *ret_bytes, int64_t *ret_files, struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(c);
 	struct catalog_stats_set set;

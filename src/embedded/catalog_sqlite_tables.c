@@ -14,40 +14,56 @@ struct entry {
 
 static int check_definition(const struct table_def *t, struct err *e)
 {
-	if (t->partition_count > TABLE_MAX_PARTITION || t->column_count > TABLE_MAX_COLUMNS || t->scope_count > t->partition_count)
-		return err_set(e, ERR_BUG, "Table %s.%s has too many columns, partition columns or scope columns", t->database, t->name);
+	if (t->partition_count > TABLE_MAX_PARTITION || t->column_count > TABLE_MAX_COLUMNS ||
+	    t->scope_count > t->partition_count)
+		return err_set(
+			e, ERR_BUG,
+			"Table %s.%s has too many columns, partition columns or scope columns",
+			t->database, t->name);
 	for (size_t i = 0; i < t->column_count; i++)
 		if (t->columns[i].type == COL_HUGEINT)
-			return err_set(e, ERR_BUG, "Column %s of table %s.%s is HUGEINT, which Parquet does not have", t->columns[i].name,
-				       t->database, t->name);
+			return err_set(
+				e, ERR_BUG,
+				"Column %s of table %s.%s is HUGEINT, which Parquet does not have",
+				t->columns[i].name, t->database, t->name);
 	for (size_t i = 0; i < t->partition_count; i++) {
 		enum column_type type = t->partition[i].type;
-		if (type != COL_TEXT && type != COL_DATE && type != COL_INTEGER && type != COL_BIGINT)
-			return err_set(e, ERR_BUG, "Partition column %s of table %s.%s is neither text nor date nor a whole number",
-				       t->partition[i].name, t->database, t->name);
+		if (type != COL_TEXT && type != COL_DATE && type != COL_INTEGER &&
+		    type != COL_BIGINT)
+			return err_set(
+				e, ERR_BUG,
+				"Partition column %s of table %s.%s is neither text nor date nor a whole number",
+				t->partition[i].name, t->database, t->name);
 	}
 	return OK;
 }
 
 /* -- reading ---------------------------------------------------------------------------------------------------------- */
 
-static int parse_definition(struct arena *arena, const char *json, struct table_def **ret, struct err *e)
+static int parse_definition(struct arena *arena, const char *json, struct table_def **ret,
+			    struct err *e)
 {
 	int rc = table_from_json(arena, slice_of(json), ret, e);
 	return rc ? err_wrap(e, "A table's definition in the catalog cannot be read") : OK;
 }
 
-int catalog_sqlite_tables(struct catalog *c, struct arena *arena, struct table_def ***ret, size_t *ret_count, struct err *e)
+int catalog_sqlite_tables(struct catalog *c, struct arena *arena, struct table_def ***ret,
+			  size_t *ret_count, struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(c);
-	AUTO_FREE struct table_def **list = NULL;
+	struct found {
+		struct table_def *table;
+	};
+	AUTO_FREE struct found *list = NULL;
 	size_t count = 0, cap = 0;
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(self->db, "SELECT definition FROM tables ORDER BY database_name, name", &q, e);
+	int rc = sqlite_prepare(
+		self->db, "SELECT definition FROM tables ORDER BY database_name, name", &q, e);
 	if (rc)
 		return rc;
 	while ((rc = sqlite_step(self->db, q, e)) > 0) {
-		rc = parse_definition(arena, sqlite_str(q, 0, arena), PUSH(list, count, cap), e);
+		rc = parse_definition(arena, sqlite_str(q, 0, arena),
+				      &PUSH(list, count, cap)->table, e);
 		if (rc)
 			break;
 	}
@@ -55,18 +71,20 @@ int catalog_sqlite_tables(struct catalog *c, struct arena *arena, struct table_d
 	if (rc)
 		return rc;
 	*ret = ANEW_ARRAY(arena, count, struct table_def *);
-	if (count)
-		memcpy(*ret, list, count * sizeof(*list));
+	for (size_t i = 0; i < count; i++)
+		(*ret)[i] = list[i].table;
 	*ret_count = count;
 	return OK;
 }
 
-int catalog_sqlite_table(struct catalog *c, const char *database, const char *name, struct arena *arena, struct table_def **ret,
-			 struct err *e)
+int catalog_sqlite_table(struct catalog *c, const char *database, const char *name,
+			 struct arena *arena, struct table_def **ret, struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(c);
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(self->db, "SELECT definition FROM tables WHERE database_name = ? AND name = ?", &q, e);
+	int rc = sqlite_prepare(
+		self->db, "SELECT definition FROM tables WHERE database_name = ? AND name = ?", &q,
+		e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(q, 1, database);
@@ -81,7 +99,8 @@ int catalog_sqlite_table(struct catalog *c, const char *database, const char *na
 	return parse_definition(arena, json, ret, e);
 }
 
-int catalog_sqlite_history(struct catalog *c, const struct table_def *table, int (*fn)(void *, int64_t, int64_t, const char *), void *ctx,
+int catalog_sqlite_history(struct catalog *c, const struct table_def *table,
+			   int (*fn)(void *, int64_t, int64_t, const char *), void *ctx,
 			   struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(c);
@@ -96,12 +115,16 @@ int catalog_sqlite_history(struct catalog *c, const struct table_def *table, int
 	sqlite3_stmt *q;
 	int rc = catalog_table_id(self, table, &table_id, e);
 	if (rc == OK)
-		rc = sqlite_prepare(self->db, "SELECT version, at_us, change FROM history WHERE table_id = ? ORDER BY id", &q, e);
+		rc = sqlite_prepare(
+			self->db,
+			"SELECT version, at_us, change FROM history WHERE table_id = ? ORDER BY id",
+			&q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, table_id);
 	while ((rc = sqlite_step(self->db, q, e)) > 0)
-		*PUSH(lines, count, cap) = (struct line){sqlite_i64(q, 0), sqlite_i64(q, 1), sqlite_str(q, 2, arena)};
+		*PUSH(lines, count, cap) =
+			(struct line){sqlite_i64(q, 0), sqlite_i64(q, 1), sqlite_str(q, 2, arena)};
 	for (size_t i = 0; rc == OK && i < count; i++)
 		rc = fn(ctx, lines[i].version, lines[i].at_us, lines[i].change);
 	return rc;
@@ -128,7 +151,8 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static const struct column *find_column(const struct column *columns, size_t count, const char *name)
+static const struct column *find_column(const struct column *columns, size_t count,
+					const char *name)
 {
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(columns[i].name, name) == 0)
@@ -136,15 +160,20 @@ static const struct column *find_column(const struct column *columns, size_t cou
 	return NULL;
 }
 
-static void compare_column(struct changes *changes, const struct column *was, const struct column *is)
+static void compare_column(struct changes *changes, const struct column *was,
+			   const struct column *is)
 {
 	char before[COLUMN_TYPE_SIZE], after[COLUMN_TYPE_SIZE];
 	column_type_format(was, before);
 	column_type_format(is, after);
 	if (strcmp(before, after) != 0)
-		note(changes, arena_printf(changes->arena, "column %s changed from %s to %s", is->name, before, after), true);
+		note(changes,
+		     arena_printf(changes->arena, "column %s changed from %s to %s", is->name,
+				  before, after),
+		     true);
 	if (!same_text(was->doc, is->doc))
-		note(changes, arena_printf(changes->arena, "doc of column %s changed", is->name), false);
+		note(changes, arena_printf(changes->arena, "doc of column %s changed", is->name),
+		     false);
 }
 
 /* Columns in both definitions, in each one's order: the same sequence? */
@@ -162,10 +191,12 @@ static bool same_order(const struct table_def *was, const struct table_def *is)
 	return true;
 }
 
-static void compare_columns(struct changes *changes, const struct table_def *was, const struct table_def *is)
+static void compare_columns(struct changes *changes, const struct table_def *was,
+			    const struct table_def *is)
 {
 	for (size_t i = 0; i < is->column_count; i++) {
-		const struct column *before = find_column(was->columns, was->column_count, is->columns[i].name);
+		const struct column *before =
+			find_column(was->columns, was->column_count, is->columns[i].name);
 		char type[COLUMN_TYPE_SIZE];
 		if (before)
 			compare_column(changes, before, &is->columns[i]);
@@ -177,31 +208,44 @@ static void compare_columns(struct changes *changes, const struct table_def *was
 	}
 	for (size_t i = 0; i < was->column_count; i++)
 		if (!find_column(is->columns, is->column_count, was->columns[i].name))
-			note(changes, arena_printf(changes->arena, "column %s removed", was->columns[i].name), false);
+			note(changes,
+			     arena_printf(changes->arena, "column %s removed",
+					  was->columns[i].name),
+			     false);
 	if (!same_order(was, is))
 		note(changes, "columns reordered", false);
 }
 
-static void compare_partition(struct changes *changes, const struct table_def *was, const struct table_def *is)
+static void compare_partition(struct changes *changes, const struct table_def *was,
+			      const struct table_def *is)
 {
-	bool same = was->partition_count == is->partition_count && was->scope_count == is->scope_count;
+	bool same = was->partition_count == is->partition_count &&
+		    was->scope_count == is->scope_count;
 	for (size_t i = 0; same && i < is->partition_count; i++)
-		same = strcmp(was->partition[i].name, is->partition[i].name) == 0 && was->partition[i].type == is->partition[i].type;
+		same = strcmp(was->partition[i].name, is->partition[i].name) == 0 &&
+		       was->partition[i].type == is->partition[i].type;
 	if (!same) {
 		note(changes, "partition columns changed", true);
 		return;
 	}
 	for (size_t i = 0; i < is->partition_count; i++)
 		if (!same_text(was->partition[i].doc, is->partition[i].doc))
-			note(changes, arena_printf(changes->arena, "doc of column %s changed", is->partition[i].name), false);
+			note(changes,
+			     arena_printf(changes->arena, "doc of column %s changed",
+					  is->partition[i].name),
+			     false);
 }
 
-static void compare(struct changes *changes, const struct table_def *was, const struct table_def *is)
+static void compare(struct changes *changes, const struct table_def *was,
+		    const struct table_def *is)
 {
 	compare_columns(changes, was, is);
 	compare_partition(changes, was, is);
 	if (strcmp(was->location, is->location) != 0)
-		note(changes, arena_printf(changes->arena, "location changed from %s to %s", was->location, is->location), true);
+		note(changes,
+		     arena_printf(changes->arena, "location changed from %s to %s", was->location,
+				  is->location),
+		     true);
 	/* Files that lie in one layout only would be missing in the other. */
 	if (!same_text(was->compact_location, is->compact_location))
 		note(changes,
@@ -222,10 +266,12 @@ static void compare(struct changes *changes, const struct table_def *was, const 
 
 /* -- writing ---------------------------------------------------------------------------------------------------------- */
 
-static int load_known(struct catalog_sqlite *self, struct arena *arena, struct entry *entries, size_t n, bool *ret_differs, struct err *e)
+static int load_known(struct catalog_sqlite *self, struct arena *arena, struct entry *entries,
+		      size_t n, bool *ret_differs, struct err *e)
 {
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(self->db, "SELECT database_name, name, id, definition FROM tables", &q, e);
+	int rc = sqlite_prepare(self->db, "SELECT database_name, name, id, definition FROM tables",
+				&q, e);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < n; i++)
@@ -234,7 +280,8 @@ static int load_known(struct catalog_sqlite *self, struct arena *arena, struct e
 		const char *database = (const char *)sqlite3_column_text(q, 0);
 		const char *name = (const char *)sqlite3_column_text(q, 1);
 		for (size_t i = 0; i < n; i++) {
-			if (strcmp(entries[i].table->name, name) != 0 || strcmp(entries[i].table->database, database) != 0)
+			if (strcmp(entries[i].table->name, name) != 0 ||
+			    strcmp(entries[i].table->database, database) != 0)
 				continue;
 			entries[i].id = sqlite_i64(q, 2);
 			entries[i].was = sqlite_str(q, 3, arena);
@@ -246,10 +293,13 @@ static int load_known(struct catalog_sqlite *self, struct arena *arena, struct e
 	return rc;
 }
 
-static int add_history(struct catalog_sqlite *self, int64_t table_id, int64_t version, const char *change, struct err *e)
+static int add_history(struct catalog_sqlite *self, int64_t table_id, int64_t version,
+		       const char *change, struct err *e)
 {
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(self->db, "INSERT INTO history(table_id, version, at_us, change) VALUES(?, ?, ?, ?)", &q, e);
+	int rc = sqlite_prepare(
+		self->db,
+		"INSERT INTO history(table_id, version, at_us, change) VALUES(?, ?, ?, ?)", &q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, table_id);
@@ -274,11 +324,14 @@ static int has_scopes(struct catalog_sqlite *self, int64_t table_id, bool *ret, 
 	return OK;
 }
 
-static int create(struct catalog_sqlite *self, const struct entry *entry, int64_t version, struct err *e)
+static int create(struct catalog_sqlite *self, const struct entry *entry, int64_t version,
+		  struct err *e)
 {
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(self->db,
-				"INSERT INTO tables(database_name, name, location, scope_count, definition) VALUES(?, ?, ?, ?, ?)", &q, e);
+	int rc = sqlite_prepare(
+		self->db,
+		"INSERT INTO tables(database_name, name, location, scope_count, definition) VALUES(?, ?, ?, ?, ?)",
+		&q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(q, 1, entry->table->database);
@@ -287,13 +340,18 @@ static int create(struct catalog_sqlite *self, const struct entry *entry, int64_
 	sqlite_bind_i64(q, 4, (int64_t)entry->table->scope_count);
 	sqlite_bind_str(q, 5, entry->json);
 	rc = sqlite_run(self->db, q, e);
-	return rc ? rc : add_history(self, sqlite3_last_insert_rowid(self->db->db), version, "created", e);
+	return rc ? rc
+		  : add_history(self, sqlite3_last_insert_rowid(self->db->db), version, "created",
+				e);
 }
 
 static int store(struct catalog_sqlite *self, const struct entry *entry, struct err *e)
 {
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(self->db, "UPDATE tables SET location = ?, scope_count = ?, definition = ? WHERE id = ?", &q, e);
+	int rc = sqlite_prepare(
+		self->db,
+		"UPDATE tables SET location = ?, scope_count = ?, definition = ? WHERE id = ?", &q,
+		e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(q, 1, entry->table->location);
@@ -303,7 +361,8 @@ static int store(struct catalog_sqlite *self, const struct entry *entry, struct 
 	return sqlite_run(self->db, q, e);
 }
 
-static int evolve(struct catalog_sqlite *self, struct arena *arena, const struct entry *entry, int64_t version, struct err *e)
+static int evolve(struct catalog_sqlite *self, struct arena *arena, const struct entry *entry,
+		  int64_t version, struct err *e)
 {
 	struct table_def *was;
 	int rc = parse_definition(arena, entry->was, &was, e);
@@ -315,8 +374,9 @@ static int evolve(struct catalog_sqlite *self, struct arena *arena, const struct
 	if (changes.refused)
 		rc = has_scopes(self, entry->id, &filled, e);
 	if (rc == OK && filled)
-		rc = err_set(e, ERR_CONFLICT, "Table %s.%s has data and cannot change like this: %s", entry->table->database,
-			     entry->table->name, changes.refused);
+		rc = err_set(e, ERR_CONFLICT,
+			     "Table %s.%s has data and cannot change like this: %s",
+			     entry->table->database, entry->table->name, changes.refused);
 	if (rc == OK)
 		rc = store(self, entry, e);
 	for (size_t i = 0; rc == OK && i < changes.count; i++)
@@ -325,7 +385,8 @@ static int evolve(struct catalog_sqlite *self, struct arena *arena, const struct
 	return rc;
 }
 
-static int put_all(struct catalog_sqlite *self, struct arena *arena, struct entry *entries, size_t n, struct err *e)
+static int put_all(struct catalog_sqlite *self, struct arena *arena, struct entry *entries,
+		   size_t n, struct err *e)
 {
 	/* Again, now that nobody else can change it: two first commands may run at once. */
 	bool differs;
@@ -345,7 +406,8 @@ static int put_all(struct catalog_sqlite *self, struct arena *arena, struct entr
 	return rc;
 }
 
-int catalog_sqlite_put_tables(struct catalog *c, const struct table_def *const *tables, size_t n, struct err *e)
+int catalog_sqlite_put_tables(struct catalog *c, const struct table_def *const *tables, size_t n,
+			      struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(c);
 	AUTO_ARENA struct arena *arena = arena_new();

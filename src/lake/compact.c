@@ -9,7 +9,7 @@
 
 /* Merged files per commit: bounds what one crash throws away, and shares the waiting for the disk. */
 #define MERGES_PER_COMMIT 32
-#define NAME_DIGITS 32
+#define NAME_DIGITS       32
 
 /* A scope inside a compact file. */
 struct part {
@@ -56,12 +56,14 @@ static const char *merged_name(struct arena *arena, const struct merge *m)
 static int compare(const struct column *column, const char *a, const char *b)
 {
 	int64_t x, y;
-	if ((column->type == COL_INTEGER || column->type == COL_BIGINT) && int64_parse(slice_of(a), &x) && int64_parse(slice_of(b), &y))
+	if ((column->type == COL_INTEGER || column->type == COL_BIGINT) &&
+	    int64_parse(slice_of(a), &x) && int64_parse(slice_of(b), &y))
 		return (x > y) - (x < y);
 	return strcmp(a, b);
 }
 
-static void widen(const struct column *column, const char **low, const char **high, const char *from, const char *to)
+static void widen(const struct column *column, const char **low, const char **high,
+		  const char *from, const char *to)
 {
 	if (!*low || (from && compare(column, from, *low) < 0))
 		*low = from;
@@ -70,7 +72,8 @@ static void widen(const struct column *column, const char **low, const char **hi
 }
 
 /* Scope columns exactly, by the scopes that are left; the others by what the files had, which may be wider than need be. */
-static int bounds(struct arena *arena, const struct merge *m, struct catalog_file *file, struct err *e)
+static int bounds(struct arena *arena, const struct merge *m, struct catalog_file *file,
+		  struct err *e)
 {
 	const struct table_def *table = m->table;
 	for (size_t i = 0; i < m->part_count; i++) {
@@ -80,21 +83,26 @@ static int bounds(struct arena *arena, const struct merge *m, struct catalog_fil
 		if (rc)
 			return rc;
 		for (size_t c = 0; c < n; c++)
-			widen(&table->partition[c], &file->low[c], &file->high[c], values[c], values[c]);
+			widen(&table->partition[c], &file->low[c], &file->high[c], values[c],
+			      values[c]);
 	}
 	for (size_t i = 0; i < m->from_count; i++)
 		for (size_t c = table->scope_count; c < table->partition_count; c++)
-			widen(&table->partition[c], &file->low[c], &file->high[c], m->from[i].low[c], m->from[i].high[c]);
+			widen(&table->partition[c], &file->low[c], &file->high[c],
+			      m->from[i].low[c], m->from[i].high[c]);
 	return OK;
 }
 
-static int rewrite(struct publish_session *s, struct arena *arena, const struct merge *m, const char *out, struct parquet_result *ret,
-		   struct err *e)
+static int rewrite(struct publish_session *s, struct arena *arena, const struct merge *m,
+		   const char *out, struct parquet_result *ret, struct err *e)
 {
-	const char **keys = ANEW_ARRAY(arena, m->from_count, const char *), **paths = ANEW_ARRAY(arena, m->from_count, const char *);
+	const char **keys = ANEW_ARRAY(arena, m->from_count, const char *),
+		   **paths = ANEW_ARRAY(arena, m->from_count, const char *);
 	if (!s->with.parquet)
-		return err_set(e, ERR_BUG, "A session on %s.%s, which has a compact layout, without a Parquet writer", m->table->database,
-			       m->table->name);
+		return err_set(
+			e, ERR_BUG,
+			"A session on %s.%s, which has a compact layout, without a Parquet writer",
+			m->table->database, m->table->name);
 	for (size_t i = 0; i < m->from_count; i++)
 		keys[i] = m->from[i].key;
 	int rc = object_store_localise(s->with.store, keys, m->from_count, arena, paths, e);
@@ -114,10 +122,13 @@ static int rewrite(struct publish_session *s, struct arena *arena, const struct 
 	return parquet_merge(s->with.parquet, &merge, arena, ret, e);
 }
 
-static int merge_files(struct publish_session *s, struct arena *arena, const struct merge *m, struct publish_step *step, struct err *e)
+static int merge_files(struct publish_session *s, struct arena *arena, const struct merge *m,
+		       struct publish_step *step, struct err *e)
 {
-	struct publish_file merged = {.file = {.layout = LAYOUT_COMPACT, .scope_count = m->part_count}};
-	const char **scopes = ANEW_ARRAY(arena, m->part_count, const char *), **origins = ANEW_ARRAY(arena, m->part_count, const char *);
+	struct publish_file merged = {
+		.file = {.layout = LAYOUT_COMPACT, .scope_count = m->part_count}};
+	const char **scopes = ANEW_ARRAY(arena, m->part_count, const char *),
+		   **origins = ANEW_ARRAY(arena, m->part_count, const char *);
 	struct parquet_result result = {0};
 	qsort(m->parts, m->part_count, sizeof(*m->parts), by_scope);
 	for (size_t i = 0; i < m->part_count; i++) {
@@ -129,11 +140,13 @@ static int merge_files(struct publish_session *s, struct arena *arena, const str
 	merged.path = arena_printf(arena, "%s/%u.parquet", s->merging, ++s->merges);
 	int rc = bounds(arena, m, &merged.file, e);
 	if (rc == OK)
-		rc = path_compact_key(arena, m->table, scopes[0], true, merged_name(arena, m), &merged.file.key, e);
+		rc = path_compact_key(arena, m->table, scopes[0], true, merged_name(arena, m),
+				      &merged.file.key, e);
 	if (rc == OK)
 		rc = rewrite(s, arena, m, merged.path, &result, e);
 	if (rc)
-		return err_wrap(e, "Merging compact files of %s.%s", m->table->database, m->table->name);
+		return err_wrap(e, "Merging compact files of %s.%s", m->table->database,
+				m->table->name);
 	merged.file.rows = result.rows;
 	merged.file.bytes = result.bytes;
 	merged.file.stats = result.stats;
@@ -151,10 +164,12 @@ struct replaced {
 
 static bool is_replaced(const struct replaced *replaced, const char *scope)
 {
-	return bsearch(&scope, replaced->scopes, replaced->count, sizeof(*replaced->scopes), by_text) != NULL;
+	return bsearch(&scope, replaced->scopes, replaced->count, sizeof(*replaced->scopes),
+		       by_text) != NULL;
 }
 
-static int one_scope_filter(struct arena *arena, const struct table_def *table, const char *scope, struct filter *ret, struct err *e)
+static int one_scope_filter(struct arena *arena, const struct table_def *table, const char *scope,
+			    struct filter *ret, struct err *e)
 {
 	const char **values = ANEW_ARRAY(arena, TABLE_MAX_PARTITION, const char *);
 	struct filter_term *terms = ANEW_ARRAY(arena, TABLE_MAX_PARTITION, struct filter_term);
@@ -169,7 +184,8 @@ static int one_scope_filter(struct arena *arena, const struct table_def *table, 
 }
 
 /* Merged files that may cover any of the scopes. */
-static int find_covering(struct publish_session *s, struct arena *arena, const struct publish_step *step, struct catalog_file **ret,
+static int find_covering(struct publish_session *s, struct arena *arena,
+			 const struct publish_step *step, struct catalog_file **ret,
 			 size_t *ret_count, struct err *e)
 {
 	struct filter *filters = ANEW_ARRAY(arena, step->scope_count, struct filter);
@@ -179,7 +195,8 @@ static int find_covering(struct publish_session *s, struct arena *arena, const s
 	for (size_t i = 0; rc == OK && i < step->scope_count; i++)
 		rc = one_scope_filter(arena, step->table, step->scopes[i].scope, &filters[i], e);
 	if (rc == OK)
-		rc = catalog_files(s->with.catalog, step->table, LAYOUT_COMPACT, filters, step->scope_count, arena, &files, &found, e);
+		rc = catalog_files(s->with.catalog, step->table, LAYOUT_COMPACT, filters,
+				   step->scope_count, arena, &files, &found, e);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < found; i++)
@@ -190,8 +207,9 @@ static int find_covering(struct publish_session *s, struct arena *arena, const s
 	return catalog_origins(s->with.catalog, step->table, files, n, arena, e);
 }
 
-static int keep_rest(struct publish_session *s, struct arena *arena, struct publish_step *step, const struct catalog_file *file,
-		     const struct replaced *replaced, struct err *e)
+static int keep_rest(struct publish_session *s, struct arena *arena, struct publish_step *step,
+		     const struct catalog_file *file, const struct replaced *replaced,
+		     struct err *e)
 {
 	struct merge m = {.table = step->table, .from = file, .from_count = 1};
 	m.parts = ANEW_ARRAY(arena, file->scope_count, struct part);
@@ -202,7 +220,8 @@ static int keep_rest(struct publish_session *s, struct arena *arena, struct publ
 			m.parts[m.part_count++] = (struct part){file->scopes[i], file->origins[i]};
 			continue;
 		}
-		int rc = path_values(arena, step->table, file->scopes[i], &m.drop[m.drop_count++ * step->table->scope_count], &n, e);
+		int rc = path_values(arena, step->table, file->scopes[i],
+				     &m.drop[m.drop_count++ * step->table->scope_count], &n, e);
 		if (rc)
 			return rc;
 	}
@@ -213,9 +232,11 @@ static int keep_rest(struct publish_session *s, struct arena *arena, struct publ
 	return merge_files(s, arena, &m, step, e);
 }
 
-int compact_remainders(struct publish_session *s, struct arena *arena, struct publish_step *step, struct err *e)
+int compact_remainders(struct publish_session *s, struct arena *arena, struct publish_step *step,
+		       struct err *e)
 {
-	struct replaced replaced = {.scopes = ANEW_ARRAY(arena, step->scope_count, const char *), .count = step->scope_count};
+	struct replaced replaced = {.scopes = ANEW_ARRAY(arena, step->scope_count, const char *),
+				    .count = step->scope_count};
 	struct catalog_file *covering;
 	size_t n;
 	if (step->scope_count == 0)
@@ -241,7 +262,8 @@ struct aged {
 static int compare_others(const struct aged *a, const struct aged *b)
 {
 	for (size_t i = 0; i < TABLE_MAX_PARTITION; i++) {
-		int order = strcmp(a->others[i] ? a->others[i] : "", b->others[i] ? b->others[i] : "");
+		int order =
+			strcmp(a->others[i] ? a->others[i] : "", b->others[i] ? b->others[i] : "");
 		if (order)
 			return order;
 	}
@@ -263,7 +285,8 @@ static bool same_month(const struct aged *a, const struct aged *b)
 }
 
 /* false: spans months or other values, so it is none of ours to merge. */
-static bool place(const struct table_def *table, size_t date, const struct catalog_file *file, struct aged *ret)
+static bool place(const struct table_def *table, size_t date, const struct catalog_file *file,
+		  struct aged *ret)
 {
 	size_t n = 0;
 	*ret = (struct aged){.file = file};
@@ -288,8 +311,8 @@ static bool worth_merging(const struct aged *group, size_t n, bool closed, bool 
 	return n > 1 && (everything || (closed && scopes >= COMPACT_MIN_SCOPES));
 }
 
-static int merge_group(struct publish_session *s, struct arena *arena, const struct aged *group, size_t n, struct publish_step *step,
-		       struct err *e)
+static int merge_group(struct publish_session *s, struct arena *arena, const struct aged *group,
+		       size_t n, struct publish_step *step, struct err *e)
 {
 	struct catalog_file *from = ANEW_ARRAY(arena, n, struct catalog_file);
 	struct merge m = {.table = step->table, .from = from, .from_count = n};
@@ -305,12 +328,14 @@ static int merge_group(struct publish_session *s, struct arena *arena, const str
 	for (size_t i = 0; i < n; i++) {
 		*PUSH(step->retired, step->retired_count, step->retired_cap) = from[i].key;
 		for (size_t k = 0; k < from[i].scope_count; k++)
-			m.parts[m.part_count++] = (struct part){from[i].scopes[k], from[i].origins[k]};
+			m.parts[m.part_count++] =
+				(struct part){from[i].scopes[k], from[i].origins[k]};
 	}
 	return merge_files(s, arena, &m, step, e);
 }
 
-static int flush(struct publish_session *s, struct publish_step *step, int64_t *merged, struct err *e)
+static int flush(struct publish_session *s, struct publish_step *step, int64_t *merged,
+		 struct err *e)
 {
 	int64_t version;
 	int rc = step->file_count ? publish_steps(s, step, 1, &version, e) : OK;
@@ -322,8 +347,9 @@ static int flush(struct publish_session *s, struct publish_step *step, int64_t *
 	return rc;
 }
 
-static int merge_months(struct publish_session *s, const struct table_def *table, const struct aged *files, size_t n, bool everything,
-			int64_t *merged, struct err *e)
+static int merge_months(struct publish_session *s, const struct table_def *table,
+			const struct aged *files, size_t n, bool everything, int64_t *merged,
+			struct err *e)
 {
 	struct publish_step step = {.table = table};
 	struct arena *arena = arena_new();
@@ -349,7 +375,8 @@ static int merge_months(struct publish_session *s, const struct table_def *table
 	return rc;
 }
 
-int publish_compact(struct publish_session *s, const struct table_def *table, bool everything, int64_t *ret_merged, struct err *e)
+int publish_compact(struct publish_session *s, const struct table_def *table, bool everything,
+		    int64_t *ret_merged, struct err *e)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
 	struct catalog_file *files;
@@ -365,7 +392,8 @@ int publish_compact(struct publish_session *s, const struct table_def *table, bo
 		*ret_merged = 0;
 		return OK;
 	}
-	int rc = catalog_files(s->with.catalog, table, LAYOUT_COMPACT, NULL, 0, arena, &files, &found, e);
+	int rc = catalog_files(s->with.catalog, table, LAYOUT_COMPACT, NULL, 0, arena, &files,
+			       &found, e);
 	if (rc)
 		return rc;
 	struct aged *aged = ANEW_ARRAY(arena, found, struct aged);

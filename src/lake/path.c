@@ -53,8 +53,10 @@ int path_unescape(struct slice escaped, struct buf *out, struct err *e)
 		int low = i + 2 < escaped.n ? hex_digit(escaped.p[i + 2]) : -1;
 		/* %00 would end the value early for whoever reads it as a C string. */
 		if (high < 0 || low < 0 || high + low == 0)
-			return err_set(e, ERR_INPUT, "\"%.*s\" has a '%%' at byte %zu that is not followed by two hexadecimal digits of a character",
-				       SLICE_FMT(escaped), i);
+			return err_set(
+				e, ERR_INPUT,
+				"\"%.*s\" has a '%%' at byte %zu that is not followed by two hexadecimal digits of a character",
+				SLICE_FMT(escaped), i);
 		buf_char(out, (char)(high << 4 | low));
 		i += 2;
 	}
@@ -69,42 +71,57 @@ static int check_integer(const struct column *column, const char *value, struct 
 	char canonical[24];
 	if (int64_parse(slice_of(value), &number)) {
 		snprintf(canonical, sizeof(canonical), "%" PRId64, number);
-		bool fits = column->type == COL_BIGINT || (number >= INT32_MIN && number <= INT32_MAX);
+		bool fits = column->type == COL_BIGINT ||
+			    (number >= INT32_MIN && number <= INT32_MAX);
 		if (fits && strcmp(canonical, value) == 0)
 			return OK;
 	}
-	return err_set(e, ERR_INPUT, "Partition column %s is a whole number, written without leading zeros or signs: found \"%s\"",
-		       column->name, value);
+	return err_set(
+		e, ERR_INPUT,
+		"Partition column %s is a whole number, written without leading zeros or signs: found \"%s\"",
+		column->name, value);
 }
 
 static int check_value(const struct column *column, const char *value, struct err *e)
 {
 	if (!value || !value[0])
-		return err_set(e, ERR_INPUT, "Partition column %s has no value: a partition cannot be null or empty", column->name);
+		return err_set(
+			e, ERR_INPUT,
+			"Partition column %s has no value: a partition cannot be null or empty",
+			column->name);
 	/* Hive, DuckDB and Spark read these two folder names as null. */
 	if (strcmp(value, "NULL") == 0 || strcmp(value, "__HIVE_DEFAULT_PARTITION__") == 0)
-		return err_set(e, ERR_INPUT, "Partition column %s has the value \"%s\", which every reader takes for null",
-			       column->name, value);
+		return err_set(
+			e, ERR_INPUT,
+			"Partition column %s has the value \"%s\", which every reader takes for null",
+			column->name, value);
 	int32_t days;
 	switch (column->type) {
 	case COL_TEXT:
 		if (!str_is_utf8(value, strlen(value)))
-			return err_set(e, ERR_INPUT, "Partition column %s has a value that is not UTF-8", column->name);
+			return err_set(e, ERR_INPUT,
+				       "Partition column %s has a value that is not UTF-8",
+				       column->name);
 		return OK;
 	case COL_DATE:
 		if (!date_parse_iso(slice_of(value), &days))
-			return err_set(e, ERR_INPUT, "Partition column %s is a date (YYYY-MM-DD): found \"%s\"", column->name, value);
+			return err_set(e, ERR_INPUT,
+				       "Partition column %s is a date (YYYY-MM-DD): found \"%s\"",
+				       column->name, value);
 		return OK;
 	case COL_INTEGER:
 	case COL_BIGINT: return check_integer(column, value, e);
 	default:
-		return err_set(e, ERR_BUG, "Partition column %s has a type that no partition column may have", column->name);
+		return err_set(e, ERR_BUG,
+			       "Partition column %s has a type that no partition column may have",
+			       column->name);
 	}
 }
 
 /* -- partition paths -------------------------------------------------------------------------------------------------- */
 
-static int add_segment(struct buf *out, const struct column *column, const char *value, struct err *e)
+static int add_segment(struct buf *out, const struct column *column, const char *value,
+		       struct err *e)
 {
 	int rc = check_value(column, value, e);
 	if (rc)
@@ -116,18 +133,21 @@ static int add_segment(struct buf *out, const struct column *column, const char 
 	buf_char(out, '=');
 	path_escape(out, value);
 	if (out->len - start > SEGMENT_MAX_BYTES)
-		return err_set(e, ERR_INPUT, "The value of partition column %s makes a folder name of %zu bytes: at most %d are possible",
-			       column->name, out->len - start, SEGMENT_MAX_BYTES);
+		return err_set(
+			e, ERR_INPUT,
+			"The value of partition column %s makes a folder name of %zu bytes: at most %d are possible",
+			column->name, out->len - start, SEGMENT_MAX_BYTES);
 	return OK;
 }
 
-int path_partition(struct arena *arena, const struct table_def *table, const char *const *values, size_t n, const char **ret,
-		   struct err *e)
+int path_partition(struct arena *arena, const struct table_def *table, const char *const *values,
+		   size_t n, const char **ret, struct err *e)
 {
 	AUTO_BUF struct buf path = {0};
 	if (n > table->partition_count)
-		return err_set(e, ERR_BUG, "Table %s.%s has %zu partition columns: %zu values are too many", table->database, table->name,
-			       table->partition_count, n);
+		return err_set(e, ERR_BUG,
+			       "Table %s.%s has %zu partition columns: %zu values are too many",
+			       table->database, table->name, table->partition_count, n);
 	for (size_t i = 0; i < n; i++) {
 		int rc = add_segment(&path, &table->partition[i], values[i], e);
 		if (rc)
@@ -137,7 +157,8 @@ int path_partition(struct arena *arena, const struct table_def *table, const cha
 	return OK;
 }
 
-static int segment_value(struct arena *arena, const struct column *column, struct slice segment, const char **ret, struct err *e)
+static int segment_value(struct arena *arena, const struct column *column, struct slice segment,
+			 const char **ret, struct err *e)
 {
 	AUTO_BUF struct buf text = {0};
 	struct slice value = segment;
@@ -146,7 +167,8 @@ static int segment_value(struct arena *arena, const struct column *column, struc
 	if (rc)
 		return rc;
 	if (name.n == segment.n || !slice_is(buf_slice(&text), column->name))
-		return err_set(e, ERR_INPUT, "\"%.*s\" stands where the folder %s=... is expected", SLICE_FMT(segment), column->name);
+		return err_set(e, ERR_INPUT, "\"%.*s\" stands where the folder %s=... is expected",
+			       SLICE_FMT(segment), column->name);
 	buf_reset(&text);
 	rc = path_unescape(value, &text, e);
 	if (rc)
@@ -158,8 +180,8 @@ static int segment_value(struct arena *arena, const struct column *column, struc
 	return rc;
 }
 
-int path_values(struct arena *arena, const struct table_def *table, const char *path, const char **ret_values, size_t *ret_count,
-		struct err *e)
+int path_values(struct arena *arena, const struct table_def *table, const char *path,
+		const char **ret_values, size_t *ret_count, struct err *e)
 {
 	const char *values[TABLE_MAX_PARTITION];
 	size_t n = 0;
@@ -170,8 +192,10 @@ int path_values(struct arena *arena, const struct table_def *table, const char *
 		struct slice segment = slice_cut(&rest, '/');
 		more = segment.n < before;
 		if (n == table->partition_count)
-			return err_set(e, ERR_INPUT, "\"%s\" has more folders than table %s.%s has partition columns", path,
-				       table->database, table->name);
+			return err_set(
+				e, ERR_INPUT,
+				"\"%s\" has more folders than table %s.%s has partition columns",
+				path, table->database, table->name);
 		int rc = segment_value(arena, &table->partition[n], segment, &values[n], e);
 		if (rc)
 			return rc;
@@ -185,50 +209,60 @@ int path_values(struct arena *arena, const struct table_def *table, const char *
 
 /* -- keys ------------------------------------------------------------------------------------------------------------- */
 
-const char *path_key(struct arena *arena, const struct table_def *table, const char *partition_path, const char *name)
+const char *path_key(struct arena *arena, const struct table_def *table, const char *partition_path,
+		     const char *name)
 {
 	if (!partition_path[0])
 		return arena_printf(arena, "%s/%s.parquet", table->location, name);
 	return arena_printf(arena, "%s/%s/%s.parquet", table->location, partition_path, name);
 }
 
-int path_of_key(struct arena *arena, const struct table_def *table, const char *key, const char **ret_path, struct err *e)
+int path_of_key(struct arena *arena, const struct table_def *table, const char *key,
+		const char **ret_path, struct err *e)
 {
 	size_t location = strlen(table->location);
 	struct slice whole = slice_of(key);
-	if (!slice_starts(whole, table->location) || key[location] != '/' || !slice_ends(whole, ".parquet"))
-		return err_set(e, ERR_INPUT, "\"%s\" is not a file of table %s.%s, which lie in %s/ and end in .parquet", key,
-			       table->database, table->name, table->location);
+	if (!slice_starts(whole, table->location) || key[location] != '/' ||
+	    !slice_ends(whole, ".parquet"))
+		return err_set(
+			e, ERR_INPUT,
+			"\"%s\" is not a file of table %s.%s, which lie in %s/ and end in .parquet",
+			key, table->database, table->name, table->location);
 	const char *below = key + location + 1;
 	const char *name = strrchr(key, '/') + 1;
-	const char *path = name > below ? arena_strndup(arena, below, (size_t)(name - 1 - below)) : "";
+	const char *path = name > below ? arena_strndup(arena, below, (size_t)(name - 1 - below))
+					: "";
 	const char *values[TABLE_MAX_PARTITION];
 	size_t n;
 	int rc = path_values(arena, table, path, values, &n, e);
 	if (rc)
 		return rc;
 	if (n != table->partition_count || (name > below && !path[0]))
-		return err_set(e, ERR_INPUT, "\"%s\" has %zu partition folders, table %s.%s has %zu", key, n, table->database,
-			       table->name, table->partition_count);
+		return err_set(e, ERR_INPUT,
+			       "\"%s\" has %zu partition folders, table %s.%s has %zu", key, n,
+			       table->database, table->name, table->partition_count);
 	*ret_path = path;
 	return OK;
 }
 
-int path_compact_key(struct arena *arena, const struct table_def *table, const char *scope, bool month, const char *name,
-		     const char **ret, struct err *e)
+int path_compact_key(struct arena *arena, const struct table_def *table, const char *scope,
+		     bool month, const char *name, const char **ret, struct err *e)
 {
 	AUTO_BUF struct buf key = {0};
 	const char *values[TABLE_MAX_PARTITION];
 	const char *date = NULL;
 	size_t n;
 	if (!table->compact_location)
-		return err_set(e, ERR_BUG, "Table %s.%s has no compact layout", table->database, table->name);
+		return err_set(e, ERR_BUG, "Table %s.%s has no compact layout", table->database,
+			       table->name);
 	int rc = path_values(arena, table, scope, values, &n, e);
 	if (rc)
 		return rc;
 	if (n != table->scope_count)
-		return err_set(e, ERR_INPUT, "\"%s\" is not a whole scope of table %s.%s: it has %zu folders of %zu", scope,
-			       table->database, table->name, n, table->scope_count);
+		return err_set(
+			e, ERR_INPUT,
+			"\"%s\" is not a whole scope of table %s.%s: it has %zu folders of %zu",
+			scope, table->database, table->name, n, table->scope_count);
 	buf_str(&key, table->compact_location);
 	for (size_t i = 0; i < n; i++) {
 		if (table->partition[i].type == COL_DATE && !date) {

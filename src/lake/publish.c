@@ -39,12 +39,15 @@ static int recover(struct publish_session *s, const struct table_def *table, str
 	int rc = catalog_intents(s->with.catalog, table, collect, &all, e);
 	for (size_t i = 0; rc == OK && i < all.count; i++) {
 		if (all.list[i].count)
-			rc = object_store_delete_many(s->with.store, all.list[i].keys, all.list[i].count, e);
+			rc = object_store_delete_many(s->with.store, all.list[i].keys,
+						      all.list[i].count, e);
 		if (rc == OK)
 			rc = catalog_abandon(s->with.catalog, all.list[i].id, e);
 	}
 	free(all.list);
-	return rc ? err_wrap(e, "Cleaning up after an interrupted change of %s.%s", table->database, table->name) : OK;
+	return rc ? err_wrap(e, "Cleaning up after an interrupted change of %s.%s", table->database,
+			     table->name)
+		  : OK;
 }
 
 /* Not being able to is no error: the keys stay on the catalog's list for the next writer. */
@@ -66,7 +69,8 @@ static void bury(struct publish_session *s, const struct table_def *table)
 
 static int by_name(const void *a, const void *b)
 {
-	const struct table_def *x = *(const struct table_def *const *)a, *y = *(const struct table_def *const *)b;
+	const struct table_def *x = *(const struct table_def *const *)a,
+			       *y = *(const struct table_def *const *)b;
 	int order = strcmp(x->database, y->database);
 	return order ? order : strcmp(x->name, y->name);
 }
@@ -78,7 +82,7 @@ static void take_tables(struct publish_session *s, const struct table_def *const
 	const struct table_def **sorted = ANEW_ARRAY(s->arena, n, const struct table_def *);
 	for (size_t i = 0; i < n; i++)
 		sorted[i] = table_copy(s->arena, tables[i]);
-	qsort(sorted, n, sizeof(*sorted), by_name);
+	qsort(sorted, n, sizeof(const struct table_def *), by_name);
 	for (size_t i = 0; i < n; i++)
 		if (s->table_count == 0 || by_name(&s->tables[s->table_count - 1], &sorted[i]) != 0)
 			s->tables[s->table_count++] = sorted[i];
@@ -89,8 +93,8 @@ static int begin(struct publish_session *s, struct err *e)
 	int rc = OK;
 	/* All writers lock in name order, so no two wait for each other. */
 	for (; rc == OK && s->locked < s->table_count; s->locked += rc == OK)
-		rc = catalog_lock(s->with.catalog, s->tables[s->locked], s->with.lock_wait_us, s->with.on_wait, s->with.ctx,
-				  &s->locks[s->locked], e);
+		rc = catalog_lock(s->with.catalog, s->tables[s->locked], s->with.lock_wait_us,
+				  s->with.on_wait, s->with.ctx, &s->locks[s->locked], e);
 	for (size_t i = 0; rc == OK && i < s->table_count; i++) {
 		rc = recover(s, s->tables[i], e);
 		if (rc == OK)
@@ -99,7 +103,8 @@ static int begin(struct publish_session *s, struct err *e)
 	if (rc)
 		return rc;
 	/* Only who holds the first table's lock uses this folder: what lies in it is a dead writer's. */
-	s->folder = arena_printf(s->arena, "%s/%s.%s", object_store_staging(s->with.store), s->tables[0]->database, s->tables[0]->name);
+	s->folder = arena_printf(s->arena, "%s/%s.%s", object_store_staging(s->with.store),
+				 s->tables[0]->database, s->tables[0]->name);
 	s->staging = arena_printf(s->arena, "%s/staged", s->folder);
 	s->merging = arena_printf(s->arena, "%s/merged", s->folder);
 	rc = file_remove_tree(s->folder, e);
@@ -108,8 +113,8 @@ static int begin(struct publish_session *s, struct err *e)
 	return rc ? rc : file_mkdirs(s->merging, false, e);
 }
 
-int publish_begin(const struct publish *with, const struct table_def *const *tables, size_t n, struct publish_session **ret,
-		  struct err *e)
+int publish_begin(const struct publish *with, const struct table_def *const *tables, size_t n,
+		  struct publish_session **ret, struct err *e)
 {
 	if (n == 0)
 		return err_set(e, ERR_BUG, "A session without tables");
@@ -146,7 +151,8 @@ void publish_end(struct publish_session *s)
 	free(s);
 }
 
-const struct table_def *publish_find_table(const struct publish_session *s, const struct table_def *wanted)
+const struct table_def *publish_find_table(const struct publish_session *s,
+					   const struct table_def *wanted)
 {
 	for (size_t i = 0; i < s->table_count; i++)
 		if (by_name(&s->tables[i], &wanted) == 0)
@@ -163,7 +169,8 @@ void publish_step_clear(struct publish_step *step)
 	*step = (struct publish_step){0};
 }
 
-static int intend(struct publish_session *s, struct arena *arena, const struct publish_step *step, int64_t *ret_id, struct err *e)
+static int intend(struct publish_session *s, struct arena *arena, const struct publish_step *step,
+		  int64_t *ret_id, struct err *e)
 {
 	const char **keys = ANEW_ARRAY(arena, step->file_count, const char *);
 	for (size_t i = 0; i < step->file_count; i++) {
@@ -175,7 +182,8 @@ static int intend(struct publish_session *s, struct arena *arena, const struct p
 	return catalog_intend(s->with.catalog, step->table, keys, step->file_count, ret_id, e);
 }
 
-static int put(struct publish_session *s, struct arena *arena, const struct publish_step *steps, size_t n, struct err *e)
+static int put(struct publish_session *s, struct arena *arena, const struct publish_step *steps,
+	       size_t n, struct err *e)
 {
 	size_t count = 0, at = 0;
 	for (size_t i = 0; i < n; i++)
@@ -185,16 +193,18 @@ static int put(struct publish_session *s, struct arena *arena, const struct publ
 	 * somebody removed by hand is back. */
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < steps[i].file_count; k++)
-			puts[at++] = (struct object_put){.key = steps[i].files[k].file.key, .path = steps[i].files[k].path};
+			puts[at++] = (struct object_put){.key = steps[i].files[k].file.key,
+							 .path = steps[i].files[k].path};
 	return count ? object_store_put_many(s->with.store, puts, count, e) : OK;
 }
 
-static int commit(struct publish_session *s, struct arena *arena, int64_t intent, const struct publish_step *steps, size_t n,
-		  int64_t *ret_version, struct err *e)
+static int commit(struct publish_session *s, struct arena *arena, int64_t intent,
+		  const struct publish_step *steps, size_t n, int64_t *ret_version, struct err *e)
 {
 	struct catalog_change *changes = ANEW_ARRAY(arena, n, struct catalog_change);
 	for (size_t i = 0; i < n; i++) {
-		struct catalog_file *files = ANEW_ARRAY(arena, steps[i].file_count, struct catalog_file);
+		struct catalog_file *files =
+			ANEW_ARRAY(arena, steps[i].file_count, struct catalog_file);
 		for (size_t k = 0; k < steps[i].file_count; k++)
 			files[k] = steps[i].files[k].file;
 		changes[i] = (struct catalog_change){
@@ -220,7 +230,8 @@ static void undo(struct publish_session *s, const struct publish_step *steps, si
 	}
 }
 
-int publish_steps(struct publish_session *s, const struct publish_step *steps, size_t n, int64_t *ret_version, struct err *e)
+int publish_steps(struct publish_session *s, const struct publish_step *steps, size_t n,
+		  int64_t *ret_version, struct err *e)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
 	int64_t *intents = ANEW_ARRAY(arena, n, int64_t);
@@ -249,20 +260,22 @@ int publish_steps(struct publish_session *s, const struct publish_step *steps, s
 	return OK;
 }
 
-static int make_step(struct publish_session *s, struct arena *arena, const struct publish_change *change, struct publish_step *step,
-		     struct err *e)
+static int make_step(struct publish_session *s, struct arena *arena,
+		     const struct publish_change *change, struct publish_step *step, struct err *e)
 {
 	step->table = publish_find_table(s, change->table);
 	step->scopes = change->scopes;
 	step->scope_count = change->scope_count;
 	if (!step->table)
-		return err_set(e, ERR_BUG, "Table %s.%s is not locked by this session", change->table->database, change->table->name);
+		return err_set(e, ERR_BUG, "Table %s.%s is not locked by this session",
+			       change->table->database, change->table->name);
 	for (size_t i = 0; i < change->file_count; i++)
 		*PUSH(step->files, step->file_count, step->file_cap) = change->files[i];
 	return step->table->compact_location ? compact_remainders(s, arena, step, e) : OK;
 }
 
-int publish_replace(struct publish_session *s, const struct publish_change *changes, size_t n, int64_t *ret_version, struct err *e)
+int publish_replace(struct publish_session *s, const struct publish_change *changes, size_t n,
+		    int64_t *ret_version, struct err *e)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
 	struct publish_step *steps = ANEW_ARRAY(arena, n, struct publish_step);

@@ -18,9 +18,9 @@
 struct publish {
 	struct object_store *store;
 	struct catalog *catalog;
-	struct parquet *parquet;  /* needed only by tables with a compact layout */
+	struct parquet *parquet; /* needed only by tables with a compact layout */
 	struct clock *clock;
-	int64_t lock_wait_us;     /* how long to wait for another writer */
+	int64_t lock_wait_us;                           /* how long to wait for another writer */
 	void (*on_wait)(void *ctx, int64_t holder_pid); /* may be NULL */
 	void *ctx;
 };
@@ -38,16 +38,19 @@ struct publish_change {
 };
 struct publish_session; /* holds the locks of one or more tables and a staging folder of its own */
 /* Locks the tables (in name order), recovers them, and makes an empty staging folder. ERR_CONFLICT when another writer stays; ERR_DENIED read-only; ERR_LIMIT no space. */
-int publish_begin(const struct publish *, const struct table_def *const *tables, size_t n, struct publish_session **ret, struct err *) MUST_CHECK;
+int publish_begin(const struct publish *, const struct table_def *const *tables, size_t n,
+		  struct publish_session **ret, struct err *) MUST_CHECK;
 /* Where staged files go: a local folder, gone after publish_end. */
 const char *publish_staging(const struct publish_session *);
 /* Replaces the scopes. A compact file that also covers other scopes is rewritten without the replaced ones. May be called several times in a session. On failure nothing
  * is visible and what was put is removed or left to recovery. */
-int publish_replace(struct publish_session *, const struct publish_change *, size_t n, int64_t *ret_version, struct err *) MUST_CHECK;
+int publish_replace(struct publish_session *, const struct publish_change *, size_t n,
+		    int64_t *ret_version, struct err *) MUST_CHECK;
 /* Merges the compact files of closed months (a later month of the same other scope values exists, at least COMPACT_MIN_SCOPES scopes, more than one file); all months,
  * closed or not and however few, when everything. *ret_merged counts files written. The table must be in the session. */
 #define COMPACT_MIN_SCOPES 8
-int publish_compact(struct publish_session *, const struct table_def *, bool everything, int64_t *ret_merged, struct err *) MUST_CHECK;
+int publish_compact(struct publish_session *, const struct table_def *, bool everything,
+		    int64_t *ret_merged, struct err *) MUST_CHECK;
 /* Removes dead files that nobody reads, the staging folder, and unlocks. NULL is fine. Failing to remove is no error: it is tried again by the next. */
 void publish_end(struct publish_session *);
 

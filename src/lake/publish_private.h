@@ -17,7 +17,8 @@ struct publish_session {
 	unsigned merges;     /* so far; names them there */
 };
 /* The session's own copy of a table, NULL when it has not locked it. */
-const struct table_def *publish_find_table(const struct publish_session *, const struct table_def *);
+const struct table_def *publish_find_table(const struct publish_session *,
+					   const struct table_def *);
 
 /* A change with its merged files and the ones they take the place of. */
 struct publish_step {
@@ -31,10 +32,12 @@ struct publish_step {
 };
 void publish_step_clear(struct publish_step *);
 /* Steps 3 to 5 of publish.h for all of them as one commit. */
-int publish_steps(struct publish_session *, const struct publish_step *, size_t n, int64_t *ret_version, struct err *) MUST_CHECK;
+int publish_steps(struct publish_session *, const struct publish_step *, size_t n,
+		  int64_t *ret_version, struct err *) MUST_CHECK;
 
 /* Adds to a step that replaces its scopes: the compact files that cover one of them and others too are retired, what remains of them is
  * merged into new ones. Strings live in the arena. */
-int compact_remainders(struct publish_session *, struct arena *, struct publish_step *, struct err *) MUST_CHECK;
+int compact_remainders(struct publish_session *, struct arena *, struct publish_step *,
+		       struct err *) MUST_CHECK;
 
 #endif

@@ -32,7 +32,7 @@ struct catalog_file {
 	int64_t rows, bytes;
 	const struct column_stats *stats; /* may be NULL, 0; not filled by catalog_files */
 	size_t stats_count;
-	int64_t version;                  /* out: the catalog version that added it */
+	int64_t version; /* out: the catalog version that added it */
 };
 
 /* A scope as the catalog knows it. Properties are small facts (Glue: partition parameters), canonical JSON object text:
@@ -71,35 +71,51 @@ struct catalog_change {
 
 struct catalog;
 struct catalog_ops {
-	int (*put_tables)(struct catalog *, const struct table_def *const *, size_t n, struct err *);
-	int (*tables)(struct catalog *, struct arena *, struct table_def ***ret, size_t *ret_count, struct err *);
-	int (*table)(struct catalog *, const char *database, const char *name, struct arena *, struct table_def **ret, struct err *);
-	int (*history)(struct catalog *, const struct table_def *, int (*fn)(void *, int64_t version, int64_t at_us, const char *change), void *,
-		       struct err *);
-	int (*files)(struct catalog *, const struct table_def *, enum catalog_layout, const struct filter *any_of, size_t filter_count,
-		     struct arena *, struct catalog_file **ret, size_t *ret_count, struct err *);
-	int (*origins)(struct catalog *, const struct table_def *, struct catalog_file *files, size_t count, struct arena *, struct err *);
-	int (*scopes)(struct catalog *, const struct table_def *, const struct filter *any_of, size_t filter_count, struct arena *,
-		      struct catalog_scope **ret, size_t *ret_count, struct err *);
-	int (*scope)(struct catalog *, const struct table_def *, const char *scope, struct arena *, struct catalog_scope *ret, struct err *);
-	int (*stats)(struct catalog *, const struct table_def *, struct arena *, struct column_stats **ret, size_t *ret_count, int64_t *ret_rows,
+	int (*put_tables)(struct catalog *, const struct table_def *const *, size_t n,
+			  struct err *);
+	int (*tables)(struct catalog *, struct arena *, struct table_def ***ret, size_t *ret_count,
+		      struct err *);
+	int (*table)(struct catalog *, const char *database, const char *name, struct arena *,
+		     struct table_def **ret, struct err *);
+	int (*history)(struct catalog *, const struct table_def *,
+		       int (*fn)(void *, int64_t version, int64_t at_us, const char *change),
+		       void *, struct err *);
+	int (*files)(struct catalog *, const struct table_def *, enum catalog_layout,
+		     const struct filter *any_of, size_t filter_count, struct arena *,
+		     struct catalog_file **ret, size_t *ret_count, struct err *);
+	int (*origins)(struct catalog *, const struct table_def *, struct catalog_file *files,
+		       size_t count, struct arena *, struct err *);
+	int (*scopes)(struct catalog *, const struct table_def *, const struct filter *any_of,
+		      size_t filter_count, struct arena *, struct catalog_scope **ret,
+		      size_t *ret_count, struct err *);
+	int (*scope)(struct catalog *, const struct table_def *, const char *scope, struct arena *,
+		     struct catalog_scope *ret, struct err *);
+	int (*stats)(struct catalog *, const struct table_def *, struct arena *,
+		     struct column_stats **ret, size_t *ret_count, int64_t *ret_rows,
 		     int64_t *ret_bytes, int64_t *ret_files, struct err *);
-	int (*intend)(struct catalog *, const struct table_def *, const char *const *keys, size_t n, int64_t *ret_id, struct err *);
-	int (*intents)(struct catalog *, const struct table_def *, int (*fn)(void *, int64_t id, const char *const *keys, size_t n), void *,
+	int (*intend)(struct catalog *, const struct table_def *, const char *const *keys, size_t n,
+		      int64_t *ret_id, struct err *);
+	int (*intents)(struct catalog *, const struct table_def *,
+		       int (*fn)(void *, int64_t id, const char *const *keys, size_t n), void *,
 		       struct err *);
-	int (*commit)(struct catalog *, int64_t intent_id, const struct catalog_change *, size_t n, int64_t *ret_version, struct err *);
+	int (*commit)(struct catalog *, int64_t intent_id, const struct catalog_change *, size_t n,
+		      int64_t *ret_version, struct err *);
 	int (*abandon)(struct catalog *, int64_t intent_id, struct err *);
 	int (*is_live)(struct catalog *, const char *key, bool *ret, struct err *);
-	int (*changes)(struct catalog *, int64_t after_version, int (*fn)(void *, const struct table_def *, const struct catalog_file *,
-		       const struct catalog_scope *), void *, int64_t *ret_version, struct err *);
+	int (*changes)(struct catalog *, int64_t after_version,
+		       int (*fn)(void *, const struct table_def *, const struct catalog_file *,
+				 const struct catalog_scope *),
+		       void *, int64_t *ret_version, struct err *);
 	int (*mark_get)(struct catalog *, const char *name, int64_t *ret, struct err *);
 	int (*mark_set)(struct catalog *, const char *name, int64_t value, struct err *);
-	int (*dead)(struct catalog *, const struct table_def *, struct arena *, const char ***ret_keys, size_t *ret_count, struct err *);
+	int (*dead)(struct catalog *, const struct table_def *, struct arena *,
+		    const char ***ret_keys, size_t *ret_count, struct err *);
 	int (*forget)(struct catalog *, const char *const *keys, size_t n, struct err *);
 	int (*read_begin)(struct catalog *, int64_t *ret_version, int *ret_handle, struct err *);
 	void (*read_end)(struct catalog *, int handle);
-	int (*lock)(struct catalog *, const struct table_def *, int64_t wait_us, void (*on_wait)(void *, int64_t holder_pid), void *ctx,
-		    int *ret_handle, struct err *);
+	int (*lock)(struct catalog *, const struct table_def *, int64_t wait_us,
+		    void (*on_wait)(void *, int64_t holder_pid), void *ctx, int *ret_handle,
+		    struct err *);
 	void (*unlock)(struct catalog *, int handle);
 	void (*free)(struct catalog *);
 };
@@ -109,51 +125,70 @@ struct catalog {
 
 /* Creates tables that are missing and evolves those whose definition changed; each change gets a line of history. Does nothing, cheaply, when
  * all are as given. ERR_CONFLICT when a table with files would change a column's type, its partition columns or location. */
-int catalog_put_tables(struct catalog *, const struct table_def *const *, size_t n, struct err *) MUST_CHECK;
-int catalog_tables(struct catalog *, struct arena *, struct table_def ***ret, size_t *ret_count, struct err *) MUST_CHECK; /* by name */
-int catalog_table(struct catalog *, const char *database, const char *name, struct arena *, struct table_def **ret, struct err *) MUST_CHECK; /* ERR_NOT_FOUND */
-int catalog_history(struct catalog *, const struct table_def *, int (*fn)(void *, int64_t version, int64_t at_us, const char *change), void *,
+int catalog_put_tables(struct catalog *, const struct table_def *const *, size_t n,
+		       struct err *) MUST_CHECK;
+int catalog_tables(struct catalog *, struct arena *, struct table_def ***ret, size_t *ret_count,
+		   struct err *) MUST_CHECK; /* by name */
+int catalog_table(struct catalog *, const char *database, const char *name, struct arena *,
+		  struct table_def **ret, struct err *) MUST_CHECK; /* ERR_NOT_FOUND */
+int catalog_history(struct catalog *, const struct table_def *,
+		    int (*fn)(void *, int64_t version, int64_t at_us, const char *change), void *,
 		    struct err *) MUST_CHECK; /* oldest first */
 /* Files of a layout that may hold rows of any of the filters (filter_count 0: all). Never leaves out a file that does; may give some that do
  * not. Sorted by key. A term on a column that is no partition column is ERR_BUG. */
-int catalog_files(struct catalog *, const struct table_def *, enum catalog_layout, const struct filter *any_of, size_t filter_count,
-		  struct arena *, struct catalog_file **ret, size_t *ret_count, struct err *) MUST_CHECK;
+int catalog_files(struct catalog *, const struct table_def *, enum catalog_layout,
+		  const struct filter *any_of, size_t filter_count, struct arena *,
+		  struct catalog_file **ret, size_t *ret_count, struct err *) MUST_CHECK;
 /* Fills scopes (sorted) and origins of live compact files, by their keys. ERR_NOT_FOUND when one has gone. */
-int catalog_origins(struct catalog *, const struct table_def *, struct catalog_file *files, size_t count, struct arena *, struct err *) MUST_CHECK;
+int catalog_origins(struct catalog *, const struct table_def *, struct catalog_file *files,
+		    size_t count, struct arena *, struct err *) MUST_CHECK;
 /* Scopes that may hold rows of any of the filters; terms on partition columns beyond the scope do not narrow it. */
-int catalog_scopes(struct catalog *, const struct table_def *, const struct filter *any_of, size_t filter_count, struct arena *,
-		   struct catalog_scope **ret, size_t *ret_count, struct err *) MUST_CHECK; /* by scope */
-int catalog_scope(struct catalog *, const struct table_def *, const char *scope, struct arena *, struct catalog_scope *ret, struct err *) MUST_CHECK; /* ERR_NOT_FOUND */
+int catalog_scopes(struct catalog *, const struct table_def *, const struct filter *any_of,
+		   size_t filter_count, struct arena *, struct catalog_scope **ret,
+		   size_t *ret_count, struct err *) MUST_CHECK; /* by scope */
+int catalog_scope(struct catalog *, const struct table_def *, const char *scope, struct arena *,
+		  struct catalog_scope *ret, struct err *) MUST_CHECK; /* ERR_NOT_FOUND */
 /* Per column over all files of the layout that queries read (compact where there is one). */
-int catalog_stats(struct catalog *, const struct table_def *, struct arena *, struct column_stats **ret, size_t *ret_count, int64_t *ret_rows,
+int catalog_stats(struct catalog *, const struct table_def *, struct arena *,
+		  struct column_stats **ret, size_t *ret_count, int64_t *ret_rows,
 		  int64_t *ret_bytes, int64_t *ret_files, struct err *) MUST_CHECK;
 /* Writes down, durably, which keys are about to be put. Recovery removes those that no commit made live. */
-int catalog_intend(struct catalog *, const struct table_def *, const char *const *keys, size_t n, int64_t *ret_id, struct err *) MUST_CHECK;
+int catalog_intend(struct catalog *, const struct table_def *, const char *const *keys, size_t n,
+		   int64_t *ret_id, struct err *) MUST_CHECK;
 /* Open intents of the table (of all tables when NULL), each with those of its keys that are neither live nor dead and waiting for their readers:
  * what a writer that died may have put, and what may be deleted under the table's lock. */
-int catalog_intents(struct catalog *, const struct table_def *, int (*fn)(void *, int64_t id, const char *const *keys, size_t n), void *,
+int catalog_intents(struct catalog *, const struct table_def *,
+		    int (*fn)(void *, int64_t id, const char *const *keys, size_t n), void *,
 		    struct err *) MUST_CHECK;
 /* Atomic on the embedded driver; where the product has no transaction it is applied in an order that readers can live with and may be repeated
  * until it succeeds. Ends the intent (0: none). Replaced files become dead, not deleted. Durable on return. */
-int catalog_commit(struct catalog *, int64_t intent_id, const struct catalog_change *, size_t n, int64_t *ret_version, struct err *) MUST_CHECK;
+int catalog_commit(struct catalog *, int64_t intent_id, const struct catalog_change *, size_t n,
+		   int64_t *ret_version, struct err *) MUST_CHECK;
 int catalog_abandon(struct catalog *, int64_t intent_id, struct err *) MUST_CHECK;
 int catalog_is_live(struct catalog *, const char *key, bool *ret, struct err *) MUST_CHECK;
 /* Every live published file added after the version, in order, with its scope; *ret_version is the version seen. This is what triggers are made
  * from where the store does not notify: a commit that happened is always seen, so no trigger is lost. */
-int catalog_changes(struct catalog *, int64_t after_version, int (*fn)(void *, const struct table_def *, const struct catalog_file *,
-		    const struct catalog_scope *), void *, int64_t *ret_version, struct err *) MUST_CHECK;
-int catalog_mark_get(struct catalog *, const char *name, int64_t *ret, struct err *) MUST_CHECK; /* 0 when never set */
-int catalog_mark_set(struct catalog *, const char *name, int64_t value, struct err *) MUST_CHECK; /* never lowers */
+int catalog_changes(struct catalog *, int64_t after_version,
+		    int (*fn)(void *, const struct table_def *, const struct catalog_file *,
+			      const struct catalog_scope *),
+		    void *, int64_t *ret_version, struct err *) MUST_CHECK;
+int catalog_mark_get(struct catalog *, const char *name, int64_t *ret,
+		     struct err *) MUST_CHECK; /* 0 when never set */
+int catalog_mark_set(struct catalog *, const char *name, int64_t value,
+		     struct err *) MUST_CHECK; /* never lowers */
 /* Keys of the table that died and that no reader of an older version can still need. */
-int catalog_dead(struct catalog *, const struct table_def *, struct arena *, const char ***ret_keys, size_t *ret_count, struct err *) MUST_CHECK;
+int catalog_dead(struct catalog *, const struct table_def *, struct arena *, const char ***ret_keys,
+		 size_t *ret_count, struct err *) MUST_CHECK;
 int catalog_forget(struct catalog *, const char *const *keys, size_t n, struct err *) MUST_CHECK;
 /* A reader takes the current version before it lists files and gives it back when it has read them. On a lake it may not write to, the hold
  * cannot be recorded: *ret_handle is -1 and reading goes on without it. */
-int catalog_read_begin(struct catalog *, int64_t *ret_version, int *ret_handle, struct err *) MUST_CHECK;
+int catalog_read_begin(struct catalog *, int64_t *ret_version, int *ret_handle,
+		       struct err *) MUST_CHECK;
 void catalog_read_end(struct catalog *, int handle);
 /* The right to write a table, one holder at a time; freed by the kernel when the process dies. ERR_CONFLICT after wait_us. */
-int catalog_lock(struct catalog *, const struct table_def *, int64_t wait_us, void (*on_wait)(void *, int64_t holder_pid), void *ctx,
-		 int *ret_handle, struct err *) MUST_CHECK;
+int catalog_lock(struct catalog *, const struct table_def *, int64_t wait_us,
+		 void (*on_wait)(void *, int64_t holder_pid), void *ctx, int *ret_handle,
+		 struct err *) MUST_CHECK;
 void catalog_unlock(struct catalog *, int handle);
 void catalog_free(struct catalog *);
 

@@ -37,7 +37,8 @@ static const struct column by_action[] = {
 	{.name = "pregao_date", .type = COL_DATE},
 	{.name = "action", .type = COL_TEXT},
 };
-static const struct column by_hour[] = {{.name = "date", .type = COL_DATE}, {.name = "hour", .type = COL_INTEGER}};
+static const struct column by_hour[] = {{.name = "date", .type = COL_DATE},
+					{.name = "hour", .type = COL_INTEGER}};
 static const char *const sort[] = {"action", "pregao_date"};
 static const struct table_def refined = {
 	.database = "refined",
@@ -74,12 +75,12 @@ struct fixture {
 	struct err e;
 };
 
-#define GOOD(f, call)                                                                             \
-	do {                                                                                      \
-		int code_ = (call);                                                               \
-		if (code_)                                                                        \
-			print_error("%s: %s: %s\n", #call, err_name(code_), (f)->e.text);         \
-		assert_int_equal(code_, OK);                                                      \
+#define GOOD(f, call)                                                                     \
+	do {                                                                              \
+		int code_ = (call);                                                       \
+		if (code_)                                                                \
+			print_error("%s: %s: %s\n", #call, err_name(code_), (f)->e.text); \
+		assert_int_equal(code_, OK);                                              \
 	} while (0)
 
 static int set_up(void **state)
@@ -104,7 +105,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static struct catalog *another(struct fixture *f)
+static inline struct catalog *another(struct fixture *f)
 {
 	struct catalog *c;
 	GOOD(f, f->driver->open(f->place, false, &c, &f->e));
@@ -112,37 +113,49 @@ static struct catalog *another(struct fixture *f)
 }
 
 /* A published file of refined: name under scope and action. */
-static struct catalog_file published(struct fixture *f, const char *index, const char *date, const char *action, const char *name, int64_t rows)
+static struct catalog_file published(struct fixture *f, const char *index, const char *date,
+				     const char *action, const char *name, int64_t rows)
 {
 	const char *values[3] = {index, date, action}, *path, *scope;
 	const char **scopes = ANEW_ARRAY(f->arena, 1, const char *);
 	GOOD(f, path_partition(f->arena, &refined, values, 3, &path, &f->e));
 	GOOD(f, path_partition(f->arena, &refined, values, 2, &scope, &f->e));
 	scopes[0] = scope;
-	struct catalog_file file = {.layout = LAYOUT_PUBLISHED, .scopes = scopes, .scope_count = 1, .rows = rows, .bytes = rows * 100};
+	struct catalog_file file = {.layout = LAYOUT_PUBLISHED,
+				    .scopes = scopes,
+				    .scope_count = 1,
+				    .rows = rows,
+				    .bytes = rows * 100};
 	file.key = path_key(f->arena, &refined, path, name);
 	for (size_t i = 0; i < 3; i++)
 		file.low[i] = file.high[i] = arena_strdup(f->arena, values[i]);
 	return file;
 }
 
-static struct catalog_file compact(struct fixture *f, const char *index, const char *date, const char *low, const char *high, const char *name,
+static struct catalog_file compact(struct fixture *f, const char *index, const char *date,
+				   const char *low, const char *high, const char *name,
 				   int64_t rows)
 {
 	struct catalog_file file = published(f, index, date, low, name, rows);
-	GOOD(f, path_compact_key(f->arena, &refined, file.scopes[0], false, name, &file.key, &f->e));
+	GOOD(f,
+	     path_compact_key(f->arena, &refined, file.scopes[0], false, name, &file.key, &f->e));
 	file.layout = LAYOUT_COMPACT;
 	file.high[2] = arena_strdup(f->arena, high);
 	return file;
 }
 
-static struct catalog_file tick(struct fixture *f, const char *date, const char *hour, const char *name, int64_t rows)
+static struct catalog_file tick(struct fixture *f, const char *date, const char *hour,
+				const char *name, int64_t rows)
 {
 	const char *values[2] = {date, hour}, *path;
 	const char **scopes = ANEW_ARRAY(f->arena, 1, const char *);
 	GOOD(f, path_partition(f->arena, &raw, values, 2, &path, &f->e));
 	scopes[0] = path;
-	struct catalog_file file = {.layout = LAYOUT_PUBLISHED, .scopes = scopes, .scope_count = 1, .rows = rows, .bytes = rows * 10};
+	struct catalog_file file = {.layout = LAYOUT_PUBLISHED,
+				    .scopes = scopes,
+				    .scope_count = 1,
+				    .rows = rows,
+				    .bytes = rows * 10};
 	file.key = path_key(f->arena, &raw, path, name);
 	file.low[0] = file.high[0] = values[0];
 	file.low[1] = file.high[1] = values[1];
@@ -150,21 +163,24 @@ static struct catalog_file tick(struct fixture *f, const char *date, const char 
 }
 
 /* One scope of refined with an action per file and a compact file over them. */
-static int64_t put_session(struct fixture *f, struct catalog *c, const char *index, const char *date, const char *name)
+static int64_t put_session(struct fixture *f, struct catalog *c, const char *index,
+			   const char *date, const char *name)
 {
 	struct catalog_file files[3] = {
 		published(f, index, date, "PETROBRAS", name, 2),
 		published(f, index, date, "VALE", name, 1),
 		compact(f, index, date, "PETROBRAS", "VALE", name, 3),
 	};
-	struct catalog_scope scope = {.scope = files[0].scopes[0], .properties = "{\"made_of\":\"x\"}"};
+	struct catalog_scope scope = {.scope = files[0].scopes[0],
+				      .properties = "{\"made_of\":\"x\"}"};
 	struct catalog_change change = {&refined, &scope, 1, files, 3, NULL, 0};
 	int64_t version;
 	GOOD(f, catalog_commit(c, 0, &change, 1, &version, &f->e));
 	return version;
 }
 
-static int64_t put_ticks(struct fixture *f, const char *date, const char *hour, const char *name, int64_t rows)
+static int64_t put_ticks(struct fixture *f, const char *date, const char *hour, const char *name,
+			 int64_t rows)
 {
 	struct catalog_file file = tick(f, date, hour, name, rows);
 	struct catalog_scope scope = {.scope = file.scopes[0], .properties = "{}"};
@@ -175,16 +191,19 @@ static int64_t put_ticks(struct fixture *f, const char *date, const char *hour, 
 }
 
 /* The file names (without ".parquet") of a listing, one after the other: "a b c". */
-static const char *names(struct fixture *f, struct catalog *c, const struct table_def *table, enum catalog_layout layout,
-			 const struct filter *filters, size_t filter_count)
+static const char *names(struct fixture *f, struct catalog *c, const struct table_def *table,
+			 enum catalog_layout layout, const struct filter *filters,
+			 size_t filter_count)
 {
 	struct catalog_file *files;
 	size_t n;
 	struct buf all = {0};
-	GOOD(f, catalog_files(c, table, layout, filters, filter_count, f->arena, &files, &n, &f->e));
+	GOOD(f,
+	     catalog_files(c, table, layout, filters, filter_count, f->arena, &files, &n, &f->e));
 	for (size_t i = 0; i < n; i++) {
 		const char *name = strrchr(files[i].key, '/') + 1;
-		buf_printf(&all, "%s%.*s", i ? " " : "", (int)(strlen(name) - strlen(".parquet")), name);
+		buf_printf(&all, "%s%.*s", i ? " " : "", (int)(strlen(name) - strlen(".parquet")),
+			   name);
 		if (i)
 			assert_true(strcmp(files[i - 1].key, files[i].key) < 0);
 	}
@@ -193,7 +212,8 @@ static const char *names(struct fixture *f, struct catalog *c, const struct tabl
 	return text;
 }
 
-static struct filter_term *term(struct fixture *f, const char *column, enum filter_op op, const char *a, const char *b)
+static struct filter_term *term(struct fixture *f, const char *column, enum filter_op op,
+				const char *a, const char *b)
 {
 	struct filter_term *t = ANEW(f->arena, struct filter_term);
 	const char **values = ANEW_ARRAY(f->arena, 2, const char *);
@@ -203,7 +223,8 @@ static struct filter_term *term(struct fixture *f, const char *column, enum filt
 	return t;
 }
 
-static const char *where(struct fixture *f, const struct table_def *table, enum catalog_layout layout, const struct filter_term *t)
+static inline const char *where(struct fixture *f, const struct table_def *table,
+				enum catalog_layout layout, const struct filter_term *t)
 {
 	const struct filter filter = {t, 1};
 	return names(f, f->catalog, table, layout, &filter, 1);

@@ -24,7 +24,8 @@ static void definitions_come_back(void **state)
 	assert_string_equal(given.data, got.data);
 	buf_free(&given);
 	buf_free(&got);
-	assert_int_equal(catalog_table(f->catalog, "refined", "portfolios", f->arena, &one, &f->e), ERR_NOT_FOUND);
+	assert_int_equal(catalog_table(f->catalog, "refined", "portfolios", f->arena, &one, &f->e),
+			 ERR_NOT_FOUND);
 }
 
 static int collect_history(void *ctx, int64_t version, int64_t at_us, const char *change)
@@ -53,7 +54,8 @@ static void definitions_evolve(void **state)
 	GOOD(f, catalog_put_tables(f->catalog, both, 2, &f->e));
 	assert_string_equal(history(f, &refined), "created;");
 
-	struct column more[] = {numbers[0], numbers[1], {.name = "papers", .type = COL_INTEGER}, numbers[2]};
+	struct column more[] = {
+		numbers[0], numbers[1], {.name = "papers", .type = COL_INTEGER}, numbers[2]};
 	struct table_def next = refined;
 	more[0].doc = "The paper's code";
 	next.columns = more;
@@ -61,7 +63,9 @@ static void definitions_evolve(void **state)
 	next.doc = "Shares by session";
 	const struct table_def *given = &next;
 	GOOD(f, catalog_put_tables(f->catalog, &given, 1, &f->e));
-	assert_string_equal(history(f, &refined), "created;doc of column ticker changed;column papers INTEGER added;doc changed;");
+	assert_string_equal(
+		history(f, &refined),
+		"created;doc of column ticker changed;column papers INTEGER added;doc changed;");
 	assert_string_equal(names(f, f->catalog, &next, LAYOUT_COMPACT, NULL, 0), "2024-07-15-a");
 
 	/* Without the first column, the rest the other way round. */
@@ -69,7 +73,8 @@ static void definitions_evolve(void **state)
 	next.columns = fewer;
 	next.column_count = 3;
 	GOOD(f, catalog_put_tables(f->catalog, &given, 1, &f->e));
-	assert_non_null(strstr(history(f, &refined), "doc changed;column ticker removed;columns reordered;"));
+	assert_non_null(strstr(history(f, &refined),
+			       "doc changed;column ticker removed;columns reordered;"));
 }
 
 static void refuse_change(struct fixture *f, const struct table_def *next, const char *word)
@@ -84,7 +89,8 @@ static void data_forbids_some_changes(void **state)
 {
 	struct fixture *f = *state;
 	struct table_def next = refined;
-	struct column retyped[] = {numbers[0], {.name = "quantity", .type = COL_INTEGER}, numbers[2]};
+	struct column retyped[] = {
+		numbers[0], {.name = "quantity", .type = COL_INTEGER}, numbers[2]};
 	const struct table_def *given = &next;
 
 	/* Empty, it may become anything. */
@@ -118,7 +124,8 @@ static void replacing_takes_all_of_a_scope(void **state)
 	put_session(f, f->catalog, "IBOV", "2024-07-16", "b");
 	int64_t version = put_session(f, f->catalog, "IBOV", "2024-07-15", "c");
 	assert_string_equal(names(f, f->catalog, &refined, LAYOUT_PUBLISHED, NULL, 0), "c c b b");
-	assert_string_equal(names(f, f->catalog, &refined, LAYOUT_COMPACT, NULL, 0), "2024-07-15-c 2024-07-16-b");
+	assert_string_equal(names(f, f->catalog, &refined, LAYOUT_COMPACT, NULL, 0),
+			    "2024-07-15-c 2024-07-16-b");
 	GOOD(f, catalog_is_live(f->catalog, first.key, &live, &f->e));
 	assert_false(live);
 	first = published(f, "IBOV", "2024-07-15", "VALE", "c", 1);
@@ -139,13 +146,16 @@ static void replacing_takes_all_of_a_scope(void **state)
 	assert_int_equal(scope.version, version);
 	assert_string_equal(scope.properties, "{\"made_of\":\"x\"}");
 	assert_true(scope.changed_us > 0);
-	assert_int_equal(catalog_scope(f->catalog, &refined, "index_code=X/pregao_date=2024-07-15", f->arena, &scope, &f->e), ERR_NOT_FOUND);
+	assert_int_equal(catalog_scope(f->catalog, &refined, "index_code=X/pregao_date=2024-07-15",
+				       f->arena, &scope, &f->e),
+			 ERR_NOT_FOUND);
 }
 
 static void a_scope_may_become_empty(void **state)
 {
 	struct fixture *f = *state;
-	struct catalog_scope scope = {.scope = "index_code=IBOV/pregao_date=2024-07-15", .properties = "{}"};
+	struct catalog_scope scope = {.scope = "index_code=IBOV/pregao_date=2024-07-15",
+				      .properties = "{}"};
 	struct catalog_change change = {&refined, &scope, 1, NULL, 0, NULL, 0};
 	int64_t version;
 	put_session(f, f->catalog, "IBOV", "2024-07-15", "a");
@@ -161,27 +171,33 @@ static void a_commit_over_two_tables_is_one(void **state)
 	struct fixture *f = *state;
 	struct catalog_file good = tick(f, "2024-08-08", "9", "t", 5);
 	struct catalog_file wrong = published(f, "IBOV", "2024-07-15", "VALE", "a", 1);
-	struct catalog_scope scopes[2] = {{.scope = good.scopes[0], .properties = "{}"}, {.scope = wrong.scopes[0], .properties = "{}"}};
-	struct catalog_change changes[2] = {{&raw, &scopes[0], 1, &good, 1, NULL, 0}, {&refined, &scopes[1], 1, &wrong, 1, NULL, 0}};
+	struct catalog_scope scopes[2] = {{.scope = good.scopes[0], .properties = "{}"},
+					  {.scope = wrong.scopes[0], .properties = "{}"}};
+	struct catalog_change changes[2] = {{&raw, &scopes[0], 1, &good, 1, NULL, 0},
+					    {&refined, &scopes[1], 1, &wrong, 1, NULL, 0}};
 	int64_t before, after = 77;
 	GOOD(f, catalog_changes(f->catalog, INT64_MAX, NULL, NULL, &before, &f->e));
 	/* The second lacks its compact file. */
 	assert_int_equal(catalog_commit(f->catalog, 0, changes, 2, &after, &f->e), ERR_BUG);
 	assert_int_equal(after, 77);
 	assert_string_equal(names(f, f->catalog, &raw, LAYOUT_PUBLISHED, NULL, 0), "");
-	struct catalog_file pair[2] = {wrong, compact(f, "IBOV", "2024-07-15", "VALE", "VALE", "a", 1)};
+	struct catalog_file pair[2] = {wrong,
+				       compact(f, "IBOV", "2024-07-15", "VALE", "VALE", "a", 1)};
 	changes[1].files = pair;
 	changes[1].file_count = 2;
 	GOOD(f, catalog_commit(f->catalog, 0, changes, 2, &after, &f->e));
 	assert_true(after > before);
 	assert_string_equal(names(f, f->catalog, &raw, LAYOUT_PUBLISHED, NULL, 0), "t");
-	assert_string_equal(names(f, f->catalog, &refined, LAYOUT_COMPACT, NULL, 0), "2024-07-15-a");
+	assert_string_equal(names(f, f->catalog, &refined, LAYOUT_COMPACT, NULL, 0),
+			    "2024-07-15-a");
 }
 
 /* A month's file over the two given scopes. */
-static struct catalog_file month(struct fixture *f, const char *name, struct catalog_file a, struct catalog_file b)
+static struct catalog_file month(struct fixture *f, const char *name, struct catalog_file a,
+				 struct catalog_file b)
 {
-	const char **scopes = ANEW_ARRAY(f->arena, 2, const char *), **origins = ANEW_ARRAY(f->arena, 2, const char *);
+	const char **scopes = ANEW_ARRAY(f->arena, 2, const char *),
+		   **origins = ANEW_ARRAY(f->arena, 2, const char *);
 	struct catalog_file file = a;
 	scopes[0] = a.scopes[0];
 	scopes[1] = b.scopes[0];
@@ -218,10 +234,17 @@ static void merged_files_cover_their_scopes(void **state)
 	change.file_count = 1;
 	GOOD(f, catalog_commit(f->catalog, 0, &change, 1, &version, &f->e));
 	assert_string_equal(names(f, f->catalog, &refined, LAYOUT_COMPACT, NULL, 0), "2024-07-m");
-	assert_string_equal(where(f, &refined, LAYOUT_COMPACT, term(f, "pregao_date", FILTER_IN, "2024-07-16", NULL)), "2024-07-m");
-	assert_string_equal(where(f, &refined, LAYOUT_COMPACT, term(f, "pregao_date", FILTER_GE, "2024-07-16", NULL)), "2024-07-m");
-	assert_string_equal(where(f, &refined, LAYOUT_COMPACT, term(f, "pregao_date", FILTER_GE, "2024-07-17", NULL)), "");
-	GOOD(f, catalog_files(f->catalog, &refined, LAYOUT_COMPACT, NULL, 0, f->arena, &files, &n, &f->e));
+	assert_string_equal(where(f, &refined, LAYOUT_COMPACT,
+				  term(f, "pregao_date", FILTER_IN, "2024-07-16", NULL)),
+			    "2024-07-m");
+	assert_string_equal(where(f, &refined, LAYOUT_COMPACT,
+				  term(f, "pregao_date", FILTER_GE, "2024-07-16", NULL)),
+			    "2024-07-m");
+	assert_string_equal(where(f, &refined, LAYOUT_COMPACT,
+				  term(f, "pregao_date", FILTER_GE, "2024-07-17", NULL)),
+			    "");
+	GOOD(f, catalog_files(f->catalog, &refined, LAYOUT_COMPACT, NULL, 0, f->arena, &files, &n,
+			      &f->e));
 	assert_int_equal(files[0].scope_count, 2);
 	GOOD(f, catalog_origins(f->catalog, &refined, files, n, f->arena, &f->e));
 	assert_string_equal(files[0].scopes[1], second.scopes[0]);
@@ -239,10 +262,12 @@ static void merged_files_cover_their_scopes(void **state)
 	replace.files = &second;
 	replace.file_count = 1;
 	GOOD(f, catalog_commit(f->catalog, 0, &replace, 1, &version, &f->e));
-	assert_string_equal(names(f, f->catalog, &refined, LAYOUT_COMPACT, NULL, 0), "2024-07-16-b");
+	assert_string_equal(names(f, f->catalog, &refined, LAYOUT_COMPACT, NULL, 0),
+			    "2024-07-16-b");
 }
 
-static void refuse_files(struct fixture *f, const char *scope_text, const struct catalog_file *files, size_t n)
+static void refuse_files(struct fixture *f, const char *scope_text,
+			 const struct catalog_file *files, size_t n)
 {
 	struct catalog_scope scope = {.scope = scope_text, .properties = "{}"};
 	struct catalog_change change = {&refined, &scope, 1, files, n, NULL, 0};
@@ -255,17 +280,20 @@ static void refuse_files(struct fixture *f, const char *scope_text, const struct
 static void commits_that_readers_could_not_trust(void **state)
 {
 	struct fixture *f = *state;
-	struct catalog_file pair[2] = {published(f, "IBOV", "2024-07-15", "VALE", "a", 1), compact(f, "IBOV", "2024-07-15", "VALE", "VALE", "a", 1)};
+	struct catalog_file pair[2] = {published(f, "IBOV", "2024-07-15", "VALE", "a", 1),
+				       compact(f, "IBOV", "2024-07-15", "VALE", "VALE", "a", 1)};
 	struct catalog_file good = pair[0];
 	const char *scope = good.scopes[0];
 	refuse_files(f, "index_code=SMLL/pregao_date=2024-07-15", pair, 2);
 	refuse_files(f, "index_code=IBOV", pair, 2);
 	refuse_files(f, "index_code=IBOV/pregao_date=2024-07-15/action=VALE", pair, 2);
-	pair[0].key = "refined/portfolio/index_code=IBOV/pregao_date=2024-07-16/action=VALE/a.parquet";
+	pair[0].key =
+		"refined/portfolio/index_code=IBOV/pregao_date=2024-07-16/action=VALE/a.parquet";
 	refuse_files(f, scope, pair, 2);
 	pair[0].key = "raw/portfolio/index_code=IBOV/pregao_date=2024-07-15/action=VALE/a.parquet";
 	refuse_files(f, scope, pair, 2);
-	pair[0].key = "refined/portfolio/index_code=IBOV/pregao_date=2024-07-15/action=V%41LE/a.parquet";
+	pair[0].key =
+		"refined/portfolio/index_code=IBOV/pregao_date=2024-07-15/action=V%41LE/a.parquet";
 	refuse_files(f, scope, pair, 2);
 	pair[0] = good;
 	pair[0].low[2] = "PETROBRAS";
@@ -286,20 +314,34 @@ static void numbers_compare_as_numbers(void **state)
 	put_ticks(f, "2024-08-08", "10", "ten", 1);
 	put_ticks(f, "2024-08-09", "2", "two", 1);
 	put_ticks(f, "2024-08-09", "-1", "minus", 1);
-	assert_string_equal(where(f, &raw, LAYOUT_PUBLISHED, term(f, "hour", FILTER_GE, "9", NULL)), "ten nine");
-	assert_string_equal(where(f, &raw, LAYOUT_PUBLISHED, term(f, "hour", FILTER_LE, "9", NULL)), "nine minus two");
-	assert_string_equal(where(f, &raw, LAYOUT_PUBLISHED, term(f, "hour", FILTER_IN, "10", NULL)), "ten");
-	assert_string_equal(where(f, &raw, LAYOUT_PUBLISHED, term(f, "hour", FILTER_IN, "10", "2")), "ten two");
-	assert_string_equal(where(f, &raw, LAYOUT_PUBLISHED, term(f, "hour", FILTER_IN, "010", "3")), "ten");
-	assert_string_equal(where(f, &raw, LAYOUT_PUBLISHED, term(f, "date", FILTER_GE, "2024-08-09", NULL)), "minus two");
-	assert_string_equal(where(f, &raw, LAYOUT_PUBLISHED, term(f, "date", FILTER_IN, NULL, NULL)), "");
+	assert_string_equal(where(f, &raw, LAYOUT_PUBLISHED, term(f, "hour", FILTER_GE, "9", NULL)),
+			    "ten nine");
+	assert_string_equal(where(f, &raw, LAYOUT_PUBLISHED, term(f, "hour", FILTER_LE, "9", NULL)),
+			    "nine minus two");
+	assert_string_equal(
+		where(f, &raw, LAYOUT_PUBLISHED, term(f, "hour", FILTER_IN, "10", NULL)), "ten");
+	assert_string_equal(where(f, &raw, LAYOUT_PUBLISHED, term(f, "hour", FILTER_IN, "10", "2")),
+			    "ten two");
+	assert_string_equal(
+		where(f, &raw, LAYOUT_PUBLISHED, term(f, "hour", FILTER_IN, "010", "3")), "ten");
+	assert_string_equal(
+		where(f, &raw, LAYOUT_PUBLISHED, term(f, "date", FILTER_GE, "2024-08-09", NULL)),
+		"minus two");
+	assert_string_equal(
+		where(f, &raw, LAYOUT_PUBLISHED, term(f, "date", FILTER_IN, NULL, NULL)), "");
 	/* What cannot be compared narrows nothing. */
-	assert_string_equal(where(f, &raw, LAYOUT_PUBLISHED, term(f, "hour", FILTER_GE, "9.5", NULL)), "ten nine minus two");
-	assert_string_equal(where(f, &raw, LAYOUT_PUBLISHED, term(f, "date", FILTER_LE, "yesterday", NULL)), "ten nine minus two");
+	assert_string_equal(
+		where(f, &raw, LAYOUT_PUBLISHED, term(f, "hour", FILTER_GE, "9.5", NULL)),
+		"ten nine minus two");
+	assert_string_equal(
+		where(f, &raw, LAYOUT_PUBLISHED, term(f, "date", FILTER_LE, "yesterday", NULL)),
+		"ten nine minus two");
 	struct catalog_file *files;
 	size_t n;
 	const struct filter wrong = {term(f, "quantity", FILTER_GE, "1", NULL), 1};
-	assert_int_equal(catalog_files(f->catalog, &raw, LAYOUT_PUBLISHED, &wrong, 1, f->arena, &files, &n, &f->e), ERR_BUG);
+	assert_int_equal(catalog_files(f->catalog, &raw, LAYOUT_PUBLISHED, &wrong, 1, f->arena,
+				       &files, &n, &f->e),
+			 ERR_BUG);
 }
 
 static void filters_in_both_layouts(void **state)
@@ -308,9 +350,12 @@ static void filters_in_both_layouts(void **state)
 	put_session(f, f->catalog, "IBOV", "2024-07-15", "a");
 	put_session(f, f->catalog, "IBOV", "2024-07-16", "b");
 	put_session(f, f->catalog, "SMLL", "2024-07-16", "c");
-	const struct filter_term *index = term(f, "index_code", FILTER_IN, "IBOV", NULL), *date = term(f, "pregao_date", FILTER_IN, "2024-07-16", NULL);
-	const struct filter_term *vale = term(f, "action", FILTER_IN, "VALE", NULL), *none = term(f, "action", FILTER_IN, "AMBEV S/A", NULL);
-	const struct filter_term *beyond = term(f, "action", FILTER_GE, "W", NULL), *two = term(f, "action", FILTER_IN, "A", "P");
+	const struct filter_term *index = term(f, "index_code", FILTER_IN, "IBOV", NULL),
+				 *date = term(f, "pregao_date", FILTER_IN, "2024-07-16", NULL);
+	const struct filter_term *vale = term(f, "action", FILTER_IN, "VALE", NULL),
+				 *none = term(f, "action", FILTER_IN, "AMBEV S/A", NULL);
+	const struct filter_term *beyond = term(f, "action", FILTER_GE, "W", NULL),
+				 *two = term(f, "action", FILTER_IN, "A", "P");
 	assert_string_equal(where(f, &refined, LAYOUT_PUBLISHED, index), "a a b b");
 	assert_string_equal(where(f, &refined, LAYOUT_PUBLISHED, date), "b b c c");
 	assert_string_equal(where(f, &refined, LAYOUT_PUBLISHED, vale), "a b c");
@@ -318,17 +363,22 @@ static void filters_in_both_layouts(void **state)
 	assert_string_equal(where(f, &refined, LAYOUT_PUBLISHED, beyond), "");
 	assert_string_equal(where(f, &refined, LAYOUT_COMPACT, index), "2024-07-15-a 2024-07-16-b");
 	assert_string_equal(where(f, &refined, LAYOUT_COMPACT, date), "2024-07-16-b 2024-07-16-c");
-	assert_string_equal(where(f, &refined, LAYOUT_COMPACT, vale), "2024-07-15-a 2024-07-16-b 2024-07-16-c");
+	assert_string_equal(where(f, &refined, LAYOUT_COMPACT, vale),
+			    "2024-07-15-a 2024-07-16-b 2024-07-16-c");
 	assert_string_equal(where(f, &refined, LAYOUT_COMPACT, none), "");
 	assert_string_equal(where(f, &refined, LAYOUT_COMPACT, beyond), "");
 	/* Neither lies between PETROBRAS and VALE, though the two of them span it. */
 	assert_string_equal(where(f, &refined, LAYOUT_COMPACT, two), "");
 
 	const struct filter_term all[3] = {*index, *date, *vale};
-	const struct filter narrow = {all, 3}, other = {term(f, "index_code", FILTER_IN, "SMLL", NULL), 1}, either[2] = {other, narrow};
+	const struct filter narrow = {all, 3},
+			    other = {term(f, "index_code", FILTER_IN, "SMLL", NULL), 1},
+			    either[2] = {other, narrow};
 	assert_string_equal(names(f, f->catalog, &refined, LAYOUT_PUBLISHED, &narrow, 1), "b");
-	assert_string_equal(names(f, f->catalog, &refined, LAYOUT_COMPACT, &narrow, 1), "2024-07-16-b");
-	assert_string_equal(names(f, f->catalog, &refined, LAYOUT_COMPACT, either, 2), "2024-07-16-b 2024-07-16-c");
+	assert_string_equal(names(f, f->catalog, &refined, LAYOUT_COMPACT, &narrow, 1),
+			    "2024-07-16-b");
+	assert_string_equal(names(f, f->catalog, &refined, LAYOUT_COMPACT, either, 2),
+			    "2024-07-16-b 2024-07-16-c");
 	const struct filter twice[2] = {narrow, narrow};
 	assert_string_equal(names(f, f->catalog, &refined, LAYOUT_PUBLISHED, twice, 2), "b");
 	struct catalog_scope *scopes;
@@ -338,7 +388,8 @@ static void filters_in_both_layouts(void **state)
 	assert_string_equal(scopes[0].scope, "index_code=IBOV/pregao_date=2024-07-16");
 	assert_string_equal(scopes[1].scope, "index_code=SMLL/pregao_date=2024-07-16");
 	struct catalog_file *files;
-	GOOD(f, catalog_files(f->catalog, &refined, LAYOUT_PUBLISHED, &narrow, 1, f->arena, &files, &n, &f->e));
+	GOOD(f, catalog_files(f->catalog, &refined, LAYOUT_PUBLISHED, &narrow, 1, f->arena, &files,
+			      &n, &f->e));
 	assert_string_equal(files[0].low[2], "VALE");
 	assert_string_equal(files[0].high[1], "2024-07-16");
 	assert_string_equal(files[0].scopes[0], scopes[0].scope);
@@ -349,23 +400,31 @@ static void filters_in_both_layouts(void **state)
 static void names_that_need_escaping(void **state)
 {
 	struct fixture *f = *state;
-	struct catalog_file files[2] = {published(f, "A/B=1", "2024-07-15", "AMBEV S/A", "x", 1),
-					compact(f, "A/B=1", "2024-07-15", "AMBEV S/A", "AMBEV S/A", "x", 1)};
+	struct catalog_file files[2] = {
+		published(f, "A/B=1", "2024-07-15", "AMBEV S/A", "x", 1),
+		compact(f, "A/B=1", "2024-07-15", "AMBEV S/A", "AMBEV S/A", "x", 1)};
 	struct catalog_scope scope = {.scope = files[0].scopes[0], .properties = "{}"};
 	struct catalog_change change = {&refined, &scope, 1, files, 2, NULL, 0};
 	int64_t version;
 	bool live;
 	GOOD(f, catalog_commit(f->catalog, 0, &change, 1, &version, &f->e));
-	assert_string_equal(where(f, &refined, LAYOUT_PUBLISHED, term(f, "action", FILTER_IN, "AMBEV S/A", NULL)), "x");
-	assert_string_equal(where(f, &refined, LAYOUT_PUBLISHED, term(f, "action", FILTER_IN, "AMBEV", NULL)), "");
-	assert_string_equal(where(f, &refined, LAYOUT_COMPACT, term(f, "index_code", FILTER_IN, "A/B=1", "o'x\"")), "2024-07-15-x");
+	assert_string_equal(where(f, &refined, LAYOUT_PUBLISHED,
+				  term(f, "action", FILTER_IN, "AMBEV S/A", NULL)),
+			    "x");
+	assert_string_equal(
+		where(f, &refined, LAYOUT_PUBLISHED, term(f, "action", FILTER_IN, "AMBEV", NULL)),
+		"");
+	assert_string_equal(where(f, &refined, LAYOUT_COMPACT,
+				  term(f, "index_code", FILTER_IN, "A/B=1", "o'x\"")),
+			    "2024-07-15-x");
 	GOOD(f, catalog_is_live(f->catalog, files[0].key, &live, &f->e));
 	assert_true(live);
 }
 
 /* -- statistics ------------------------------------------------------------------------------------------------------- */
 
-static const struct column_stats *stat_of(const struct column_stats *stats, size_t n, const char *column)
+static const struct column_stats *stat_of(const struct column_stats *stats, size_t n,
+					  const char *column)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(stats[i].column, column) == 0)
@@ -377,22 +436,30 @@ static const struct column_stats *stat_of(const struct column_stats *stats, size
 static void statistics_over_all_files(void **state)
 {
 	struct fixture *f = *state;
-	const struct column_stats first[] = {{"ticker", "ABEV3", "VALE3", 0}, {"quantity", "9", "10", 1}, {"share", "9.999", "10.000", 0}};
-	const struct column_stats second[] = {{"ticker", "AALR3", "AALR3", 0}, {"quantity", NULL, NULL, 2}, {"share", "-1.000", "2.5", -1}};
-	struct catalog_file files[2] = {tick(f, "2024-08-08", "9", "a", 3), tick(f, "2024-08-08", "10", "b", 2)};
-	struct catalog_scope scopes[2] = {{.scope = files[0].scopes[0], .properties = "{}"}, {.scope = files[1].scopes[0], .properties = "{}"}};
+	const struct column_stats first[] = {{"ticker", "ABEV3", "VALE3", 0},
+					     {"quantity", "9", "10", 1},
+					     {"share", "9.999", "10.000", 0}};
+	const struct column_stats second[] = {{"ticker", "AALR3", "AALR3", 0},
+					      {"quantity", NULL, NULL, 2},
+					      {"share", "-1.000", "2.5", -1}};
+	struct catalog_file files[2] = {tick(f, "2024-08-08", "9", "a", 3),
+					tick(f, "2024-08-08", "10", "b", 2)};
+	struct catalog_scope scopes[2] = {{.scope = files[0].scopes[0], .properties = "{}"},
+					  {.scope = files[1].scopes[0], .properties = "{}"}};
 	struct catalog_change change = {&raw, scopes, 2, files, 2, NULL, 0};
 	struct column_stats *stats;
 	size_t n;
 	int64_t version, rows, bytes, count;
-	GOOD(f, catalog_stats(f->catalog, &raw, f->arena, &stats, &n, &rows, &bytes, &count, &f->e));
+	GOOD(f,
+	     catalog_stats(f->catalog, &raw, f->arena, &stats, &n, &rows, &bytes, &count, &f->e));
 	assert_int_equal(rows + bytes + count, 0);
 	assert_null(stat_of(stats, n, "ticker")->minimum);
 	files[0].stats = first;
 	files[1].stats = second;
 	files[0].stats_count = files[1].stats_count = 3;
 	GOOD(f, catalog_commit(f->catalog, 0, &change, 1, &version, &f->e));
-	GOOD(f, catalog_stats(f->catalog, &raw, f->arena, &stats, &n, &rows, &bytes, &count, &f->e));
+	GOOD(f,
+	     catalog_stats(f->catalog, &raw, f->arena, &stats, &n, &rows, &bytes, &count, &f->e));
 	assert_int_equal(rows, 5);
 	assert_int_equal(bytes, 50);
 	assert_int_equal(count, 2);
@@ -410,25 +477,30 @@ static void statistics_over_all_files(void **state)
 
 	/* A file that does not say makes the answer unknown, not wrong; replaced, it is forgotten. */
 	put_ticks(f, "2024-08-08", "11", "c", 1);
-	GOOD(f, catalog_stats(f->catalog, &raw, f->arena, &stats, &n, &rows, &bytes, &count, &f->e));
+	GOOD(f,
+	     catalog_stats(f->catalog, &raw, f->arena, &stats, &n, &rows, &bytes, &count, &f->e));
 	assert_null(stat_of(stats, n, "ticker")->minimum);
 	assert_string_equal(stat_of(stats, n, "hour")->maximum, "11");
-	change.scopes = &(struct catalog_scope){.scope = "date=2024-08-08/hour=11", .properties = "{}"};
+	change.scopes =
+		&(struct catalog_scope){.scope = "date=2024-08-08/hour=11", .properties = "{}"};
 	change.scope_count = 1;
 	change.file_count = 0;
 	GOOD(f, catalog_commit(f->catalog, 0, &change, 1, &version, &f->e));
-	GOOD(f, catalog_stats(f->catalog, &raw, f->arena, &stats, &n, &rows, &bytes, &count, &f->e));
+	GOOD(f,
+	     catalog_stats(f->catalog, &raw, f->arena, &stats, &n, &rows, &bytes, &count, &f->e));
 	assert_int_equal(rows, 5);
 	assert_string_equal(stat_of(stats, n, "ticker")->minimum, "AALR3");
 
 	/* A column that came later is null in the files before it. */
-	struct column more[] = {numbers[0], numbers[1], numbers[2], {.name = "fee", .type = COL_BIGINT}};
+	struct column more[] = {
+		numbers[0], numbers[1], numbers[2], {.name = "fee", .type = COL_BIGINT}};
 	struct table_def wider = raw;
 	const struct table_def *given = &wider;
 	wider.columns = more;
 	wider.column_count = 4;
 	GOOD(f, catalog_put_tables(f->catalog, &given, 1, &f->e));
-	GOOD(f, catalog_stats(f->catalog, &wider, f->arena, &stats, &n, &rows, &bytes, &count, &f->e));
+	GOOD(f,
+	     catalog_stats(f->catalog, &wider, f->arena, &stats, &n, &rows, &bytes, &count, &f->e));
 	assert_int_equal(stat_of(stats, n, "fee")->nulls, 5);
 	assert_string_equal(stat_of(stats, n, "hour")->maximum, "10");
 }
@@ -443,7 +515,8 @@ struct seen {
 	bool write;
 };
 
-static int see(void *ctx, const struct table_def *table, const struct catalog_file *file, const struct catalog_scope *scope)
+static int see(void *ctx, const struct table_def *table, const struct catalog_file *file,
+	       const struct catalog_scope *scope)
 {
 	struct seen *s = ctx;
 	assert_int_equal(file->layout, LAYOUT_PUBLISHED);
@@ -519,8 +592,10 @@ static const char *open_intents(struct fixture *f, const struct table_def *table
 static void intents_name_what_a_crash_left(void **state)
 {
 	struct fixture *f = *state;
-	struct catalog_file live = tick(f, "2024-08-08", "9", "live", 1), dead = tick(f, "2024-08-08", "9", "dead", 1);
-	const char *keys[3] = {live.key, "raw/ticks/lost.parquet", dead.key}, *other = "refined/x.parquet";
+	struct catalog_file live = tick(f, "2024-08-08", "9", "live", 1),
+			    dead = tick(f, "2024-08-08", "9", "dead", 1);
+	const char *keys[3] = {live.key, "raw/ticks/lost.parquet", dead.key},
+		   *other = "refined/x.parquet";
 	struct catalog_scope scope = {.scope = live.scopes[0], .properties = "{}"};
 	struct catalog_change change = {&raw, &scope, 1, &live, 1, NULL, 0};
 	int64_t id, second, version;
@@ -531,13 +606,15 @@ static void intents_name_what_a_crash_left(void **state)
 	assert_true(id != second);
 	/* Only what is known in no other way: a dead file may still have its readers. */
 	assert_string_equal(open_intents(f, &raw, false), "raw/ticks/lost.parquet,;");
-	assert_string_equal(open_intents(f, NULL, false), "raw/ticks/lost.parquet,;refined/x.parquet,;");
+	assert_string_equal(open_intents(f, NULL, false),
+			    "raw/ticks/lost.parquet,;refined/x.parquet,;");
 	GOOD(f, catalog_commit(f->catalog, id, &change, 1, &version, &f->e));
 	assert_string_equal(open_intents(f, &raw, false), "");
 	/* An intent that recovery gave up cannot be committed: its objects may be gone. */
 	assert_string_equal(open_intents(f, &refined, true), "refined/x.parquet,;");
 	assert_string_equal(open_intents(f, NULL, false), "");
-	assert_int_equal(catalog_commit(f->catalog, second, &change, 1, &version, &f->e), ERR_CONFLICT);
+	assert_int_equal(catalog_commit(f->catalog, second, &change, 1, &version, &f->e),
+			 ERR_CONFLICT);
 	assert_string_equal(names(f, f->catalog, &raw, LAYOUT_PUBLISHED, NULL, 0), "live");
 }
 
@@ -600,8 +677,10 @@ static void a_dead_process_holds_nothing(void **state)
 		struct catalog *mine;
 		int64_t version;
 		int handle, lock;
-		if (f->driver->open(f->place, false, &mine, NULL) || catalog_read_begin(mine, &version, &handle, NULL) ||
-		    catalog_lock(mine, &raw, 0, NULL, NULL, &lock, NULL) || write(to_parent[1], "r", 1) != 1)
+		if (f->driver->open(f->place, false, &mine, NULL) ||
+		    catalog_read_begin(mine, &version, &handle, NULL) ||
+		    catalog_lock(mine, &raw, 0, NULL, NULL, &lock, NULL) ||
+		    write(to_parent[1], "r", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
@@ -610,7 +689,8 @@ static void a_dead_process_holds_nothing(void **state)
 	put_ticks(f, "2024-08-08", "9", "b", 1);
 	assert_int_equal(dead_count(f, NULL), 0);
 	int handle;
-	assert_int_equal(catalog_lock(f->catalog, &raw, 0, NULL, NULL, &handle, &f->e), ERR_CONFLICT);
+	assert_int_equal(catalog_lock(f->catalog, &raw, 0, NULL, NULL, &handle, &f->e),
+			 ERR_CONFLICT);
 	kill(child, SIGKILL);
 	assert_int_equal(waitpid(child, NULL, 0), child);
 	assert_int_equal(dead_count(f, NULL), 1);
@@ -634,7 +714,8 @@ static void one_writer_per_table(void **state)
 	int mine, theirs, raws;
 	int64_t holder = 0;
 	GOOD(f, catalog_lock(f->catalog, &refined, 0, NULL, NULL, &mine, &f->e));
-	assert_int_equal(catalog_lock(other, &refined, 1000, count_wait, &holder, &theirs, &f->e), ERR_CONFLICT);
+	assert_int_equal(catalog_lock(other, &refined, 1000, count_wait, &holder, &theirs, &f->e),
+			 ERR_CONFLICT);
 	assert_int_equal(holder, getpid());
 	assert_non_null(strstr(f->e.text, "refined.portfolio"));
 	GOOD(f, catalog_lock(other, &raw, 0, NULL, NULL, &raws, &f->e));
@@ -660,11 +741,15 @@ static void two_processes_commit_at_once(void **state)
 		for (int i = 0; i < COMMITS; i++) {
 			char index[2] = {(char)('A' + w), 0}, date[16];
 			snprintf(date, sizeof(date), "2024-07-0%c", (char)('1' + i));
-			struct catalog_file files[2] = {published(&mine, index, date, "VALE", "x", 1), compact(&mine, index, date, "VALE", "VALE", "x", 1)};
-			struct catalog_scope scope = {.scope = files[0].scopes[0], .properties = "{}"};
+			struct catalog_file files[2] = {
+				published(&mine, index, date, "VALE", "x", 1),
+				compact(&mine, index, date, "VALE", "VALE", "x", 1)};
+			struct catalog_scope scope = {.scope = files[0].scopes[0],
+						      .properties = "{}"};
 			struct catalog_change change = {&refined, &scope, 1, files, 2, NULL, 0};
 			int64_t version;
-			if (catalog_put_tables(mine.catalog, both, 2, &mine.e) || catalog_commit(mine.catalog, 0, &change, 1, &version, &mine.e))
+			if (catalog_put_tables(mine.catalog, both, 2, &mine.e) ||
+			    catalog_commit(mine.catalog, 0, &change, 1, &version, &mine.e))
 				_exit(2);
 		}
 		_exit(0);
@@ -708,9 +793,9 @@ static void reading_only(void **state)
 
 /* -- all of it, on every driver --------------------------------------------------------------------------------------- */
 
-#define CASE(test)                                                                                                         \
-	{                                                                                                                  \
-		#test, test, set_up, tear_down, NULL                                                                       \
+#define CASE(test)                                   \
+	{                                            \
+#test, test, set_up, tear_down, NULL \
 	}
 
 int main(int argc, char **argv)

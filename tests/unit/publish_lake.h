@@ -14,16 +14,16 @@
 #include "path.h"
 #include "publish.h"
 
-#define GOOD(call)                                                                                             \
-	do {                                                                                                   \
-		struct err e = ERR_INIT;                                                                       \
-		int code_ = (call);                                                                            \
-		if (code_) {                                                                                   \
-			print_error("%s: %s: %s %s\n", #call, err_name(code_), e.where, e.text);               \
-			if (in_child)                                                                          \
-				_exit(1);                                                                      \
-		}                                                                                              \
-		assert_int_equal(code_, OK);                                                                   \
+#define GOOD(call)                                                                               \
+	do {                                                                                     \
+		struct err e = ERR_INIT;                                                         \
+		int code_ = (call);                                                              \
+		if (code_) {                                                                     \
+			print_error("%s: %s: %s %s\n", #call, err_name(code_), e.where, e.text); \
+			if (in_child)                                                            \
+				_exit(1);                                                        \
+		}                                                                                \
+		assert_int_equal(code_, OK);                                                     \
 	} while (0)
 
 static bool in_child; /* where a failed assertion must not run the parent's tests on */
@@ -51,14 +51,16 @@ static bool is_dropped(const struct parquet_merge *m, const char *line)
 		struct slice rest = slice_of(line);
 		bool same = true;
 		for (size_t c = 0; c < m->drop_column_count; c++)
-			same &= slice_is(slice_cut(&rest, '|'), m->drop[d * m->drop_column_count + c]);
+			same &= slice_is(slice_cut(&rest, '|'),
+					 m->drop[d * m->drop_column_count + c]);
 		if (same)
 			return true;
 	}
 	return false;
 }
 
-static int text_merge(struct parquet *p, const struct parquet_merge *m, struct arena *arena, struct parquet_result *ret, struct err *e)
+static int text_merge(struct parquet *p, const struct parquet_merge *m, struct arena *arena,
+		      struct parquet_result *ret, struct err *e)
 {
 	char **lines = NULL;
 	size_t count = 0, cap = 0;
@@ -119,14 +121,16 @@ static int delete_stepping(struct object_store *s, const char *const *keys, size
 	}
 	return rc;
 }
-static int intend_stepping(struct catalog *c, const struct table_def *t, const char *const *keys, size_t n, int64_t *id, struct err *e)
+static int intend_stepping(struct catalog *c, const struct table_def *t, const char *const *keys,
+			   size_t n, int64_t *id, struct err *e)
 {
 	step();
 	int rc = catalog_real->intend(c, t, keys, n, id, e);
 	step();
 	return rc;
 }
-static int commit_stepping(struct catalog *c, int64_t id, const struct catalog_change *changes, size_t n, int64_t *version, struct err *e)
+static int commit_stepping(struct catalog *c, int64_t id, const struct catalog_change *changes,
+			   size_t n, int64_t *version, struct err *e)
 {
 	step();
 	int rc = catalog_real->commit(c, id, changes, n, version, e);
@@ -158,12 +162,27 @@ static const struct column lake_partition[] = {
 };
 static const char *const lake_sort[] = {"pregao_date"};
 static const struct table_def shares = {
-	.database = "refined", .name = "shares", .columns = lake_columns, .column_count = 1, .partition = lake_partition, .partition_count = 3,
-	.location = "refined/shares", .scope_count = 2, .compact_location = "compact/refined/shares", .sort = lake_sort, .sort_count = 1,
+	.database = "refined",
+	.name = "shares",
+	.columns = lake_columns,
+	.column_count = 1,
+	.partition = lake_partition,
+	.partition_count = 3,
+	.location = "refined/shares",
+	.scope_count = 2,
+	.compact_location = "compact/refined/shares",
+	.sort = lake_sort,
+	.sort_count = 1,
 };
 static const struct table_def totals = {
-	.database = "refined", .name = "totals", .columns = lake_columns, .column_count = 1, .partition = lake_partition, .partition_count = 2,
-	.location = "refined/totals", .scope_count = 2,
+	.database = "refined",
+	.name = "totals",
+	.columns = lake_columns,
+	.column_count = 1,
+	.partition = lake_partition,
+	.partition_count = 2,
+	.location = "refined/totals",
+	.scope_count = 2,
 };
 static const struct table_def *const lake_tables[] = {&totals, &shares};
 
@@ -199,7 +218,10 @@ static void lake_open(struct lake *l, const char *root)
 	l->catalog_patched.abandon = abandon_stepping;
 	l->catalog_patched.forget = forget_stepping;
 	l->catalog->ops = &l->catalog_patched;
-	l->with = (struct publish){.store = l->store, .catalog = l->catalog, .parquet = &text_parquet, .clock = &clock_system};
+	l->with = (struct publish){.store = l->store,
+				   .catalog = l->catalog,
+				   .parquet = &text_parquet,
+				   .clock = &clock_system};
 }
 
 static void lake_close(struct lake *l)
@@ -221,8 +243,9 @@ struct place {
 /* Two indices, each with a month of nine sessions and one of two. */
 static struct place place_of(int scope)
 {
-	static const char *const dates[11] = {"2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05", "2024-01-08", "2024-01-09",
-					      "2024-01-10", "2024-01-11", "2024-01-12", "2024-02-01", "2024-02-02"};
+	static const char *const dates[11] = {
+		"2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05", "2024-01-08", "2024-01-09",
+		"2024-01-10", "2024-01-11", "2024-01-12", "2024-02-01", "2024-02-02"};
 	return (struct place){scope < 11 ? "IBOV" : "S/M L", dates[scope % 11]};
 }
 static const char *const lake_actions[ACTIONS] = {"AMBEV S/A", "VALE"};
@@ -235,13 +258,16 @@ static const char *scope_of(struct arena *a, int scope)
 	return path;
 }
 
-static struct publish_file staged(struct arena *a, struct publish_session *s, const struct table_def *table, int scope, int action, int generation,
-				  enum catalog_layout layout)
+static struct publish_file staged(struct arena *a, struct publish_session *s,
+				  const struct table_def *table, int scope, int action,
+				  int generation, enum catalog_layout layout)
 {
 	static unsigned files;
 	struct place p = place_of(scope);
-	const char *first = lake_actions[action < 0 ? 0 : action], *last = lake_actions[action < 0 ? ACTIONS - 1 : action];
-	const char *values[3] = {p.index, p.date, first}, *path, *name = arena_printf(a, "g%d", generation);
+	const char *first = lake_actions[action < 0 ? 0 : action],
+		   *last = lake_actions[action < 0 ? ACTIONS - 1 : action];
+	const char *values[3] = {p.index, p.date, first}, *path,
+		   *name = arena_printf(a, "g%d", generation);
 	const char **scopes = ANEW_ARRAY(a, 1, const char *);
 	struct publish_file f = {.file = {.layout = layout, .scopes = scopes, .scope_count = 1}};
 	struct buf text = {0};
@@ -276,12 +302,17 @@ static int replace(struct publish_session *s, const struct model *to, struct err
 		if (!to->generation[i])
 			continue;
 		for (int action = 0; action < ACTIONS; action++)
-			files[file_count++] = staged(a, s, &shares, i, action, to->generation[i], LAYOUT_PUBLISHED);
-		files[file_count++] = staged(a, s, &shares, i, -1, to->generation[i], LAYOUT_COMPACT);
+			files[file_count++] = staged(a, s, &shares, i, action, to->generation[i],
+						     LAYOUT_PUBLISHED);
+		files[file_count++] =
+			staged(a, s, &shares, i, -1, to->generation[i], LAYOUT_COMPACT);
 		sums[n] = staged(a, s, &totals, i, 0, to->generation[i], LAYOUT_PUBLISHED);
-		scopes[n++] = (struct catalog_scope){.scope = scope_of(a, i), .properties = arena_printf(a, "{\"content\":%d}", to->generation[i])};
+		scopes[n++] = (struct catalog_scope){
+			.scope = scope_of(a, i),
+			.properties = arena_printf(a, "{\"content\":%d}", to->generation[i])};
 	}
-	const struct publish_change changes[2] = {{&shares, scopes, n, files, file_count}, {&totals, scopes, n, sums, n}};
+	const struct publish_change changes[2] = {{&shares, scopes, n, files, file_count},
+						  {&totals, scopes, n, sums, n}};
 	return publish_replace(s, changes, 2, &version, e);
 }
 
@@ -295,7 +326,8 @@ static void apply(struct model *m, const struct model *to)
 /* -- looking ---------------------------------------------------------------------------------------------------------- */
 
 /* All rows that the catalog shows of a layout, sorted. A file that the catalog names and the store does not have fails. */
-static int read_rows(struct lake *l, const struct table_def *table, enum catalog_layout layout, struct arena *a, const char **ret, struct err *e)
+static int read_rows(struct lake *l, const struct table_def *table, enum catalog_layout layout,
+		     struct arena *a, const char **ret, struct err *e)
 {
 	struct catalog_file *files;
 	size_t n;
@@ -328,7 +360,9 @@ static const char *expected_rows(const struct model *m, int actions, struct aren
 	size_t n = 0;
 	for (int i = 0; i < SCOPES; i++)
 		for (int k = 0; m->generation[i] && k < actions; k++)
-			lines[n++] = arena_printf(a, "%s|%s|%s|%d", place_of(i).index, place_of(i).date, lake_actions[k], m->generation[i]);
+			lines[n++] = arena_printf(a, "%s|%s|%s|%d", place_of(i).index,
+						  place_of(i).date, lake_actions[k],
+						  m->generation[i]);
 	qsort(lines, n, sizeof(*lines), by_line);
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&out, "%s\n", lines[i]);
@@ -344,8 +378,8 @@ static bool shows(struct lake *l, const struct model *m)
 	GOOD(read_rows(l, &shares, LAYOUT_PUBLISHED, a, &published, &e));
 	GOOD(read_rows(l, &shares, LAYOUT_COMPACT, a, &compact, &e));
 	GOOD(read_rows(l, &totals, LAYOUT_PUBLISHED, a, &sums, &e));
-	return strcmp(published, expected_rows(m, ACTIONS, a)) == 0 && strcmp(compact, published) == 0 &&
-	       strcmp(sums, expected_rows(m, 1, a)) == 0;
+	return strcmp(published, expected_rows(m, ACTIONS, a)) == 0 &&
+	       strcmp(compact, published) == 0 && strcmp(sums, expected_rows(m, 1, a)) == 0;
 }
 
 struct inventory {
@@ -387,7 +421,9 @@ static bool is_tidy(struct lake *l)
 	for (size_t t = 0; t < 3; t++) {
 		struct catalog_file *files;
 		size_t n;
-		GOOD(catalog_files(l->catalog, t < 2 ? &shares : &totals, t == 1 ? LAYOUT_COMPACT : LAYOUT_PUBLISHED, NULL, 0, a, &files, &n, &e));
+		GOOD(catalog_files(l->catalog, t < 2 ? &shares : &totals,
+				   t == 1 ? LAYOUT_COMPACT : LAYOUT_PUBLISHED, NULL, 0, a, &files,
+				   &n, &e));
 		for (size_t i = 0; i < n; i++)
 			*PUSH(keys, count, cap) = arena_strdup(a, files[i].key);
 	}
@@ -396,9 +432,11 @@ static bool is_tidy(struct lake *l)
 	for (size_t i = 0; i < count; i++)
 		buf_printf(&expected, "%s \n", keys[i]);
 	GOOD(object_store_list(l->store, "", NULL, add_to_inventory, &v, &e));
-	bool same = expected.len == v.text.len && (expected.len == 0 || strcmp(expected.data, v.text.data) == 0);
+	bool same = expected.len == v.text.len &&
+		    (expected.len == 0 || strcmp(expected.data, v.text.data) == 0);
 	if (!same)
-		print_error("catalog:\n%sstore:\n%s", expected.data ? expected.data : "", v.text.data ? v.text.data : "");
+		print_error("catalog:\n%sstore:\n%s", expected.data ? expected.data : "",
+			    v.text.data ? v.text.data : "");
 	free(keys);
 	buf_free(&expected);
 	buf_free(&v.text);

@@ -27,7 +27,8 @@ static const struct table_def portfolio = {
 	.scope_count = 2,
 	.compact_location = "compact/refined/portfolio",
 };
-static const struct column numbers[] = {{.name = "hour", .type = COL_INTEGER}, {.name = "id", .type = COL_BIGINT}};
+static const struct column numbers[] = {{.name = "hour", .type = COL_INTEGER},
+					{.name = "id", .type = COL_BIGINT}};
 static const struct table_def numbered = {
 	.database = "raw",
 	.name = "numbered",
@@ -57,15 +58,18 @@ static void escapes_as_hive_does(void **state)
 	assert_string_equal(escaped(a, "AÇÚCAR 100%"), "AÇÚCAR%20100%25");
 	assert_string_equal(escaped(a, "a=b"), "a%3Db");
 	assert_string_equal(escaped(a, "\x01\x1f\x7f\t\n"), "%01%1F%7F%09%0A");
-	assert_string_equal(escaped(a, "\"#%'*/:=?\\{}[]^"), "%22%23%25%27%2A%2F%3A%3D%3F%5C%7B%7D%5B%5D%5E");
+	assert_string_equal(escaped(a, "\"#%'*/:=?\\{}[]^"),
+			    "%22%23%25%27%2A%2F%3A%3D%3F%5C%7B%7D%5B%5D%5E");
 	assert_string_equal(escaped(a, "A-Za-z0-9_.~!$&()+,;<>@`|é"), "A-Za-z0-9_.~!$&()+,;<>@`|é");
 }
 
 static void every_value_comes_back(void **state)
 {
 	(void)state;
-	static const char *const values[] = {"AMBEV S/A", "AÇÚCAR 100%", "d'água \"x\"", "a=b", "\x01\x02\x1f\x7f", "..", ".", "%2F",
-					     "%", "a/../../b", " ", "null", "日本", "\\server\\x", "{a}[b]^c?*#:"};
+	static const char *const values[] = {
+		"AMBEV S/A", "AÇÚCAR 100%", "d'água \"x\"", "a=b",         "\x01\x02\x1f\x7f",
+		"..",        ".",           "%2F",          "%",           "a/../../b",
+		" ",         "null",        "日本",         "\\server\\x", "{a}[b]^c?*#:"};
 	AUTO_ARENA struct arena *a = arena_new();
 	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
 		const char *given[3] = {values[i], "2024-07-15", values[i]};
@@ -112,7 +116,8 @@ static void refuse_value(const struct table_def *table, size_t column, const cha
 	}
 	struct err e = ERR_INIT;
 	given[column] = value;
-	assert_int_equal(path_partition(a, table, given, table->partition_count, &path, &e), ERR_INPUT);
+	assert_int_equal(path_partition(a, table, given, table->partition_count, &path, &e),
+			 ERR_INPUT);
 	assert_string_equal(path, "untouched");
 	assert_non_null(strstr(e.text, table->partition[column].name));
 }
@@ -182,7 +187,8 @@ static void keys_that_are_not_of_the_table(void **state)
 	refuse_key("refined/portfolio");
 	refuse_key("refined/portfolio/x.parquet");
 	refuse_key("refined/portfolio//x.parquet");
-	refuse_key("refined/portfolio_total/index_code=A/pregao_date=2024-07-15/action=B/x.parquet");
+	refuse_key(
+		"refined/portfolio_total/index_code=A/pregao_date=2024-07-15/action=B/x.parquet");
 	refuse_key("raw/portfolio/index_code=A/pregao_date=2024-07-15/action=B/x.parquet");
 	refuse_key("refined/portfolio/index_code=A/pregao_date=2024-07-15/x.parquet");
 	refuse_key("refined/portfolio/index_code=A/pregao_date=2024-07-15/action=B//x.parquet");
@@ -216,7 +222,8 @@ static void compact_keys(void **state)
 	assert_string_equal(key, "compact/refined/portfolio/index_code=A%2FB/2024-07-n.parquet");
 	assert_int_equal(path_compact_key(a, &numbered, "hour=13", true, "n", &key, NULL), OK);
 	assert_string_equal(key, "compact/raw/numbered/hour=13/all-n.parquet");
-	assert_int_equal(path_compact_key(a, &portfolio, "index_code=A", false, "n", &key, NULL), ERR_INPUT);
+	assert_int_equal(path_compact_key(a, &portfolio, "index_code=A", false, "n", &key, NULL),
+			 ERR_INPUT);
 	struct table_def plain = portfolio;
 	plain.compact_location = NULL;
 	assert_int_equal(path_compact_key(a, &plain, scope, false, "n", &key, NULL), ERR_BUG);
