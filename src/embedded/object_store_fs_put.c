@@ -14,6 +14,7 @@
 
 #define THREADS \
 	16 /* fsyncs that wait together are answered together: 82 take 6 ms instead of 25 to 48 */
+#define BATCH         128 /* files open at a time */
 #define RENAME_TRIES  100
 #define STALE_SECONDS 86400
 #define COPY_BYTES    262144
@@ -68,50 +69,66 @@ static int copy_all(int from, int to)
 	}
 }
 
+/* Writes bytes, or the rest of source_fd when that is not -1, into a new file in scratch/, which stays open to be synced. */
+static int stage(struct fs *f, int scratch_fd, struct slice bytes, int source_fd,
+		 char name[STAGED_SIZE], int *ret_fd)
+{
+	int errnum = create_staged(f, scratch_fd, name, ret_fd);
+	if (errnum == 0) {
+		errnum = source_fd >= 0 ? copy_all(source_fd, *ret_fd)
+					: write_all(*ret_fd, bytes.p, bytes.n);
+		if (errnum == 0)
+			return 0;
+		close(*ret_fd);
+		unlinkat(scratch_fd, name, 0);
+	}
+	*ret_fd = -1;
+	name[0] = '\0';
+	return errnum;
+}
+
+static int sync_and_close(int fd)
+{
+	int errnum = fsync(fd) == 0 ? 0 : errno;
+	if (close(fd) != 0 && errnum == 0)
+		errnum = errno;
+	return errnum;
+}
+
 /* What one item needs until it has its final name. */
 struct pending {
 	struct object_put *item;
 	char staged[STAGED_SIZE]; /* in scratch/; empty: the local file itself is renamed */
+	int fd;                   /* to be synced; -1: none */
 	struct err *err;          /* set when it failed */
 };
 
-static int pending_fail(const struct fs *f, struct pending *p, int errnum)
+struct put_context {
+	struct fs *fs;
+	int scratch_fd;
+	struct pending *pending; /* of the batch at hand */
+};
+
+static struct err *pending_err(struct pending *p)
 {
 	p->err = NEW(struct err);
 	*p->err = (struct err)ERR_INIT;
-	p->item->code = fs_fail(f, p->item->key, errnum, FS_WRITING, p->err);
-	return p->item->code;
+	return p->err;
 }
 
-static int pending_fail_source(struct pending *p, int errnum)
+static void pending_fail(const struct fs *f, struct pending *p, int errnum)
 {
-	p->err = NEW(struct err);
-	*p->err = (struct err)ERR_INIT;
+	p->item->code = fs_fail(f, p->item->key, errnum, FS_WRITING, pending_err(p));
+}
+
+static void pending_fail_source(struct pending *p, int errnum)
+{
+	struct err *e = pending_err(p);
 	if (errnum == EISDIR)
-		err_set(p->err, ERR_INPUT, "this is not a regular file");
+		err_set(e, ERR_INPUT, "this is not a regular file");
 	else
-		err_errno(p->err, errnum, "cannot read the local file");
-	p->item->code = err_where(p->err, p->item->path);
-	return p->item->code;
-}
-
-/* Writes bytes, or the rest of source_fd when that is not -1, into a synced file in scratch/. */
-static int stage(struct fs *f, int scratch_fd, struct slice bytes, int source_fd,
-		 char name[STAGED_SIZE])
-{
-	int fd, errnum = create_staged(f, scratch_fd, name, &fd);
-	if (errnum == 0) {
-		errnum = source_fd >= 0 ? copy_all(source_fd, fd) : write_all(fd, bytes.p, bytes.n);
-		if (errnum == 0 && fsync(fd) != 0)
-			errnum = errno;
-		if (close(fd) != 0 && errnum == 0)
-			errnum = errno;
-		if (errnum)
-			unlinkat(scratch_fd, name, 0);
-	}
-	if (errnum)
-		name[0] = '\0';
-	return errnum;
+		err_errno(e, errnum, "cannot read the local file");
+	p->item->code = err_where(e, p->item->path);
 }
 
 /* Renaming takes the file itself: only one that nobody else has a name for, on the same file system. */
@@ -123,50 +140,67 @@ static bool can_rename(const struct fs *f, const char *path, const struct stat *
 	       fstat(f->root_fd, &root) == 0 && root.st_dev == named.st_dev;
 }
 
-static int stage_file(struct fs *f, int scratch_fd, struct pending *p, bool may_rename)
+static void prepare_file(struct put_context *c, struct pending *p, bool may_rename)
 {
 	const char *path = p->item->path;
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return pending_fail_source(p, errno);
+	if (fd < 0) {
+		pending_fail_source(p, errno);
+		return;
+	}
 	struct stat st;
-	int rc = OK, errnum = fstat(fd, &st) != 0 ? errno : S_ISREG(st.st_mode) ? 0 : EISDIR;
-	if (errnum)
-		rc = pending_fail_source(p, errnum);
-	else if (may_rename && can_rename(f, path, &st))
-		errnum = fsync(fd) == 0 ? 0 : errno;
-	else
-		errnum = stage(f, scratch_fd, (struct slice){0}, fd, p->staged);
-	if (rc == OK && errnum)
-		rc = pending_fail(f, p, errnum);
+	int errnum = fstat(fd, &st) != 0 ? errno : S_ISREG(st.st_mode) ? 0 : EISDIR;
+	if (errnum) {
+		pending_fail_source(p, errnum);
+	} else if (may_rename && can_rename(c->fs, path, &st)) {
+		p->fd = fd;
+		return;
+	} else {
+		errnum = stage(c->fs, c->scratch_fd, (struct slice){0}, fd, p->staged, &p->fd);
+		if (errnum)
+			pending_fail(c->fs, p, errnum);
+	}
 	close(fd);
-	return rc;
 }
 
-struct put_context {
-	struct fs *fs;
-	int scratch_fd;
-	struct pending *pending;
-};
+static void prepare(struct put_context *c, struct pending *p)
+{
+	p->item->code = OK;
+	struct err e = ERR_INIT;
+	if (fs_refuse_reserved(c->fs, p->item->key, &e) != OK) {
+		*pending_err(p) = e;
+		p->item->code = e.code;
+	} else if (p->item->path) {
+		prepare_file(c, p, true);
+	} else {
+		int errnum = stage(c->fs, c->scratch_fd, p->item->bytes, -1, p->staged, &p->fd);
+		if (errnum)
+			pending_fail(c->fs, p, errnum);
+	}
+}
 
-/* Failures stay with their item: the others go on. */
-static int stage_one(void *ctx, size_t i, struct err *e)
+/* A failure stays with its item: the others go on. */
+static int sync_one(void *ctx, size_t i, struct err *e)
 {
 	struct put_context *c = ctx;
 	struct pending *p = &c->pending[i];
-	p->item->code = OK;
-	if (fs_refuse_reserved(c->fs, p->item->key, NULL) != OK) {
-		p->err = NEW(struct err);
-		*p->err = (struct err)ERR_INIT;
-		p->item->code = fs_refuse_reserved(c->fs, p->item->key, p->err);
-	} else if (p->item->path) {
-		(void)stage_file(c->fs, c->scratch_fd, p, true);
-	} else {
-		int errnum = stage(c->fs, c->scratch_fd, p->item->bytes, -1, p->staged);
-		if (errnum)
-			(void)pending_fail(c->fs, p, errnum);
-	}
+	if (p->fd < 0)
+		return OK;
+	int errnum = sync_and_close(p->fd);
+	p->fd = -1;
+	if (errnum && p->staged[0])
+		unlinkat(c->scratch_fd, p->staged, 0);
+	if (errnum)
+		pending_fail(c->fs, p, errnum);
 	return OK;
+}
+
+/* First all are written, then all are synced: making a file waits for whatever sync is under way. */
+static int stage_batch(struct put_context *c, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++)
+		prepare(c, &c->pending[i]);
+	return parallel_for(n, THREADS, sync_one, c, e);
 }
 
 /* -- renaming --------------------------------------------------------------------------------------------------------- */
@@ -226,18 +260,22 @@ static int rename_to_key(const struct fs *f, int from_fd, const char *from, cons
 	return errnum;
 }
 
-static int rename_pending(struct fs *f, struct pending *p, int scratch_fd, struct open_folder *o)
+static int rename_pending(struct put_context *c, struct pending *p, struct open_folder *o)
 {
+	struct fs *f = c->fs;
 	struct object_put *item = p->item;
-	if (p->staged[0])
-		return rename_to_key(f, scratch_fd, p->staged, item->key, item->if_absent, o);
-	int errnum = rename_to_key(f, AT_FDCWD, item->path, item->key, item->if_absent, o);
-	/* Same device, yet no rename: a bind mount, or Landlock without REFER. */
-	if (errnum != EXDEV)
-		return errnum;
-	if (stage_file(f, scratch_fd, p, false) != OK)
-		return 0;
-	return rename_to_key(f, scratch_fd, p->staged, item->key, item->if_absent, o);
+	if (!p->staged[0]) {
+		int errnum = rename_to_key(f, AT_FDCWD, item->path, item->key, item->if_absent, o);
+		/* Same device, yet no rename: a bind mount, or Landlock without REFER. */
+		if (errnum != EXDEV)
+			return errnum;
+		prepare_file(c, p, false);
+		errnum = p->err ? 0 : sync_and_close(p->fd);
+		p->fd = -1;
+		if (p->err || errnum)
+			return errnum;
+	}
+	return rename_to_key(f, c->scratch_fd, p->staged, item->key, item->if_absent, o);
 }
 
 static void rename_all(struct put_context *c, size_t n, struct fs_folders *ways)
@@ -247,11 +285,11 @@ static void rename_all(struct put_context *c, size_t n, struct fs_folders *ways)
 		struct pending *p = &c->pending[i];
 		if (p->err)
 			continue;
-		int errnum = rename_pending(c->fs, p, c->scratch_fd, &o);
+		int errnum = rename_pending(c, p, &o);
 		if (errnum && p->staged[0])
 			unlinkat(c->scratch_fd, p->staged, 0);
 		if (errnum)
-			(void)pending_fail(c->fs, p, errnum);
+			pending_fail(c->fs, p, errnum);
 		/* The whole way: a folder on it may have been made a moment ago by somebody who has not synced it yet. */
 		if (!p->err)
 			fs_folders_add_way(ways, p->item->key);
@@ -262,9 +300,15 @@ static void rename_all(struct put_context *c, size_t n, struct fs_folders *ways)
 static int put_all(struct put_context *c, size_t n, struct err *e)
 {
 	struct fs_folders ways = {0};
-	int rc = parallel_for(n, THREADS, stage_one, c, e);
-	if (rc == OK)
-		rename_all(c, n, &ways);
+	struct pending *all = c->pending;
+	int rc = OK;
+	for (size_t i = 0; rc == OK && i < n; i += BATCH) {
+		size_t count = n - i < BATCH ? n - i : BATCH;
+		c->pending = all + i;
+		rc = stage_batch(c, count, e);
+		if (rc == OK)
+			rename_all(c, count, &ways);
+	}
 	if (rc == OK)
 		rc = fs_folders_sync(c->fs->root_fd, &ways, e);
 	fs_folders_free(&ways);
@@ -275,8 +319,10 @@ int fs_put_many(struct object_store *s, struct object_put *items, size_t n, stru
 {
 	struct fs *f = (struct fs *)s;
 	AUTO_FREE struct pending *pending = NEW_ARRAY(n, struct pending);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		pending[i].item = &items[i];
+		pending[i].fd = -1;
+	}
 	struct put_context c = {.fs = f, .pending = pending};
 	int rc, errnum = open_scratch(f, &c.scratch_fd);
 	if (errnum) {
@@ -321,7 +367,10 @@ int fs_copy(struct object_store *s, const char *from, const char *to, struct err
 	if (errnum == 0) {
 		char staged[STAGED_SIZE];
 		struct open_folder o = {.fd = -1};
-		errnum = stage(f, scratch_fd, (struct slice){0}, fd, staged);
+		int staged_fd;
+		errnum = stage(f, scratch_fd, (struct slice){0}, fd, staged, &staged_fd);
+		if (errnum == 0)
+			errnum = sync_and_close(staged_fd);
 		if (errnum == 0)
 			errnum = rename_to_key(f, scratch_fd, staged, to, false, &o);
 		if (errnum && staged[0])
