@@ -15,7 +15,9 @@ static const struct sql_style plan_style = {
 
 static int too_much(const struct job *job, struct err *e)
 {
-	return at_place(job->file, e, err_set(e, ERR_LIMIT, "the job's SQL would be longer than %zu bytes", JOB_MAX_PLAN_BYTES));
+	return at_place(job->file, e,
+			err_set(e, ERR_LIMIT, "the job's SQL would be longer than %zu bytes",
+				JOB_MAX_PLAN_BYTES));
 }
 
 static int not_checked(const struct job *job, struct err *e)
@@ -24,7 +26,8 @@ static int not_checked(const struct job *job, struct err *e)
 }
 
 /* Takes what is in b into the arena and out of the plan's budget. */
-static int keep(struct arena *arena, const struct job *job, struct buf *b, size_t *left, const char **ret, struct err *e)
+static int keep(struct arena *arena, const struct job *job, struct buf *b, size_t *left,
+		const char **ret, struct err *e)
 {
 	if (b->full || b->len > *left)
 		return too_much(job, e);
@@ -41,7 +44,8 @@ static void compile_inputs(struct arena *arena, const struct job *job, struct jo
 		const struct node *node = job->order[i];
 		if (node->kind != NODE_SOURCE)
 			continue;
-		struct job_input input = {source_view(arena, &node->source), node->source.database, node->source.table};
+		struct job_input input = {source_view(arena, &node->source), node->source.database,
+					  node->source.table};
 		bool known = false;
 		for (size_t k = 0; k < plan->input_count; k++)
 			known |= strcmp(inputs[k].view, input.view) == 0;
@@ -51,7 +55,8 @@ static void compile_inputs(struct arena *arena, const struct job *job, struct jo
 }
 
 /* A whole statement that gives the node's rows. */
-static void select_of(struct buf *b, const struct sql_style *style, const struct job *job, const struct node *node)
+static void select_of(struct buf *b, const struct sql_style *style, const struct job *job,
+		      const struct node *node)
 {
 	struct node_set set = {{false}};
 	node_set_add(&set, job, node, false);
@@ -59,7 +64,8 @@ static void select_of(struct buf *b, const struct sql_style *style, const struct
 	node_select(b, style, node);
 }
 
-static int compile_checks(struct arena *arena, const struct job *job, struct job_plan *plan, size_t *left, struct err *e)
+static int compile_checks(struct arena *arena, const struct job *job, struct job_plan *plan,
+			  size_t *left, struct err *e)
 {
 	struct job_check *checks = ANEW_ARRAY(arena, JOB_MAX_CHECKS, struct job_check);
 	plan->checks = checks;
@@ -83,7 +89,8 @@ static int compile_checks(struct arena *arena, const struct job *job, struct job
 }
 
 /* All checks at once: what they stand on is then computed once. */
-static int compile_all_checks(struct arena *arena, const struct job *job, struct job_plan *plan, size_t *left, struct err *e)
+static int compile_all_checks(struct arena *arena, const struct job *job, struct job_plan *plan,
+			      size_t *left, struct err *e)
 {
 	struct buf AUTO_BUF sql = {.ceiling = *left};
 	struct node_set set = {{false}};
@@ -94,8 +101,10 @@ static int compile_all_checks(struct arena *arena, const struct job *job, struct
 	node_parts(&sql, &plan_style, job, &set);
 	for (size_t i = 0; i < job->node_count; i++) {
 		const struct node *node = job->order[i];
-		for (size_t k = 0; node->kind == NODE_QUALITY && k < node->quality.count; k++, number++) {
-			buf_printf(&sql, "%sSELECT CAST(%zu AS BIGINT), * FROM (\n", number ? "\nUNION ALL\n" : "", number);
+		for (size_t k = 0; node->kind == NODE_QUALITY && k < node->quality.count;
+		     k++, number++) {
+			buf_printf(&sql, "%sSELECT CAST(%zu AS BIGINT), * FROM (\n",
+				   number ? "\nUNION ALL\n" : "", number);
 			check_select(&sql, &plan_style, node, &node->quality.items[k]);
 			buf_str(&sql, "\n) AS \"c\"");
 		}
@@ -103,7 +112,8 @@ static int compile_all_checks(struct arena *arena, const struct job *job, struct
 	return number ? keep(arena, job, &sql, left, &plan->checks_sql, e) : OK;
 }
 
-static int compile_outputs(struct arena *arena, const struct job *job, struct job_plan *plan, size_t *left, struct err *e)
+static int compile_outputs(struct arena *arena, const struct job *job, struct job_plan *plan,
+			   size_t *left, struct err *e)
 {
 	struct job_output *outputs = ANEW_ARRAY(arena, job->node_count, struct job_output);
 	plan->outputs = outputs;
@@ -124,7 +134,8 @@ static int compile_outputs(struct arena *arena, const struct job *job, struct jo
 /* The scope columns of the first target, when all of them carry a partition column of the trigger table and all other targets have the same ones. */
 static void compile_scope(struct arena *arena, const struct job *job, struct job_plan *plan)
 {
-	struct job_scope_column *columns = ANEW_ARRAY(arena, TABLE_MAX_PARTITION, struct job_scope_column);
+	struct job_scope_column *columns =
+		ANEW_ARRAY(arena, TABLE_MAX_PARTITION, struct job_scope_column);
 	const struct node *trigger = NULL;
 	size_t count = 0;
 	bool first = true;
@@ -142,10 +153,12 @@ static void compile_scope(struct arena *arena, const struct job *job, struct job
 			int origin = node->origin[t->column_count + k];
 			if (origin < 0)
 				return;
-			struct job_scope_column column = {trigger->source.def->partition[origin].name, t->partition[k].name};
+			struct job_scope_column column = {
+				trigger->source.def->partition[origin].name, t->partition[k].name};
 			if (first)
 				columns[count++] = column;
-			else if (strcmp(columns[k].source, column.source) != 0 || strcmp(columns[k].target, column.target) != 0)
+			else if (strcmp(columns[k].source, column.source) != 0 ||
+				 strcmp(columns[k].target, column.target) != 0)
 				return;
 		}
 		first = false;
@@ -156,7 +169,9 @@ static void compile_scope(struct arena *arena, const struct job *job, struct job
 
 int job_compile(struct arena *arena, const struct job *job, struct job_plan *ret, struct err *e)
 {
-	struct job_plan plan = {.name = job->name, .trigger_database = job->trigger_database, .trigger_table = job->trigger_table};
+	struct job_plan plan = {.name = job->name,
+				.trigger_database = job->trigger_database,
+				.trigger_table = job->trigger_table};
 	size_t left = JOB_MAX_PLAN_BYTES;
 	if (!job->checked)
 		return not_checked(job, e);
@@ -173,7 +188,8 @@ int job_compile(struct arena *arena, const struct job *job, struct job_plan *ret
 	return OK;
 }
 
-int job_node_sql(struct arena *arena, const struct job *job, const char *node_id, int32_t as_of, const char **ret, struct err *e)
+int job_node_sql(struct arena *arena, const struct job *job, const char *node_id, int32_t as_of,
+		 const char **ret, struct err *e)
 {
 	char date[DATE_TEXT_SIZE], literal[32];
 	const struct node *node = graph_find(job, node_id);
@@ -184,7 +200,8 @@ int job_node_sql(struct arena *arena, const struct job *job, const char *node_id
 	if (!node)
 		return at_place(job->file, e, graph_unknown_node(job, node_id, ERR_NOT_FOUND, e));
 	snprintf(literal, sizeof(literal), "DATE '%s'", date_format(as_of, date));
-	struct sql_style style = {.spelling = {.dialect = DIALECT_DUCKDB, .as_of = literal}, .tables_in_schemas = true};
+	struct sql_style style = {.spelling = {.dialect = DIALECT_DUCKDB, .as_of = literal},
+				  .tables_in_schemas = true};
 	select_of(&sql, &style, job, node);
 	return keep(arena, job, &sql, &left, ret, e);
 }

@@ -21,11 +21,13 @@ static void change_schema(struct buf *b, const struct change_schema *c)
 {
 	char type[COLUMN_TYPE_SIZE];
 	for (size_t i = 0; i < c->rename_count; i++)
-		buf_printf(b, "%s%s to %s", i ? ", " : "rename ", c->renames[i].from, c->renames[i].to);
+		buf_printf(b, "%s%s to %s", i ? ", " : "rename ", c->renames[i].from,
+			   c->renames[i].to);
 	if (c->cast_count)
 		next_part(b);
 	for (size_t i = 0; i < c->cast_count; i++)
-		buf_printf(b, "%s%s as %s", i ? ", " : "cast ", c->casts[i].column, value_type_text(c->casts[i].type, type));
+		buf_printf(b, "%s%s as %s", i ? ", " : "cast ", c->casts[i].column,
+			   value_type_text(c->casts[i].type, type));
 	if (c->drop.count || c->keep.count) {
 		next_part(b);
 		buf_str(b, c->drop.count ? "drop " : "keep ");
@@ -39,7 +41,8 @@ static void aggregate(struct buf *b, const struct aggregates *a)
 	list(b, &a->group);
 	for (size_t i = 0; i < a->count; i++) {
 		const struct aggregate *x = &a->items[i];
-		buf_printf(b, "%s%s = %s(%s)", i ? ", " : ": ", x->column, x->function->name, x->of ? x->of : "*");
+		buf_printf(b, "%s%s = %s(%s)", i ? ", " : ": ", x->column, x->function->name,
+			   x->of ? x->of : "*");
 	}
 }
 
@@ -47,8 +50,8 @@ static void join(struct buf *b, const struct node *node)
 {
 	buf_str(b, node->join.left ? "left join" : "inner join");
 	for (size_t i = 0; i < node->join.on_count; i++)
-		buf_printf(b, "%s%s.%s = %s.%s", i ? " and " : " on ", node->inputs[0]->id, node->join.on[i].from, node->inputs[1]->id,
-			   node->join.on[i].to);
+		buf_printf(b, "%s%s.%s = %s.%s", i ? " and " : " on ", node->inputs[0]->id,
+			   node->join.on[i].from, node->inputs[1]->id, node->join.on[i].to);
 }
 
 static void target(struct buf *b, const struct table_def *t)
@@ -71,7 +74,8 @@ static void summary(struct arena *arena, struct buf *b, const struct node *node)
 	case NODE_AGGREGATE: aggregate(b, &node->aggregate); break;
 	case NODE_DERIVE:
 		for (size_t i = 0; i < node->derive.count; i++)
-			buf_printf(b, "%s%s = %s", i ? ", " : "", node->derive.items[i].column, node->derive.items[i].text);
+			buf_printf(b, "%s%s = %s", i ? ", " : "", node->derive.items[i].column,
+				   node->derive.items[i].text);
 		break;
 	case NODE_FILTER: buf_printf(b, "where %s", node->filter.text); break;
 	case NODE_JOIN: join(b, node); break;
@@ -85,7 +89,8 @@ static void summary(struct arena *arena, struct buf *b, const struct node *node)
 	}
 }
 
-void job_describe(struct arena *arena, const struct job *job, struct job_node_info **ret, size_t *ret_count)
+void job_describe(struct arena *arena, const struct job *job, struct job_node_info **ret,
+		  size_t *ret_count)
 {
 	struct job_node_info *all = ANEW_ARRAY(arena, job->node_count, struct job_node_info);
 	for (size_t i = 0; i < job->node_count; i++) {

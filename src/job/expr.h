@@ -11,18 +11,18 @@
 struct function;
 
 enum expr_kind {
-	EXPR_LITERAL,  /* type and text */
-	EXPR_COLUMN,   /* text is the name */
-	EXPR_CALL,     /* function, args */
-	EXPR_CAST,     /* args[0] to type */
-	EXPR_CASE,     /* args: condition, value, ... , else (always there; NULL when not written) */
+	EXPR_LITERAL, /* type and text */
+	EXPR_COLUMN,  /* text is the name */
+	EXPR_CALL,    /* function, args */
+	EXPR_CAST,    /* args[0] to type */
+	EXPR_CASE,    /* args: condition, value, ... , else (always there; NULL when not written) */
 	EXPR_NOT,
 	EXPR_NEGATE,
-	EXPR_IS_NULL,  /* negated: IS NOT NULL */
-	EXPR_AND,      /* two or more args */
+	EXPR_IS_NULL, /* negated: IS NOT NULL */
+	EXPR_AND,     /* two or more args */
 	EXPR_OR,
-	EXPR_IN,       /* args[0] IN (the others); negated */
-	EXPR_BETWEEN,  /* args[0] BETWEEN args[1] AND args[2]; negated */
+	EXPR_IN,      /* args[0] IN (the others); negated */
+	EXPR_BETWEEN, /* args[0] BETWEEN args[1] AND args[2]; negated */
 	EXPR_EQUAL,
 	EXPR_UNEQUAL,
 	EXPR_LESS,
@@ -37,15 +37,17 @@ enum expr_kind {
 struct expr {
 	enum expr_kind kind;
 	bool negated;
-	int depth;              /* of the tree below it, itself included */
-	size_t at;              /* character where it begins, from 1 */
-	const char *text;       /* literals: digits, the text itself, "2024-07-15", "true" */
+	int depth;        /* of the tree below it, itself included */
+	size_t at;        /* character where it begins, from 1 */
+	const char *text; /* literals: digits, the text itself, "2024-07-15", "true" */
 	const struct function *function;
 	struct expr **args;
 	size_t arg_count;
-	struct value_type type; /* literals and casts: from the parser; the others: from expr_check */
-	struct value_type operands; /* comparisons and choices: what all compared or chosen values widen to */
-	const char *aux[3];     /* texts that a function's typing adds for its spelling */
+	struct value_type
+		type; /* literals and casts: from the parser; the others: from expr_check */
+	struct value_type
+		operands; /* comparisons and choices: what all compared or chosen values widen to */
+	const char *aux[3]; /* texts that a function's typing adds for its spelling */
 };
 
 /* What an expression may name. */
@@ -58,16 +60,18 @@ const struct column *schema_find(const struct schema *, const char *name);
 int schema_unknown(const struct schema *, const char *name, struct err *);
 
 /* Errors are ERR_INPUT with where = "<place>, character N". The tree lies in the arena. */
-int expr_parse(struct arena *, const char *place, const char *text, struct expr **ret, struct err *) MUST_CHECK;
+int expr_parse(struct arena *, const char *place, const char *text, struct expr **ret,
+	       struct err *) MUST_CHECK;
 /* Gives every node of the tree its type. */
-int expr_check(struct arena *, const char *place, struct expr *, const struct schema *, struct err *) MUST_CHECK;
+int expr_check(struct arena *, const char *place, struct expr *, const struct schema *,
+	       struct err *) MUST_CHECK;
 /* Calls fn for each column named in the tree, in order. */
 void expr_columns(const struct expr *, void (*fn)(void *ctx, const char *name), void *ctx);
 
 enum dialect { DIALECT_DUCKDB, DIALECT_SPARK };
 struct spelling {
 	enum dialect dialect;
-	const char *as_of;     /* SQL for the run's as-of date */
+	const char *as_of; /* SQL for the run's as-of date */
 };
 void sql_name(struct buf *, enum dialect, const char *name);
 void sql_text(struct buf *, enum dialect, const char *text);
@@ -77,6 +81,7 @@ struct quotient {
 	int scale_a, scale_b, decimals;
 };
 bool quotient_fits(struct quotient);
-void quotient_sql(struct buf *, enum dialect, struct quotient, const char *a, const char *b, struct value_type result);
+void quotient_sql(struct buf *, enum dialect, struct quotient, const char *a, const char *b,
+		  struct value_type result);
 
 #endif

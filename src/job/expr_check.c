@@ -33,13 +33,15 @@ int schema_unknown(const struct schema *s, const char *name, struct err *e)
 		names[i] = s->columns[i].name;
 	const char *nearest = str_nearest(name, names, n);
 	if (nearest)
-		return err_set(e, ERR_INPUT, "there is no column '%s'; did you mean '%s'?", name, nearest);
+		return err_set(e, ERR_INPUT, "there is no column '%s'; did you mean '%s'?", name,
+			       nearest);
 	struct buf AUTO_BUF list = {.ceiling = 400};
 	for (size_t i = 0; i < n && i < LISTED_COLUMNS; i++)
 		buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
 	if (n > LISTED_COLUMNS)
 		buf_str(&list, ", ...");
-	return err_set(e, ERR_INPUT, "there is no column '%.100s'; there are: %s", name, list.data ? list.data : "");
+	return err_set(e, ERR_INPUT, "there is no column '%.100s'; there are: %s", name,
+		       list.data ? list.data : "");
 }
 
 static int fail(const struct checker *c, const struct expr *x, int code)
@@ -50,7 +52,9 @@ static int fail(const struct checker *c, const struct expr *x, int code)
 static int wrong_type(const struct checker *c, const struct expr *x, const char *wanted)
 {
 	char found[COLUMN_TYPE_SIZE];
-	return fail(c, x, err_set(c->e, ERR_INPUT, "expected %s, found %s", tr(wanted), value_type_text(x->type, found)));
+	return fail(c, x,
+		    err_set(c->e, ERR_INPUT, "expected %s, found %s", tr(wanted),
+			    value_type_text(x->type, found)));
 }
 
 static int check_boolean(const struct checker *c, struct expr *x)
@@ -58,11 +62,14 @@ static int check_boolean(const struct checker *c, struct expr *x)
 	int rc = check(c, x);
 	if (rc)
 		return rc;
-	return x->type.null || x->type.type != COL_BOOLEAN ? wrong_type(c, x, "a condition (BOOLEAN)") : OK;
+	return x->type.null || x->type.type != COL_BOOLEAN
+		       ? wrong_type(c, x, "a condition (BOOLEAN)")
+		       : OK;
 }
 
 /* The values compared or chosen from must widen to one type, which *ret gets. */
-static int unify(const struct checker *c, struct expr *const *values, size_t n, struct value_type *ret)
+static int unify(const struct checker *c, struct expr *const *values, size_t n,
+		 struct value_type *ret)
 {
 	struct value_type common = {.null = true};
 	for (size_t i = 0; i < n; i++) {
@@ -70,7 +77,9 @@ static int unify(const struct checker *c, struct expr *const *values, size_t n, 
 		struct value_type before = common;
 		if (!value_type_common(before, values[i]->type, &common))
 			return fail(c, values[i],
-				    err_set(c->e, ERR_INPUT, "%s and %s do not go together without a cast", value_type_text(before, a),
+				    err_set(c->e, ERR_INPUT,
+					    "%s and %s do not go together without a cast",
+					    value_type_text(before, a),
 					    value_type_text(values[i]->type, b)));
 	}
 	*ret = common;
@@ -84,7 +93,10 @@ static int check_comparison(const struct checker *c, struct expr *x)
 		if (rc)
 			return rc;
 		if (x->args[i]->type.null)
-			return fail(c, x->args[i], err_set(c->e, ERR_INPUT, "nothing compares to NULL; write IS NULL or IS NOT NULL"));
+			return fail(
+				c, x->args[i],
+				err_set(c->e, ERR_INPUT,
+					"nothing compares to NULL; write IS NULL or IS NOT NULL"));
 	}
 	x->type = TYPE_OF(COL_BOOLEAN);
 	return unify(c, x->args, x->arg_count, &x->operands);
@@ -109,13 +121,21 @@ static int check_arithmetic(const struct checker *c, struct expr *x)
 	char ta[COLUMN_TYPE_SIZE], tb[COLUMN_TYPE_SIZE];
 	if (value_type_arithmetic(ops[x->kind].op, a, b, &x->type))
 		return OK;
-	if (a.type == COL_DATE && !a.null && !b.null && (b.type == COL_DATE || value_type_is_integer(b)))
-		return fail(c, x, err_set(c->e, ERR_INPUT, "dates have no '%s'; write days_between(from, to) or add_days(date, days)",
-					  ops[x->kind].symbol));
+	if (a.type == COL_DATE && !a.null && !b.null &&
+	    (b.type == COL_DATE || value_type_is_integer(b)))
+		return fail(
+			c, x,
+			err_set(c->e, ERR_INPUT,
+				"dates have no '%s'; write days_between(from, to) or add_days(date, days)",
+				ops[x->kind].symbol));
 	if (value_type_is_exact(a) && value_type_is_exact(b))
-		return fail(c, x, err_set(c->e, ERR_INPUT, "%s %s %s needs more than 38 digits; cast to fewer first", value_type_text(a, ta),
-					  ops[x->kind].symbol, value_type_text(b, tb)));
-	return wrong_type(c, value_type_is_exact(a) ? x->args[1] : x->args[0], "a whole number or a decimal");
+		return fail(c, x,
+			    err_set(c->e, ERR_INPUT,
+				    "%s %s %s needs more than 38 digits; cast to fewer first",
+				    value_type_text(a, ta), ops[x->kind].symbol,
+				    value_type_text(b, tb)));
+	return wrong_type(c, value_type_is_exact(a) ? x->args[1] : x->args[0],
+			  "a whole number or a decimal");
 }
 
 static int check_case(const struct checker *c, struct expr *x)
@@ -144,14 +164,17 @@ static int check_cast(const struct checker *c, struct expr *x)
 		return rc;
 	if (value_type_convert(x->args[0]->type, x->type, &why) != CONVERT_REFUSED)
 		return OK;
-	return fail(c, x, err_set(c->e, ERR_INPUT, "%s cannot be cast to %s: %s", value_type_text(x->args[0]->type, from),
-				  value_type_text(x->type, to), tr(why)));
+	return fail(c, x,
+		    err_set(c->e, ERR_INPUT, "%s cannot be cast to %s: %s",
+			    value_type_text(x->args[0]->type, from), value_type_text(x->type, to),
+			    tr(why)));
 }
 
 static int check_argument(const struct checker *c, const struct expr *x, char takes)
 {
 	struct value_type t = x->type;
-	bool literal_int = x->kind == EXPR_LITERAL && !t.null && (t.type == COL_INTEGER || t.type == COL_BIGINT);
+	bool literal_int = x->kind == EXPR_LITERAL && !t.null &&
+			   (t.type == COL_INTEGER || t.type == COL_BIGINT);
 	if (takes == '#' && !literal_int)
 		return wrong_type(c, x, "a whole number, written out");
 	if (takes == 'a')
@@ -178,8 +201,9 @@ static int check_argument_count(const struct checker *c, const struct expr *x)
 		n--;
 	if (x->arg_count == n || (more && x->arg_count > n))
 		return OK;
-	return fail(c, x, err_set(c->e, ERR_INPUT, "%s has %zu arguments, expected %s", x->function->name, x->arg_count,
-				  x->function->signature));
+	return fail(c, x,
+		    err_set(c->e, ERR_INPUT, "%s has %zu arguments, expected %s", x->function->name,
+			    x->arg_count, x->function->signature));
 }
 
 static int check_call(const struct checker *c, struct expr *x)
@@ -221,8 +245,7 @@ static int check(const struct checker *c, struct expr *x)
 {
 	int rc = OK;
 	switch (x->kind) {
-	case EXPR_LITERAL:
-		return OK;
+	case EXPR_LITERAL: return OK;
 	case EXPR_COLUMN: {
 		const struct column *column = schema_find(c->schema, x->text);
 		if (!column)
@@ -230,12 +253,9 @@ static int check(const struct checker *c, struct expr *x)
 		x->type = value_type_of(column);
 		return OK;
 	}
-	case EXPR_CALL:
-		return check_call(c, x);
-	case EXPR_CAST:
-		return check_cast(c, x);
-	case EXPR_CASE:
-		return check_case(c, x);
+	case EXPR_CALL: return check_call(c, x);
+	case EXPR_CAST: return check_cast(c, x);
+	case EXPR_CASE: return check_case(c, x);
 	case EXPR_NOT:
 	case EXPR_AND:
 	case EXPR_OR:
@@ -246,20 +266,20 @@ static int check(const struct checker *c, struct expr *x)
 	case EXPR_NEGATE:
 		rc = check(c, x->args[0]);
 		x->type = x->args[0]->type;
-		return rc ? rc : value_type_is_exact(x->type) ? OK : wrong_type(c, x->args[0], "a whole number or a decimal");
-	case EXPR_IS_NULL:
-		x->type = TYPE_OF(COL_BOOLEAN);
-		return check(c, x->args[0]);
+		return rc ? rc
+		       : value_type_is_exact(x->type)
+			       ? OK
+			       : wrong_type(c, x->args[0], "a whole number or a decimal");
+	case EXPR_IS_NULL: x->type = TYPE_OF(COL_BOOLEAN); return check(c, x->args[0]);
 	case EXPR_ADD:
 	case EXPR_SUBTRACT:
-	case EXPR_MULTIPLY:
-		return check_arithmetic(c, x);
-	default:
-		return check_comparison(c, x);
+	case EXPR_MULTIPLY: return check_arithmetic(c, x);
+	default: return check_comparison(c, x);
 	}
 }
 
-int expr_check(struct arena *arena, const char *place, struct expr *x, const struct schema *schema, struct err *e)
+int expr_check(struct arena *arena, const char *place, struct expr *x, const struct schema *schema,
+	       struct err *e)
 {
 	struct checker c = {arena, place, schema, e};
 	return check(&c, x);

@@ -1,174 +1,11 @@
-/* Text to expression tree: a lexer and a parser by recursive descent, with a ceiling on length and on depth. */
-#include "expr.h"
+/* Tokens to expression tree, by recursive descent, with a ceiling on length and on depth. */
+#include "expr_lex.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "function.h"
-#include "job.h"
-#include "tr.h"
-
-enum token_kind { TOKEN_END, TOKEN_NUMBER, TOKEN_TEXT, TOKEN_NAME, TOKEN_QUOTED_NAME, TOKEN_SYMBOL };
-struct token {
-	enum token_kind kind;
-	struct slice raw;      /* as written, quotes included */
-	const char *text;      /* without quotes, in the arena */
-};
-
-struct parser {
-	struct arena *arena;
-	const char *place;
-	const char *begin, *p;
-	struct token token;    /* the one that comes next */
-	int depth;             /* of the recursion */
-	struct err *e;
-};
-
-#define TRY(call)               \
-	do {                    \
-		int rc_ = (call); \
-		if (rc_)        \
-			return rc_; \
-	} while (0)
-
-int expr_error(const char *place, size_t at, struct err *e, int code)
-{
-	char where[sizeof(e->where)];
-	snprintf(where, sizeof(where), "%s, character %zu", place, at);
-	err_where(e, where);
-	return code;
-}
-
-/* People count characters, not bytes. */
-static size_t character_of(const struct parser *p, const char *at)
-{
-	size_t n = 1;
-	for (const char *c = p->begin; c < at; c++)
-		n += ((unsigned char)*c & 0xC0) != 0x80;
-	return n;
-}
-
-static size_t here(const struct parser *p)
-{
-	return character_of(p, p->token.raw.p);
-}
-
-static int fail_here(const struct parser *p, int code)
-{
-	return expr_error(p->place, here(p), p->e, code);
-}
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool is_name_start(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-static int lex_quoted(struct parser *p, char quote)
-{
-	const char *from = p->p, *c = p->p + 1;
-	struct buf AUTO_BUF plain = {0};
-	for (;; c++) {
-		if (!*c) {
-			p->token.raw.p = from;
-			if (quote == '\'')
-				err_set(p->e, ERR_INPUT, "the text that begins here has no closing quote");
-			else
-				err_set(p->e, ERR_INPUT, "the name that begins here has no closing quote");
-			return fail_here(p, ERR_INPUT);
-		}
-		if (*c == quote && *++c != quote)
-			break;
-		buf_char(&plain, *c);
-	}
-	p->token = (struct token){
-		.kind = quote == '\'' ? TOKEN_TEXT : TOKEN_QUOTED_NAME,
-		.raw = {from, (size_t)(c - from)},
-		.text = arena_strndup(p->arena, plain.data ? plain.data : "", plain.len),
-	};
-	p->p = c;
-	return OK;
-}
-
-static int lex_number(struct parser *p)
-{
-	const char *from = p->p, *c = p->p;
-	while (is_digit(*c))
-		c++;
-	if (*c == '.' && is_digit(c[1]))
-		for (c++; is_digit(*c); c++)
-			;
-	p->token = (struct token){.kind = TOKEN_NUMBER, .raw = {from, (size_t)(c - from)}};
-	if (*c == '.' || is_name_start(*c)) {
-		err_set(p->e, ERR_INPUT, "'%.*s' is not a number; whole numbers and decimals look like 12 and 0.125",
-			(int)(c - from + 1), from);
-		return fail_here(p, ERR_INPUT);
-	}
-	p->token.text = arena_strndup(p->arena, from, (size_t)(c - from));
-	p->p = c;
-	return OK;
-}
-
-/* What people try that the language does not have. */
-static const struct {
-	const char *symbol, *instead;
-} not_here[] = {
-	{"==", "="}, {"/", "round_div(a, b, decimals) or int_div(a, b)"}, {"||", "concat(a, b)"}, {"%", "mod(a, b)"}, {"&&", "AND"},
-	{"::", "cast(value AS TYPE)"}, {"!", "NOT or <>"}, {"`", "\"name\""}, {";", "one expression"},
-};
-
-static int lex_symbol(struct parser *p)
-{
-	static const char *const symbols[] = {"<=", ">=", "<>", "!=", "(", ")", ",", "+", "-", "*", "=", "<", ">"};
-	p->token = (struct token){.kind = TOKEN_SYMBOL, .raw = {p->p, 1}};
-	for (size_t i = 0; i < ARRAY_LEN(not_here); i++)
-		if (strncmp(p->p, not_here[i].symbol, strlen(not_here[i].symbol)) == 0 && strncmp(p->p, "!=", 2) != 0) {
-			err_set(p->e, ERR_INPUT, "'%s' does not exist here; write %s", not_here[i].symbol, not_here[i].instead);
-			return fail_here(p, ERR_INPUT);
-		}
-	for (size_t i = 0; i < ARRAY_LEN(symbols); i++)
-		if (strncmp(p->p, symbols[i], strlen(symbols[i])) == 0) {
-			p->token.raw.n = strlen(symbols[i]);
-			p->token.text = symbols[i];
-			p->p += p->token.raw.n;
-			return OK;
-		}
-	size_t n = 1;
-	while (((unsigned char)p->p[n] & 0xC0) == 0x80)
-		n++;
-	err_set(p->e, ERR_INPUT, "the character '%.*s' means nothing here", (int)n, p->p);
-	return fail_here(p, ERR_INPUT);
-}
-
-static int next(struct parser *p)
-{
-	while (*p->p == ' ' || *p->p == '\t' || *p->p == '\n' || *p->p == '\r')
-		p->p++;
-	char c = *p->p;
-	if (!c) {
-		p->token = (struct token){.kind = TOKEN_END, .raw = {p->p, 0}, .text = ""};
-		return OK;
-	}
-	if (c == '\'' || c == '"')
-		return lex_quoted(p, c);
-	if (is_digit(c))
-		return lex_number(p);
-	if (!is_name_start(c))
-		return lex_symbol(p);
-	const char *from = p->p;
-	while (is_name_start(*p->p) || is_digit(*p->p))
-		p->p++;
-	p->token = (struct token){
-		.kind = TOKEN_NAME,
-		.raw = {from, (size_t)(p->p - from)},
-		.text = arena_strndup(p->arena, from, (size_t)(p->p - from)),
-	};
-	return OK;
-}
+#include "graph.h"
 
 static bool at_word(const struct parser *p, const char *word)
 {
@@ -185,8 +22,9 @@ static int expected(const struct parser *p, const char *what)
 	if (p->token.kind == TOKEN_END)
 		err_set(p->e, ERR_INPUT, "expected %s, found the end of the expression", what);
 	else
-		err_set(p->e, ERR_INPUT, "expected %s, found %.*s", what, (int)(p->token.raw.n < 40 ? p->token.raw.n : 40), p->token.raw.p);
-	return fail_here(p, ERR_INPUT);
+		err_set(p->e, ERR_INPUT, "expected %s, found %.*s", what,
+			(int)(p->token.raw.n < 40 ? p->token.raw.n : 40), p->token.raw.p);
+	return lex_fail(p, ERR_INPUT);
 }
 
 static int take_symbol(struct parser *p, const char *symbol)
@@ -196,12 +34,12 @@ static int take_symbol(struct parser *p, const char *symbol)
 		snprintf(what, sizeof(what), "'%s'", symbol);
 		return expected(p, what);
 	}
-	return next(p);
+	return lex_next(p);
 }
 
 static int take_word(struct parser *p, const char *word)
 {
-	return at_word(p, word) ? next(p) : expected(p, word);
+	return at_word(p, word) ? lex_next(p) : expected(p, word);
 }
 
 static struct expr *expr_new(struct parser *p, enum expr_kind kind, size_t at)
@@ -216,7 +54,8 @@ static struct expr *expr_new(struct parser *p, enum expr_kind kind, size_t at)
 static int too_deep(const struct parser *p, size_t at)
 {
 	return expr_error(p->place, at, p->e,
-			  err_set(p->e, ERR_LIMIT, "the expression is nested more than %d deep", JOB_MAX_EXPRESSION_DEPTH));
+			  err_set(p->e, ERR_LIMIT, "the expression is nested more than %d deep",
+				  JOB_MAX_EXPRESSION_DEPTH));
 }
 
 /* Hangs children below x and keeps the tree's depth in bounds, which the recursion alone does not: a + b + c ... */
@@ -248,7 +87,7 @@ static int parse_expr(struct parser *, struct expr **ret);
 static int parse_number(struct parser *p, bool minus, size_t at, struct expr **ret)
 {
 	const char *digits = p->token.text;
-	while (digits[0] == '0' && is_digit(digits[1]))
+	while (digits[0] == '0' && lex_is_digit(digits[1]))
 		digits++;
 	const char *point = strchr(digits, '.');
 	struct expr *x = expr_new(p, EXPR_LITERAL, at);
@@ -256,16 +95,21 @@ static int parse_number(struct parser *p, bool minus, size_t at, struct expr **r
 	if (point) {
 		size_t scale = strlen(point + 1), precision = strlen(digits) - 1;
 		if (precision > 38)
-			return expr_error(p->place, at, p->e, err_set(p->e, ERR_INPUT, "the number has more than 38 digits"));
+			return expr_error(
+				p->place, at, p->e,
+				err_set(p->e, ERR_INPUT, "the number has more than 38 digits"));
 		x->type = TYPE_DECIMAL((int)precision, (int)scale);
 	} else {
 		int64_t value;
 		if (!int64_parse(slice_of(x->text), &value))
-			return expr_error(p->place, at, p->e, err_set(p->e, ERR_INPUT, "the whole number %s is beyond BIGINT", x->text));
-		x->type = TYPE_OF(value >= INT32_MIN && value <= INT32_MAX ? COL_INTEGER : COL_BIGINT);
+			return expr_error(p->place, at, p->e,
+					  err_set(p->e, ERR_INPUT,
+						  "the whole number %s is beyond BIGINT", x->text));
+		x->type = TYPE_OF(value >= INT32_MIN && value <= INT32_MAX ? COL_INTEGER
+									   : COL_BIGINT);
 	}
 	*ret = x;
-	return next(p);
+	return lex_next(p);
 }
 
 static bool parse_timestamp(const char *text)
@@ -276,7 +120,7 @@ static bool parse_timestamp(const char *text)
 		return false;
 	static const char shape[] = " dd:dd:dd.dddddd";
 	for (size_t i = 10; i < n; i++)
-		if (shape[i - 10] == 'd' ? !is_digit(text[i]) : text[i] != shape[i - 10])
+		if (shape[i - 10] == 'd' ? !lex_is_digit(text[i]) : text[i] != shape[i - 10])
 			return false;
 	return strncmp(text + 11, "23", 2) <= 0 && text[14] < '6' && text[17] < '6';
 }
@@ -287,18 +131,21 @@ static int parse_moment(struct parser *p, bool date, size_t at, struct expr **re
 	const char *text = p->token.text;
 	int32_t days;
 	if (date && !date_parse_iso(slice_of(text), &days)) {
-		err_set(p->e, ERR_INPUT, "there is no date '%.40s'; dates look like DATE '2024-07-15'", text);
-		return fail_here(p, ERR_INPUT);
+		err_set(p->e, ERR_INPUT,
+			"there is no date '%.40s'; dates look like DATE '2024-07-15'", text);
+		return lex_fail(p, ERR_INPUT);
 	}
 	if (!date && !parse_timestamp(text)) {
-		err_set(p->e, ERR_INPUT, "there is no time '%.40s'; times look like TIMESTAMP '2024-07-15 10:30:00'", text);
-		return fail_here(p, ERR_INPUT);
+		err_set(p->e, ERR_INPUT,
+			"there is no time '%.40s'; times look like TIMESTAMP '2024-07-15 10:30:00'",
+			text);
+		return lex_fail(p, ERR_INPUT);
 	}
 	struct expr *x = expr_new(p, EXPR_LITERAL, at);
 	x->type = TYPE_OF(date ? COL_DATE : COL_TIMESTAMP);
 	x->text = text;
 	*ret = x;
-	return next(p);
+	return lex_next(p);
 }
 
 static int parse_case(struct parser *p, size_t at, struct expr **ret)
@@ -308,7 +155,7 @@ static int parse_case(struct parser *p, size_t at, struct expr **ret)
 	if (!at_word(p, "WHEN"))
 		return expected(p, "WHEN");
 	while (at_word(p, "WHEN")) {
-		TRY(next(p));
+		TRY(lex_next(p));
 		TRY(parse_expr(p, &part));
 		*PUSH(list.items, list.count, list.cap) = part;
 		TRY(take_word(p, "THEN"));
@@ -316,10 +163,10 @@ static int parse_case(struct parser *p, size_t at, struct expr **ret)
 		*PUSH(list.items, list.count, list.cap) = part;
 	}
 	if (at_word(p, "ELSE")) {
-		TRY(next(p));
+		TRY(lex_next(p));
 		TRY(parse_expr(p, &part));
 	} else {
-		part = expr_new(p, EXPR_LITERAL, here(p));
+		part = expr_new(p, EXPR_LITERAL, lex_here(p));
 		part->type.null = true;
 		part->text = "null";
 	}
@@ -333,18 +180,18 @@ static int parse_case(struct parser *p, size_t at, struct expr **ret)
 static int parse_type(struct parser *p, struct value_type *ret)
 {
 	struct buf AUTO_BUF text = {0};
-	size_t at = here(p);
+	size_t at = lex_here(p);
 	if (p->token.kind != TOKEN_NAME)
 		return expected(p, tr("a type"));
 	buf_str(&text, p->token.text);
-	TRY(next(p));
+	TRY(lex_next(p));
 	if (at_symbol(p, "(")) {
 		for (;;) {
 			if (p->token.kind == TOKEN_END)
 				return expected(p, "')'");
 			buf_add(&text, p->token.raw.p, p->token.raw.n);
 			bool last = at_symbol(p, ")");
-			TRY(next(p));
+			TRY(lex_next(p));
 			if (last)
 				break;
 		}
@@ -376,16 +223,16 @@ static int parse_arguments(struct parser *p, struct children *list)
 {
 	TRY(take_symbol(p, "("));
 	if (at_symbol(p, ")"))
-		return next(p);
+		return lex_next(p);
 	for (;;) {
 		struct expr *value;
 		TRY(parse_expr(p, &value));
 		*PUSH(list->items, list->count, list->cap) = value;
 		if (at_symbol(p, ")"))
-			return next(p);
+			return lex_next(p);
 		if (!at_symbol(p, ","))
 			return expected(p, tr("',' or ')'"));
-		TRY(next(p));
+		TRY(lex_next(p));
 	}
 }
 
@@ -397,9 +244,12 @@ static int parse_call(struct parser *p, const char *name, size_t at, struct expr
 	if (!x->function) {
 		const char *nearest = function_nearest(name);
 		if (aggregate_find(name) && !nearest)
-			err_set(p->e, ERR_INPUT, "'%s' adds up rows: it stands in an aggregate node, not in an expression", name);
+			err_set(p->e, ERR_INPUT,
+				"'%s' adds up rows: it stands in an aggregate node, not in an expression",
+				name);
 		else if (nearest)
-			err_set(p->e, ERR_INPUT, "there is no function '%s'; did you mean '%s'?", name, nearest);
+			err_set(p->e, ERR_INPUT, "there is no function '%s'; did you mean '%s'?",
+				name, nearest);
 		else
 			err_set(p->e, ERR_INPUT, "there is no function '%.60s'", name);
 		return expr_error(p->place, at, p->e, ERR_INPUT);
@@ -409,30 +259,33 @@ static int parse_call(struct parser *p, const char *name, size_t at, struct expr
 	return adopt(p, x, list.items, list.count);
 }
 
-static const char *const reserved[] = {"AND", "OR", "NOT", "IN", "IS", "NULL", "TRUE", "FALSE", "CASE", "WHEN", "THEN",
-				       "ELSE", "END", "BETWEEN", "AS", "LIKE", "SELECT", "FROM", "WHERE", "DISTINCT"};
+static const char *const reserved[] = {
+	"AND",  "OR",   "NOT", "IN",      "IS", "NULL", "TRUE",   "FALSE", "CASE",  "WHEN",
+	"THEN", "ELSE", "END", "BETWEEN", "AS", "LIKE", "SELECT", "FROM",  "WHERE", "DISTINCT"};
 
 static int parse_name(struct parser *p, struct expr **ret)
 {
-	size_t at = here(p);
+	size_t at = lex_here(p);
 	struct token name = p->token;
 	if (at_word(p, "CASE")) {
-		TRY(next(p));
+		TRY(lex_next(p));
 		return parse_case(p, at, ret);
 	}
-	bool is_null = at_word(p, "NULL"), is_true = at_word(p, "TRUE"), is_false = at_word(p, "FALSE");
+	bool is_null = at_word(p, "NULL"), is_true = at_word(p, "TRUE"),
+	     is_false = at_word(p, "FALSE");
 	if (is_null || is_true || is_false) {
 		struct expr *x = expr_new(p, EXPR_LITERAL, at);
 		x->type = (struct value_type){.type = COL_BOOLEAN, .null = is_null};
 		x->text = is_null ? "null" : is_true ? "true" : "false";
 		*ret = x;
-		return next(p);
+		return lex_next(p);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
 		if (at_word(p, reserved[i]))
 			return expected(p, tr("a value"));
-	bool is_cast = at_word(p, "CAST"), is_date = at_word(p, "DATE"), is_time = at_word(p, "TIMESTAMP");
-	TRY(next(p));
+	bool is_cast = at_word(p, "CAST"), is_date = at_word(p, "DATE"),
+	     is_time = at_word(p, "TIMESTAMP");
+	TRY(lex_next(p));
 	if ((is_date || is_time) && p->token.kind == TOKEN_TEXT)
 		return parse_moment(p, is_date, at, ret);
 	if (at_symbol(p, "("))
@@ -444,34 +297,31 @@ static int parse_name(struct parser *p, struct expr **ret)
 
 static int parse_primary(struct parser *p, struct expr **ret)
 {
-	size_t at = here(p);
+	size_t at = lex_here(p);
 	switch (p->token.kind) {
-	case TOKEN_NUMBER:
-		return parse_number(p, false, at, ret);
+	case TOKEN_NUMBER: return parse_number(p, false, at, ret);
 	case TOKEN_TEXT:
 	case TOKEN_QUOTED_NAME:
 		*ret = expr_new(p, p->token.kind == TOKEN_TEXT ? EXPR_LITERAL : EXPR_COLUMN, at);
 		(*ret)->text = p->token.text;
 		(*ret)->type = TYPE_OF(COL_TEXT);
-		return next(p);
-	case TOKEN_NAME:
-		return parse_name(p, ret);
-	default:
-		break;
+		return lex_next(p);
+	case TOKEN_NAME: return parse_name(p, ret);
+	default: break;
 	}
 	if (!at_symbol(p, "("))
 		return expected(p, tr("a value"));
-	TRY(next(p));
+	TRY(lex_next(p));
 	TRY(parse_expr(p, ret));
 	return take_symbol(p, ")");
 }
 
 static int parse_unary(struct parser *p, struct expr **ret)
 {
-	size_t at = here(p);
+	size_t at = lex_here(p);
 	if (!at_symbol(p, "-"))
 		return parse_primary(p, ret);
-	TRY(next(p));
+	TRY(lex_next(p));
 	/* -9223372036854775808 has a sign or is no BIGINT at all. */
 	if (p->token.kind == TOKEN_NUMBER)
 		return parse_number(p, true, at, ret);
@@ -495,7 +345,7 @@ static int parse_product(struct parser *p, struct expr **ret)
 	TRY(parse_unary(p, ret));
 	while (at_symbol(p, "*")) {
 		struct expr *right;
-		TRY(next(p));
+		TRY(lex_next(p));
 		TRY(parse_unary(p, &right));
 		TRY(binary(p, EXPR_MULTIPLY, ret, right));
 	}
@@ -508,7 +358,7 @@ static int parse_sum(struct parser *p, struct expr **ret)
 	while (at_symbol(p, "+") || at_symbol(p, "-")) {
 		enum expr_kind kind = at_symbol(p, "+") ? EXPR_ADD : EXPR_SUBTRACT;
 		struct expr *right;
-		TRY(next(p));
+		TRY(lex_next(p));
 		TRY(parse_product(p, &right));
 		TRY(binary(p, kind, ret, right));
 	}
@@ -522,7 +372,8 @@ static int parse_in(struct parser *p, bool negated, struct expr **ret)
 	*PUSH(list.items, list.count, list.cap) = *ret;
 	TRY(parse_arguments(p, &list));
 	if (list.count < 2)
-		return expr_error(p->place, x->at, p->e, err_set(p->e, ERR_INPUT, "IN needs at least one value"));
+		return expr_error(p->place, x->at, p->e,
+				  err_set(p->e, ERR_INPUT, "IN needs at least one value"));
 	x->negated = negated;
 	*ret = x;
 	return adopt(p, x, list.items, list.count);
@@ -545,23 +396,24 @@ static int parse_predicate(struct parser *p, struct expr **ret)
 		const char *symbol;
 		enum expr_kind kind;
 	} comparisons[] = {
-		{"=", EXPR_EQUAL}, {"<>", EXPR_UNEQUAL}, {"!=", EXPR_UNEQUAL}, {"<=", EXPR_LESS_EQUAL}, {"<", EXPR_LESS},
-		{">=", EXPR_GREATER_EQUAL}, {">", EXPR_GREATER},
+		{"=", EXPR_EQUAL},       {"<>", EXPR_UNEQUAL}, {"!=", EXPR_UNEQUAL},
+		{"<=", EXPR_LESS_EQUAL}, {"<", EXPR_LESS},     {">=", EXPR_GREATER_EQUAL},
+		{">", EXPR_GREATER},
 	};
 	TRY(parse_sum(p, ret));
 	for (size_t i = 0; i < ARRAY_LEN(comparisons); i++)
 		if (at_symbol(p, comparisons[i].symbol)) {
 			struct expr *right;
-			TRY(next(p));
+			TRY(lex_next(p));
 			TRY(parse_sum(p, &right));
 			return binary(p, comparisons[i].kind, ret, right);
 		}
 	bool negated = false;
 	if (at_word(p, "IS")) {
-		TRY(next(p));
+		TRY(lex_next(p));
 		negated = at_word(p, "NOT");
 		if (negated)
-			TRY(next(p));
+			TRY(lex_next(p));
 		TRY(take_word(p, "NULL"));
 		struct expr *x = expr_new(p, EXPR_IS_NULL, (*ret)->at), *value = *ret;
 		x->negated = negated;
@@ -570,16 +422,16 @@ static int parse_predicate(struct parser *p, struct expr **ret)
 	}
 	if (at_word(p, "NOT")) {
 		negated = true;
-		TRY(next(p));
+		TRY(lex_next(p));
 		if (!at_word(p, "IN") && !at_word(p, "BETWEEN"))
 			return expected(p, tr("IN or BETWEEN"));
 	}
 	if (at_word(p, "IN")) {
-		TRY(next(p));
+		TRY(lex_next(p));
 		return parse_in(p, negated, ret);
 	}
 	if (at_word(p, "BETWEEN")) {
-		TRY(next(p));
+		TRY(lex_next(p));
 		return parse_between(p, negated, ret);
 	}
 	if (at_word(p, "LIKE"))
@@ -589,11 +441,11 @@ static int parse_predicate(struct parser *p, struct expr **ret)
 
 static int parse_not(struct parser *p, struct expr **ret)
 {
-	size_t at = here(p);
+	size_t at = lex_here(p);
 	if (!at_word(p, "NOT"))
 		return parse_predicate(p, ret);
 	struct expr *value;
-	TRY(next(p));
+	TRY(lex_next(p));
 	if (++p->depth > JOB_MAX_EXPRESSION_DEPTH)
 		return too_deep(p, at);
 	TRY(parse_not(p, &value));
@@ -603,8 +455,8 @@ static int parse_not(struct parser *p, struct expr **ret)
 }
 
 /* One chain of AND or OR is one node with many children, so that long lists of conditions are not deep. */
-static int parse_chain(struct parser *p, const char *word, enum expr_kind kind, int (*below)(struct parser *, struct expr **),
-		       struct expr **ret)
+static int parse_chain(struct parser *p, const char *word, enum expr_kind kind,
+		       int (*below)(struct parser *, struct expr **), struct expr **ret)
 {
 	TRY(below(p, ret));
 	if (!at_word(p, word))
@@ -613,7 +465,7 @@ static int parse_chain(struct parser *p, const char *word, enum expr_kind kind, 
 	struct expr *x = expr_new(p, kind, (*ret)->at), *part;
 	*PUSH(list.items, list.count, list.cap) = *ret;
 	while (at_word(p, word)) {
-		TRY(next(p));
+		TRY(lex_next(p));
 		TRY(below(p, &part));
 		*PUSH(list.items, list.count, list.cap) = part;
 	}
@@ -629,22 +481,24 @@ static int parse_and(struct parser *p, struct expr **ret)
 static int parse_expr(struct parser *p, struct expr **ret)
 {
 	if (++p->depth > JOB_MAX_EXPRESSION_DEPTH)
-		return too_deep(p, here(p));
+		return too_deep(p, lex_here(p));
 	TRY(parse_chain(p, "OR", EXPR_OR, parse_and, ret));
 	p->depth--;
 	return OK;
 }
 
-int expr_parse(struct arena *arena, const char *place, const char *text, struct expr **ret, struct err *e)
+int expr_parse(struct arena *arena, const char *place, const char *text, struct expr **ret,
+	       struct err *e)
 {
 	struct parser p = {.arena = arena, .place = place, .begin = text, .p = text, .e = e};
 	if (strlen(text) > JOB_MAX_EXPRESSION_BYTES) {
-		err_set(e, ERR_LIMIT, "the expression is longer than %d bytes", JOB_MAX_EXPRESSION_BYTES);
+		err_set(e, ERR_LIMIT, "the expression is longer than %d bytes",
+			JOB_MAX_EXPRESSION_BYTES);
 		err_where(e, place);
 		return ERR_LIMIT;
 	}
 	struct expr *x = NULL;
-	TRY(next(&p));
+	TRY(lex_next(&p));
 	TRY(parse_expr(&p, &x));
 	if (p.token.kind != TOKEN_END)
 		return expected(&p, tr("the end of the expression"));

@@ -7,7 +7,17 @@
 #include "function.h"
 
 /* How tightly an expression binds; what binds less than its place asks for gets parentheses. */
-enum binding { BIND_NONE, BIND_OR, BIND_AND, BIND_NOT, BIND_COMPARE, BIND_ADD, BIND_MULTIPLY, BIND_SIGN, BIND_VALUE };
+enum binding {
+	BIND_NONE,
+	BIND_OR,
+	BIND_AND,
+	BIND_NOT,
+	BIND_COMPARE,
+	BIND_ADD,
+	BIND_MULTIPLY,
+	BIND_SIGN,
+	BIND_VALUE
+};
 
 static void write_expr(struct buf *, const struct spelling *, const struct expr *, enum binding);
 
@@ -52,7 +62,8 @@ static enum binding binding_of(const struct expr *x)
 	case EXPR_SUBTRACT: return BIND_ADD;
 	case EXPR_MULTIPLY: return BIND_MULTIPLY;
 	case EXPR_NEGATE: return BIND_SIGN;
-	case EXPR_LITERAL: return x->text[0] == '-' && value_type_is_exact(x->type) ? BIND_SIGN : BIND_VALUE;
+	case EXPR_LITERAL:
+		return x->text[0] == '-' && value_type_is_exact(x->type) ? BIND_SIGN : BIND_VALUE;
 	case EXPR_COLUMN:
 	case EXPR_CALL:
 	case EXPR_CAST:
@@ -61,7 +72,8 @@ static enum binding binding_of(const struct expr *x)
 	}
 }
 
-static void write_cast(struct buf *b, const struct spelling *s, const struct expr *x, struct value_type type)
+static void write_cast(struct buf *b, const struct spelling *s, const struct expr *x,
+		       struct value_type type)
 {
 	char text[COLUMN_TYPE_SIZE];
 	buf_str(b, "CAST(");
@@ -70,7 +82,8 @@ static void write_cast(struct buf *b, const struct spelling *s, const struct exp
 }
 
 /* A value among others that must all have one type. */
-static void write_as(struct buf *b, const struct spelling *s, const struct expr *x, struct value_type type, enum binding binding)
+static void write_as(struct buf *b, const struct spelling *s, const struct expr *x,
+		     struct value_type type, enum binding binding)
 {
 	if (x->type.null || type.null || value_type_equal(x->type, type))
 		write_expr(b, s, x, binding);
@@ -93,14 +106,17 @@ static void write_literal(struct buf *b, const struct spelling *s, const struct 
 	}
 	/* Engines read the smallest integers as the sign of a number that no longer fits. */
 	if (strcmp(x->text, "-2147483648") == 0 || strcmp(x->text, "-9223372036854775808") == 0)
-		buf_printf(b, "CAST('%s' AS %s)", x->text, x->type.type == COL_INTEGER ? "INTEGER" : "BIGINT");
+		buf_printf(b, "CAST('%s' AS %s)", x->text,
+			   x->type.type == COL_INTEGER ? "INTEGER" : "BIGINT");
 	else
 		buf_str(b, x->text);
 }
 
 static void write_arithmetic(struct buf *b, const struct spelling *s, const struct expr *x)
 {
-	enum arithmetic op = x->kind == EXPR_ADD ? ARITHMETIC_ADD : x->kind == EXPR_SUBTRACT ? ARITHMETIC_SUBTRACT : ARITHMETIC_MULTIPLY;
+	enum arithmetic op = x->kind == EXPR_ADD        ? ARITHMETIC_ADD
+			     : x->kind == EXPR_SUBTRACT ? ARITHMETIC_SUBTRACT
+							: ARITHMETIC_MULTIPLY;
 	const char *symbol = x->kind == EXPR_ADD ? " + " : x->kind == EXPR_SUBTRACT ? " - " : " * ";
 	enum binding bind = binding_of(x);
 	struct value_type left = x->args[0]->type, right = x->args[1]->type;
@@ -127,7 +143,8 @@ static void write_arithmetic(struct buf *b, const struct spelling *s, const stru
 		buf_printf(b, " AS %s)", value_type_text(x->type, text));
 }
 
-static void write_list(struct buf *b, const struct spelling *s, const struct expr *x, size_t from, const char *between)
+static void write_list(struct buf *b, const struct spelling *s, const struct expr *x, size_t from,
+		       const char *between)
 {
 	for (size_t i = from; i < x->arg_count; i++) {
 		if (i > from)
@@ -139,18 +156,22 @@ static void write_list(struct buf *b, const struct spelling *s, const struct exp
 
 static void write_quotient(struct buf *b, const struct spelling *s, const struct expr *x)
 {
-	struct buf AUTO_BUF left = {.ceiling = b->ceiling}, AUTO_BUF right = {.ceiling = b->ceiling};
+	struct buf AUTO_BUF left = {.ceiling = b->ceiling},
+			    AUTO_BUF right = {.ceiling = b->ceiling};
 	struct value_type a = x->args[0]->type, d = x->args[1]->type;
 	write_expr(&left, s, x->args[0], BIND_NONE);
 	write_expr(&right, s, x->args[1], BIND_NONE);
-	struct quotient q = {a.type == COL_DECIMAL ? a.scale : 0, d.type == COL_DECIMAL ? d.scale : 0, x->type.scale};
-	quotient_sql(b, s->dialect, q, left.data ? left.data : "", right.data ? right.data : "", x->type);
+	struct quotient q = {a.type == COL_DECIMAL ? a.scale : 0,
+			     d.type == COL_DECIMAL ? d.scale : 0, x->type.scale};
+	quotient_sql(b, s->dialect, q, left.data ? left.data : "", right.data ? right.data : "",
+		     x->type);
 	b->full |= left.full || right.full;
 }
 
 static void write_call(struct buf *b, const struct spelling *s, const struct expr *x)
 {
-	const char *spelled = s->dialect == DIALECT_DUCKDB ? x->function->duckdb : x->function->spark;
+	const char *spelled = s->dialect == DIALECT_DUCKDB ? x->function->duckdb
+							   : x->function->spark;
 	char text[COLUMN_TYPE_SIZE];
 	for (const char *c = spelled; *c; c++) {
 		if (*c != '$') {
@@ -190,7 +211,8 @@ static void write_case(struct buf *b, const struct spelling *s, const struct exp
 	buf_str(b, " END");
 }
 
-static void write_chain(struct buf *b, const struct spelling *s, const struct expr *x, const char *between)
+static void write_chain(struct buf *b, const struct spelling *s, const struct expr *x,
+			const char *between)
 {
 	for (size_t i = 0; i < x->arg_count; i++) {
 		if (i)
@@ -239,7 +261,8 @@ static void write_bare(struct buf *b, const struct spelling *s, const struct exp
 	case EXPR_MULTIPLY: write_arithmetic(b, s, x); break;
 	default: {
 		static const char *const symbols[] = {
-			[EXPR_EQUAL] = " = ", [EXPR_UNEQUAL] = " <> ", [EXPR_LESS] = " < ", [EXPR_LESS_EQUAL] = " <= ",
+			[EXPR_EQUAL] = " = ",   [EXPR_UNEQUAL] = " <> ",
+			[EXPR_LESS] = " < ",    [EXPR_LESS_EQUAL] = " <= ",
 			[EXPR_GREATER] = " > ", [EXPR_GREATER_EQUAL] = " >= ",
 		};
 		write_expr(b, s, x->args[0], BIND_ADD);
@@ -249,7 +272,8 @@ static void write_bare(struct buf *b, const struct spelling *s, const struct exp
 	}
 }
 
-static void write_expr(struct buf *b, const struct spelling *s, const struct expr *x, enum binding wanted)
+static void write_expr(struct buf *b, const struct spelling *s, const struct expr *x,
+		       enum binding wanted)
 {
 	/* Nothing more fits: a tree is not walked to its end for that. */
 	if (b->full)
@@ -280,18 +304,20 @@ bool quotient_fits(struct quotient q)
 	return q.decimals <= 18 && quotient_shift(q) <= 36;
 }
 
-static void write_shifted(struct buf *b, enum dialect dialect, const char *value, int scale, int shift)
+static void write_shifted(struct buf *b, enum dialect dialect, const char *value, int scale,
+			  int shift)
 {
 	bool duckdb = dialect == DIALECT_DUCKDB;
 	if (shift == 0) {
 		buf_printf(b, "CAST(%s AS %s)", value, duckdb ? "HUGEINT" : "DECIMAL(38,0)");
 		return;
 	}
-	buf_printf(b, "%sCAST(%s AS DECIMAL(38,%d)) * CAST('1%0*d' AS DECIMAL(38,0))%s", duckdb ? "CAST(" : "(", value, scale, shift, 0,
-		   duckdb ? " AS HUGEINT)" : ")");
+	buf_printf(b, "%sCAST(%s AS DECIMAL(38,%d)) * CAST('1%0*d' AS DECIMAL(38,0))%s",
+		   duckdb ? "CAST(" : "(", value, scale, shift, 0, duckdb ? " AS HUGEINT)" : ")");
 }
 
-void quotient_sql(struct buf *b, enum dialect dialect, struct quotient q, const char *a, const char *d, struct value_type result)
+void quotient_sql(struct buf *b, enum dialect dialect, struct quotient q, const char *a,
+		  const char *d, struct value_type result)
 {
 	char text[COLUMN_TYPE_SIZE];
 	int shift = quotient_shift(q);
@@ -299,6 +325,7 @@ void quotient_sql(struct buf *b, enum dialect dialect, struct quotient q, const 
 	write_shifted(b, dialect, a, q.scale_a, shift);
 	buf_str(b, dialect == DIALECT_DUCKDB ? " // " : " div ");
 	write_shifted(b, dialect, d, q.scale_b, shift - q.decimals - 1);
-	buf_printf(b, " AS DECIMAL(38,0)) * CAST('0.%0*d' AS DECIMAL(%d,%d)), %d) AS %s)", q.decimals + 1, 1, q.decimals + 1, q.decimals + 1,
-		   q.decimals, value_type_text(result, text));
+	buf_printf(b, " AS DECIMAL(38,0)) * CAST('0.%0*d' AS DECIMAL(%d,%d)), %d) AS %s)",
+		   q.decimals + 1, 1, q.decimals + 1, q.decimals + 1, q.decimals,
+		   value_type_text(result, text));
 }

@@ -29,7 +29,8 @@ const struct aggregate_function *aggregate_find(const char *name);
 const char *aggregate_nearest(const char *name);
 const struct aggregate_function *aggregate_table(size_t *ret_count);
 /* The type of an aggregate over a column (no column: NULL); `declared` is the type asked for, or NULL. ERR_INPUT without a place. */
-int aggregate_type(const struct aggregate_function *, const struct column *of, const struct value_type *declared, struct value_type *ret,
+int aggregate_type(const struct aggregate_function *, const struct column *of,
+		   const struct value_type *declared, struct value_type *ret,
 		   struct err *) MUST_CHECK;
 
 /* The place of an error inside an expression; returns code. */

@@ -6,13 +6,12 @@
 #include "expr.h"
 #include "function.h"
 #include "job.h"
-#include "json.h"
 #include "tr.h"
 
-#define TRY(call)                 \
-	do {                      \
-		int rc_ = (call); \
-		if (rc_)          \
+#define TRY(call)                   \
+	do {                        \
+		int rc_ = (call);   \
+		if (rc_)            \
 			return rc_; \
 	} while (0)
 
@@ -54,15 +53,15 @@ struct change_schema {
 	struct recast *casts;
 	size_t cast_count;
 	struct names drop, keep; /* one of them at most */
-	const char **from;       /* after the check: the input's column behind each of the result's */
+	const char **from; /* after the check: the input's column behind each of the result's */
 };
 
 struct aggregate {
 	const char *column;
 	const struct aggregate_function *function;
-	const char *of;          /* NULL: rows */
+	const char *of; /* NULL: rows */
 	bool has_type;
-	struct value_type type;  /* what the JSON asks for */
+	struct value_type type; /* what the JSON asks for */
 };
 struct aggregates {
 	struct names group;
@@ -86,10 +85,10 @@ struct filter_node {
 };
 
 struct join {
-	bool left;               /* every row of the first input stays */
-	struct rename *on;       /* from: column of the first input, to: column of the second */
+	bool left;         /* every row of the first input stays */
+	struct rename *on; /* from: column of the first input, to: column of the second */
 	size_t on_count;
-	const char **right;      /* after the check: columns taken from the second input */
+	const char **right; /* after the check: columns taken from the second input */
 	size_t right_count;
 };
 
@@ -104,10 +103,11 @@ enum check_kind { CHECK_HOLDS, CHECK_UNIQUE, CHECK_NOT_NULL, CHECK_ROWS, CHECK_S
 struct quality_check {
 	const char *name, *message;
 	enum check_kind kind;
-	struct expr *expr;       /* CHECK_HOLDS; CHECK_SUM: what the sum equals */
-	const char *text;        /* of expr */
-	struct names columns;    /* CHECK_UNIQUE, CHECK_NOT_NULL; CHECK_SUM: one sum for each of their values */
-	const char *sum;         /* CHECK_SUM: the column */
+	struct expr *expr; /* CHECK_HOLDS; CHECK_SUM: what the sum equals */
+	const char *text;  /* of expr */
+	struct names
+		columns; /* CHECK_UNIQUE, CHECK_NOT_NULL; CHECK_SUM: one sum for each of their values */
+	const char *sum;            /* CHECK_SUM: the column */
 	int64_t min_rows, max_rows; /* CHECK_ROWS; -1: none */
 };
 struct quality {
@@ -122,7 +122,7 @@ struct target {
 struct node {
 	const char *id, *doc;
 	enum node_kind kind;
-	const char *place;       /* "portfolio.json: node by_stock" */
+	const char *place; /* "portfolio.json: node by_stock" */
 	struct names input_names;
 	struct node **inputs;
 	size_t input_count;
@@ -142,17 +142,17 @@ struct node {
 	/* For each column the trigger's partition column that it carries unchanged (index into the trigger table's partition), or -1; see
 	 * graph_lineage.c. */
 	int *origin;
-	bool reads_trigger;      /* itself or by its inputs */
-	bool seen;               /* while walking */
+	bool reads_trigger; /* itself or by its inputs */
+	bool seen;          /* while walking */
 };
 
 struct job {
 	const char *file, *name, *doc;
 	const char *trigger_database, *trigger_table;
-	struct node *nodes;      /* as in the file */
+	struct node *nodes; /* as in the file */
 	size_t node_count;
-	struct node **order;     /* each after its inputs */
-	const char *canonical;   /* the JSON without docs and layout, see compile.c */
+	struct node **order;   /* each after its inputs */
+	const char *canonical; /* the JSON without docs and layout, see compile.c */
 	bool checked;
 };
 
@@ -164,12 +164,13 @@ struct key {
 	bool required;
 	const char *doc;
 };
-#define NODE_MAX_KEYS 16
+#define NODE_MAX_KEYS 16 /* of a type, its common ones aside */
 struct node_type {
 	const char *name;
 	const char *doc;
 	size_t min_inputs, max_inputs;
-	struct key keys[NODE_MAX_KEYS]; /* beside id, type, doc and layout, which all have; ends with a NULL name */
+	/* Beside id, type, doc and layout, which all have; ends with a NULL name. */
+	const struct key *keys;
 };
 extern const struct node_type node_types[NODE_KINDS];
 extern const struct key graph_keys[], node_common_keys[];
@@ -177,20 +178,8 @@ extern const struct key graph_keys[], node_common_keys[];
 /* An error at a place: adds it and returns code. */
 int at_place(const char *place, struct err *, int code);
 const struct node *graph_find(const struct job *, const char *id);
-int graph_unknown_node(const struct job *, const char *id, int code, struct err *); /* names the nearest; returns code */
-
-/* graph_nodes.c: the keys of one node of the kind that node->kind says. Key types have been checked. */
-struct parsing {
-	struct arena *arena;
-	struct job *job;
-	struct err *e;
-	size_t checks;           /* so far, of all quality nodes */
-};
-int node_parse(struct parsing *, struct node *, json_t *object) MUST_CHECK;
-int keys_check(struct parsing *, const char *place, json_t *object, const struct key *keys, const struct key *more) MUST_CHECK;
-/* A name of ours: a letter or '_', then letters, digits, '_', at most 63; `lower` refuses capitals, which Athena and Glue do not keep. */
-int name_check(struct parsing *, const char *place, const char *what, const char *name, bool lower) MUST_CHECK;
-int table_name_parse(struct parsing *, const char *place, const char *text, const char **ret_database, const char **ret_table) MUST_CHECK;
+int graph_unknown_node(const struct job *, const char *id, int code,
+		       struct err *); /* names the nearest; returns code */
 
 /* graph_order.c: resolves inputs, orders the nodes; refuses unknown inputs, cycles, and nodes that nothing needs. */
 int graph_link(struct arena *, struct job *, struct err *) MUST_CHECK;

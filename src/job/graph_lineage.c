@@ -19,7 +19,8 @@ static int origin_of(const struct node *node, const char *column)
 static void from_source(const struct job *job, struct node *node)
 {
 	const struct table_def *def = node->source.def;
-	node->reads_trigger = strcmp(node->source.database, job->trigger_database) == 0 && strcmp(node->source.table, job->trigger_table) == 0;
+	node->reads_trigger = strcmp(node->source.database, job->trigger_database) == 0 &&
+			      strcmp(node->source.table, job->trigger_table) == 0;
 	for (size_t i = 0; i < def->partition_count && node->reads_trigger; i++)
 		node->origin[def->column_count + i] = (int)i;
 }
@@ -30,7 +31,8 @@ static void from_change_schema(struct node *node)
 	for (size_t i = 0; i < node->schema.count; i++) {
 		const char *from = node->change_schema.from[i];
 		const struct column *before = schema_find(&in->schema, from);
-		if (value_type_equal(value_type_of(before), value_type_of(&node->schema.columns[i])))
+		if (value_type_equal(value_type_of(before),
+				     value_type_of(&node->schema.columns[i])))
 			node->origin[i] = origin_of(in, from);
 	}
 }
@@ -48,7 +50,8 @@ static void from_derive(struct node *node)
 	memcpy(node->origin, in->origin, in->schema.count * sizeof(*in->origin));
 	for (size_t i = 0; i < node->derive.count; i++)
 		if (node->derive.items[i].expr->kind == EXPR_COLUMN)
-			node->origin[in->schema.count + i] = origin_of(in, node->derive.items[i].expr->text);
+			node->origin[in->schema.count + i] =
+				origin_of(in, node->derive.items[i].expr->text);
 }
 
 /* Both sides read the trigger: p survives only where the join demands that it is equal on both. One side reads it: the other is read whole, so p
@@ -65,7 +68,8 @@ static void from_join(struct node *node)
 	}
 	for (size_t i = 0; i < node->schema.count; i++) {
 		bool of_left = i < left->schema.count;
-		const char *name = of_left ? left->schema.columns[i].name : j->right[i - left->schema.count];
+		const char *name = of_left ? left->schema.columns[i].name
+					   : j->right[i - left->schema.count];
 		int p = of_left ? left->origin[i] : origin_of(right, name);
 		if (of_left && p < 0 && !j->left)
 			for (size_t k = 0; k < j->on_count; k++)
@@ -85,8 +89,10 @@ static void from_union(struct node *node)
 		const struct column *column = &node->schema.columns[i];
 		int p = origin_of(node->inputs[0], column->name);
 		for (size_t k = 0; k < node->input_count; k++) {
-			const struct column *before = schema_find(&node->inputs[k]->schema, column->name);
-			if (origin_of(node->inputs[k], column->name) != p || !value_type_equal(value_type_of(before), value_type_of(column)))
+			const struct column *before =
+				schema_find(&node->inputs[k]->schema, column->name);
+			if (origin_of(node->inputs[k], column->name) != p ||
+			    !value_type_equal(value_type_of(before), value_type_of(column)))
 				p = -1;
 		}
 		node->origin[i] = p;
@@ -106,7 +112,8 @@ static void from_sql(struct node *node)
 				continue;
 			const struct column *before = schema_find(&node->inputs[k]->schema, name);
 			int found = origin_of(node->inputs[k], name);
-			good = good && (p < 0 || p == found) && found >= 0 && value_type_equal(value_type_of(before), value_type_of(after));
+			good = good && (p < 0 || p == found) && found >= 0 &&
+			       value_type_equal(value_type_of(before), value_type_of(after));
 			p = found;
 		}
 		if (good)
@@ -118,8 +125,10 @@ static void from_sql(struct node *node)
 static void from_target(struct node *node)
 {
 	for (size_t i = 0; i < node->schema.count; i++) {
-		const struct column *before = schema_find(&node->inputs[0]->schema, node->schema.columns[i].name);
-		if (value_type_equal(value_type_of(before), value_type_of(&node->schema.columns[i])))
+		const struct column *before =
+			schema_find(&node->inputs[0]->schema, node->schema.columns[i].name);
+		if (value_type_equal(value_type_of(before),
+				     value_type_of(&node->schema.columns[i])))
 			node->origin[i] = origin_of(node->inputs[0], before->name);
 	}
 }
@@ -143,7 +152,10 @@ void graph_lineage(struct arena *arena, struct job *job)
 		case NODE_UNION: from_union(node); break;
 		case NODE_SQL: from_sql(node); break;
 		case NODE_TARGET: from_target(node); break;
-		default: memcpy(node->origin, node->inputs[0]->origin, node->schema.count * sizeof(*node->origin)); break;
+		default:
+			memcpy(node->origin, node->inputs[0]->origin,
+			       node->schema.count * sizeof(*node->origin));
+			break;
 		}
 	}
 }

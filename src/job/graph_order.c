@@ -32,10 +32,14 @@ static int resolve(struct arena *arena, struct job *job, struct node *node, stru
 		if (!node->inputs[i])
 			return at_place(node->place, e, graph_unknown_node(job, id, ERR_INPUT, e));
 		if (node->inputs[i]->kind == NODE_TARGET)
-			return at_place(node->place, e, err_set(e, ERR_INPUT, "'%s' is a target, nothing follows it", id));
+			return at_place(
+				node->place, e,
+				err_set(e, ERR_INPUT, "'%s' is a target, nothing follows it", id));
 		for (size_t j = 0; j < i; j++)
 			if (node->inputs[i] == node->inputs[j] && node->kind != NODE_UNION)
-				return at_place(node->place, e, err_set(e, ERR_INPUT, "'%s' is an input twice", id));
+				return at_place(
+					node->place, e,
+					err_set(e, ERR_INPUT, "'%s' is an input twice", id));
 	}
 	return OK;
 }
@@ -56,7 +60,9 @@ static int cycle(const struct walk *w, const struct node *node)
 		i++;
 	for (; i < w->depth; i++)
 		buf_printf(&path, "%s <- ", w->path[i]->id);
-	return at_place(node->place, w->e, err_set(w->e, ERR_INPUT, "the nodes go round in a circle: %s%s", path.data, node->id));
+	return at_place(node->place, w->e,
+			err_set(w->e, ERR_INPUT, "the nodes go round in a circle: %s%s", path.data,
+				node->id));
 }
 
 static int visit(struct walk *w, struct node *node)
@@ -86,7 +92,9 @@ static int refuse_unused(struct job *job, struct err *e)
 			for (size_t k = 0; k < job->nodes[j].input_count; k++)
 				used |= job->nodes[j].inputs[k] == node;
 		if (!used)
-			return at_place(node->place, e, err_set(e, ERR_INPUT, "nothing takes the rows of this node"));
+			return at_place(
+				node->place, e,
+				err_set(e, ERR_INPUT, "nothing takes the rows of this node"));
 		writes |= node->kind == NODE_TARGET;
 	}
 	return writes ? OK : at_place(job->file, e, err_set(e, ERR_INPUT, "the job has no target"));
@@ -94,15 +102,17 @@ static int refuse_unused(struct job *job, struct err *e)
 
 static int same_table(struct err *e, const struct node *node, const struct node *other)
 {
-	return at_place(node->place, e, err_set(e, ERR_INPUT, "node '%s' writes the table %s.%s too", other->id, node->target.def.database,
-						node->target.def.name));
+	return at_place(node->place, e,
+			err_set(e, ERR_INPUT, "node '%s' writes the table %s.%s too", other->id,
+				node->target.def.database, node->target.def.name));
 }
 
 /* Locations have a fixed number of parts, so none lies inside another. */
 static bool same_location(const struct table_def *a, const struct table_def *b)
 {
 	return strcmp(a->location, b->location) == 0 ||
-	       (a->compact_location && b->compact_location && strcmp(a->compact_location, b->compact_location) == 0);
+	       (a->compact_location && b->compact_location &&
+		strcmp(a->compact_location, b->compact_location) == 0);
 }
 
 /* A run reads what was there before it and writes whole scopes: two writers of one table, or a reader of what is written, have no sound order. */
@@ -112,27 +122,38 @@ static int refuse_shared_tables(struct job *job, struct err *e)
 	for (size_t i = 0; i < job->node_count; i++) {
 		const struct node *node = &job->nodes[i];
 		if (node->kind == NODE_SOURCE)
-			triggered |= strcmp(node->source.database, job->trigger_database) == 0 && strcmp(node->source.table, job->trigger_table) == 0;
+			triggered |= strcmp(node->source.database, job->trigger_database) == 0 &&
+				     strcmp(node->source.table, job->trigger_table) == 0;
 		if (node->kind != NODE_TARGET)
 			continue;
 		for (size_t j = 0; j < job->node_count; j++) {
 			const struct node *other = &job->nodes[j];
-			if (j < i && other->kind == NODE_TARGET && strcmp(other->target.def.database, node->target.def.database) == 0 &&
+			if (j < i && other->kind == NODE_TARGET &&
+			    strcmp(other->target.def.database, node->target.def.database) == 0 &&
 			    strcmp(other->target.def.name, node->target.def.name) == 0)
 				return same_table(e, node, other);
-			if (j < i && other->kind == NODE_TARGET && same_location(&other->target.def, &node->target.def))
-				return at_place(node->place, e, err_set(e, ERR_INPUT, "node '%s' writes to the location %s too", other->id,
-									node->target.def.location));
-			if (other->kind == NODE_SOURCE && strcmp(other->source.database, node->target.def.database) == 0 &&
+			if (j < i && other->kind == NODE_TARGET &&
+			    same_location(&other->target.def, &node->target.def))
+				return at_place(node->place, e,
+						err_set(e, ERR_INPUT,
+							"node '%s' writes to the location %s too",
+							other->id, node->target.def.location));
+			if (other->kind == NODE_SOURCE &&
+			    strcmp(other->source.database, node->target.def.database) == 0 &&
 			    strcmp(other->source.table, node->target.def.name) == 0)
-				return at_place(node->place, e, err_set(e, ERR_INPUT, "the job reads the table %s.%s that it writes",
-									node->target.def.database, node->target.def.name));
+				return at_place(
+					node->place, e,
+					err_set(e, ERR_INPUT,
+						"the job reads the table %s.%s that it writes",
+						node->target.def.database, node->target.def.name));
 		}
 	}
 	if (triggered)
 		return OK;
-	return at_place(job->file, e, err_set(e, ERR_INPUT, "the trigger %s.%s is not the table of any source node", job->trigger_database,
-					      job->trigger_table));
+	return at_place(job->file, e,
+			err_set(e, ERR_INPUT,
+				"the trigger %s.%s is not the table of any source node",
+				job->trigger_database, job->trigger_table));
 }
 
 int graph_link(struct arena *arena, struct job *job, struct err *e)

@@ -6,7 +6,8 @@
 const struct key graph_keys[] = {
 	{"job", KEY_TEXT, true, "the job's name: small letters, digits, '_'"},
 	{"doc", KEY_TEXT, false, "what it is for"},
-	{"trigger", KEY_TEXT, true, "the table whose new objects start it, \"database.table\"; one of the sources"},
+	{"trigger", KEY_TEXT, true,
+	 "the table whose new objects start it, \"database.table\"; one of the sources"},
 	{"nodes", KEY_OBJECTS, true, "the nodes, in any order"},
 	{"layout", KEY_OBJECT, false, "for the editor; means nothing"},
 	{0},
@@ -20,61 +21,119 @@ const struct key node_common_keys[] = {
 	{0},
 };
 
-#define INPUT {"input", KEY_TEXT, true, "the node whose rows it takes"}
+#define INPUT                                                           \
+	{                                                               \
+		"input", KEY_TEXT, true, "the node whose rows it takes" \
+	}
+
+static const struct key source_keys[] = {
+	{"table", KEY_TEXT, true, "\"database.table\""},
+	{0},
+};
+
+static const struct key change_schema_keys[] = {
+	INPUT,
+	{"rename", KEY_MAP, false, "{\"old\": \"new\"}"},
+	{"cast", KEY_MAP, false, "{\"column\": \"TYPE\"}"},
+	{"drop", KEY_NAMES, false, "columns that go"},
+	{"keep", KEY_NAMES, false, "columns that stay, in this order; instead of drop"},
+	{0},
+};
+
+static const struct key aggregate_keys[] = {
+	INPUT,
+	{"group", KEY_NAMES, true, "columns; [] gives one row for everything"},
+	{"aggregates", KEY_OBJECTS, true,
+	 "[{\"column\", \"function\", \"of\", \"type\"}]: the new column, the function, the column it is taken of, "
+	 "and the type to cast to"},
+	{0},
+};
+
+static const struct key derive_keys[] = {
+	INPUT,
+	{"columns", KEY_OBJECTS, true,
+	 "[{\"column\", \"expression\"}]; expressions see the input's columns"},
+	{0},
+};
+
+static const struct key filter_keys[] = {
+	INPUT,
+	{"where", KEY_TEXT, true, "an expression; rows for which it is false or null go"},
+	{0},
+};
+
+static const struct key join_keys[] = {
+	{"left", KEY_TEXT, true, "a node"},
+	{"right", KEY_TEXT, true, "a node"},
+	{"kind", KEY_TEXT, true,
+	 "\"inner\", or \"left\": rows of the left that match nothing stay, with nulls"},
+	{"on", KEY_PAIRS, true,
+	 "[\"column of both\", {\"left\": \"column\", \"right\": \"column\"}]"},
+	{0},
+};
+
+static const struct key union_keys[] = {
+	{"inputs", KEY_NAMES, true, "nodes; the first tells the order of the columns"},
+	{0},
+};
+
+static const struct key sql_keys[] = {
+	{"inputs", KEY_NAMES, true,
+	 "nodes; the text names them in double quotes (DuckDB) or backticks (Spark)"},
+	{"text", KEY_MAP, true, "{\"duckdb\": \"SELECT ...\", \"spark\": \"SELECT ...\"}"},
+	{"columns", KEY_OBJECTS, true,
+	 "[{\"name\", \"type\"}]: what it gives; each is cast to its type"},
+	{"keeps", KEY_NAMES, false,
+	 "columns of which the author vouches that every row comes only from input rows with the same value"},
+	{0},
+};
+
+static const struct key quality_keys[] = {
+	INPUT,
+	{"checks", KEY_OBJECTS, true,
+	 "[{\"name\", one of \"holds\", \"unique\", \"not_null\", \"rows\", \"sum\", and \"message\"}]"},
+	{0},
+};
+
+static const struct key target_keys[] = {
+	INPUT,
+	{"table", KEY_TEXT, true, "\"database.table\""},
+	{"columns", KEY_OBJECTS, true,
+	 "[{\"name\", \"type\", \"doc\"}]: what its files hold, in this order"},
+	{"partition", KEY_OBJECTS, true,
+	 "[{\"name\", \"type\", \"doc\"}]: what its folders tell, 1 to 4"},
+	{"scope", KEY_NAMES, true,
+	 "the first of the partition columns: what one run replaces as a whole"},
+	{"location", KEY_TEXT, false, "key prefix; \"database/table\" when not written"},
+	{"compact", KEY_OBJECT, false,
+	 "{\"location\": \"compact/database/table\", \"sort\": [columns]}: the second layout, for our own queries"},
+	{0},
+};
 
 const struct node_type node_types[NODE_KINDS] = {
-	[NODE_SOURCE] = {"source", "the rows of a table, partition columns included", 0, 0, {
-		{"table", KEY_TEXT, true, "\"database.table\""},
-	}},
-	[NODE_CHANGE_SCHEMA] = {"change-schema", "renames, casts, drops or orders columns; all names are those of the input", 1, 1, {
-		INPUT,
-		{"rename", KEY_MAP, false, "{\"old\": \"new\"}"},
-		{"cast", KEY_MAP, false, "{\"column\": \"TYPE\"}"},
-		{"drop", KEY_NAMES, false, "columns that go"},
-		{"keep", KEY_NAMES, false, "columns that stay, in this order; instead of drop"},
-	}},
-	[NODE_AGGREGATE] = {"aggregate", "one row for each combination of the group columns", 1, 1, {
-		INPUT,
-		{"group", KEY_NAMES, true, "columns; [] gives one row for everything"},
-		{"aggregates", KEY_OBJECTS, true, "[{\"column\", \"function\", \"of\", \"type\"}]: the new column, the function, the column it is taken of, "
-						  "and the type to cast to"},
-	}},
-	[NODE_DERIVE] = {"derive", "adds columns computed row by row", 1, 1, {
-		INPUT,
-		{"columns", KEY_OBJECTS, true, "[{\"column\", \"expression\"}]; expressions see the input's columns"},
-	}},
-	[NODE_FILTER] = {"filter", "the rows for which a condition holds", 1, 1, {
-		INPUT,
-		{"where", KEY_TEXT, true, "an expression; rows for which it is false or null go"},
-	}},
-	[NODE_JOIN] = {"join", "pairs of rows with equal values; the columns of the left, then those of the right but for its \"on\" columns", 2, 2, {
-		{"left", KEY_TEXT, true, "a node"},
-		{"right", KEY_TEXT, true, "a node"},
-		{"kind", KEY_TEXT, true, "\"inner\", or \"left\": rows of the left that match nothing stay, with nulls"},
-		{"on", KEY_PAIRS, true, "[\"column of both\", {\"left\": \"column\", \"right\": \"column\"}]"},
-	}},
-	[NODE_UNION] = {"union", "the rows of all inputs, which must have the same columns", 2, 16, {
-		{"inputs", KEY_NAMES, true, "nodes; the first tells the order of the columns"},
-	}},
-	[NODE_SQL] = {"sql", "what the other types cannot say, in the words of each dialect", 1, 16, {
-		{"inputs", KEY_NAMES, true, "nodes; the text names them in double quotes (DuckDB) or backticks (Spark)"},
-		{"text", KEY_MAP, true, "{\"duckdb\": \"SELECT ...\", \"spark\": \"SELECT ...\"}"},
-		{"columns", KEY_OBJECTS, true, "[{\"name\", \"type\"}]: what it gives; each is cast to its type"},
-		{"keeps", KEY_NAMES, false, "columns of which the author vouches that every row comes only from input rows with the same value"},
-	}},
-	[NODE_QUALITY] = {"quality", "checks; the rows pass unchanged, and one failing check fails the run before anything is published", 1, 1, {
-		INPUT,
-		{"checks", KEY_OBJECTS, true, "[{\"name\", one of \"holds\", \"unique\", \"not_null\", \"rows\", \"sum\", and \"message\"}]"},
-	}},
-	[NODE_TARGET] = {"target", "writes a table", 1, 1, {
-		INPUT,
-		{"table", KEY_TEXT, true, "\"database.table\""},
-		{"columns", KEY_OBJECTS, true, "[{\"name\", \"type\", \"doc\"}]: what its files hold, in this order"},
-		{"partition", KEY_OBJECTS, true, "[{\"name\", \"type\", \"doc\"}]: what its folders tell, 1 to 4"},
-		{"scope", KEY_NAMES, true, "the first of the partition columns: what one run replaces as a whole"},
-		{"location", KEY_TEXT, false, "key prefix; \"database/table\" when not written"},
-		{"compact", KEY_OBJECT, false, "{\"location\": \"compact/database/table\", \"sort\": [columns]}: the second layout, for our own queries"},
-	}},
+	[NODE_SOURCE] = {"source", "the rows of a table, partition columns included", 0, 0,
+			 source_keys},
+	[NODE_CHANGE_SCHEMA] =
+		{"change-schema",
+		 "renames, casts, drops or orders columns; all names are those of the input", 1, 1,
+		 change_schema_keys},
+	[NODE_AGGREGATE] = {"aggregate", "one row for each combination of the group columns", 1, 1,
+			    aggregate_keys},
+	[NODE_DERIVE] = {"derive", "adds columns computed row by row", 1, 1, derive_keys},
+	[NODE_FILTER] = {"filter", "the rows for which a condition holds", 1, 1, filter_keys},
+	[NODE_JOIN] =
+		{"join",
+		 "pairs of rows with equal values; the columns of the left, then those of the right but for its \"on\" columns",
+		 2, 2, join_keys},
+	[NODE_UNION] = {"union", "the rows of all inputs, which must have the same columns", 2, 16,
+			union_keys},
+	[NODE_SQL] = {"sql", "what the other types cannot say, in the words of each dialect", 1, 16,
+		      sql_keys},
+	[NODE_QUALITY] =
+		{"quality",
+		 "checks; the rows pass unchanged, and one failing check fails the run before anything is published",
+		 1, 1, quality_keys},
+	[NODE_TARGET] = {"target", "writes a table", 1, 1, target_keys},
 };
 
 static void write_pair(struct buf *b, const char *key, const char *text)
@@ -84,7 +143,8 @@ static void write_pair(struct buf *b, const char *key, const char *text)
 	buf_json_str(b, text, strlen(text));
 }
 
-static void write_word(struct buf *b, bool first, const char *name, const char *signature, const char *doc)
+static void write_word(struct buf *b, bool first, const char *name, const char *signature,
+		       const char *doc)
 {
 	buf_str(b, first ? "{" : ",{");
 	write_pair(b, "name", name);
@@ -127,7 +187,8 @@ void job_vocabulary(struct buf *b)
 	buf_str(b, "],\"aggregates\":[");
 	const struct aggregate_function *aggregates = aggregate_table(&n);
 	for (size_t i = 0; i < n; i++) {
-		write_word(b, i == 0, aggregates[i].name, aggregates[i].signature, aggregates[i].doc);
+		write_word(b, i == 0, aggregates[i].name, aggregates[i].signature,
+			   aggregates[i].doc);
 		buf_char(b, '}');
 	}
 	buf_str(b, "]}");

@@ -2,7 +2,6 @@
  * node's own text. */
 #include "node_sql.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 static void name(struct buf *b, const struct sql_style *s, const char *text)
@@ -21,7 +20,8 @@ static void alias(struct buf *b, const struct sql_style *s, const char *column)
 	name(b, s, column);
 }
 
-static void names(struct buf *b, const struct sql_style *s, const struct names *list, const char *between)
+static void names(struct buf *b, const struct sql_style *s, const struct names *list,
+		  const char *between)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		if (i)
@@ -46,7 +46,8 @@ static void from_input(struct buf *b, const struct sql_style *s, const struct no
 }
 
 /* A column of an input, cast where the result's type is another. */
-static void column_as(struct buf *b, const struct sql_style *s, const char *from, struct value_type before, const struct column *after)
+static void column_as(struct buf *b, const struct sql_style *s, const char *from,
+		      struct value_type before, const struct column *after)
 {
 	char type[COLUMN_TYPE_SIZE];
 	if (value_type_equal(before, value_type_of(after))) {
@@ -88,12 +89,14 @@ static void select_change_schema(struct buf *b, const struct sql_style *s, const
 	for (size_t i = 0; i < node->schema.count; i++) {
 		const char *from = node->change_schema.from[i];
 		item(b, i);
-		column_as(b, s, from, value_type_of(schema_find(&node->inputs[0]->schema, from)), &node->schema.columns[i]);
+		column_as(b, s, from, value_type_of(schema_find(&node->inputs[0]->schema, from)),
+			  &node->schema.columns[i]);
 	}
 	from_input(b, s, node, 0);
 }
 
-static void aggregate_call(struct buf *b, const struct sql_style *s, const struct aggregate_function *f, const char *of)
+static void aggregate_call(struct buf *b, const struct sql_style *s,
+			   const struct aggregate_function *f, const char *of)
 {
 	const char *spelled = s->spelling.dialect == DIALECT_DUCKDB ? f->duckdb : f->spark;
 	const char *hole = strstr(spelled, "$1");
@@ -106,7 +109,8 @@ static void aggregate_call(struct buf *b, const struct sql_style *s, const struc
 }
 
 /* sum / count, exactly */
-static void average(struct buf *b, const struct sql_style *s, const struct column *of, struct value_type type)
+static void average(struct buf *b, const struct sql_style *s, const struct column *of,
+		    struct value_type type)
 {
 	struct buf AUTO_BUF sum = {0}, AUTO_BUF count = {0};
 	aggregate_call(&sum, s, aggregate_find("sum"), of->name);
@@ -115,7 +119,8 @@ static void average(struct buf *b, const struct sql_style *s, const struct colum
 	quotient_sql(b, s->spelling.dialect, q, sum.data, count.data, type);
 }
 
-static void aggregate_column(struct buf *b, const struct sql_style *s, const struct node *node, const struct aggregate *a)
+static void aggregate_column(struct buf *b, const struct sql_style *s, const struct node *node,
+			     const struct aggregate *a)
 {
 	const struct column *of = a->of ? schema_find(&node->inputs[0]->schema, a->of) : NULL;
 	char type[COLUMN_TYPE_SIZE];
@@ -125,7 +130,9 @@ static void aggregate_column(struct buf *b, const struct sql_style *s, const str
 		average(b, s, of, a->type);
 	} else {
 		/* It has been asked before, and was right. */
-		bool cast = a->has_type && (aggregate_type(a->function, of, NULL, &natural, &nobody) || !value_type_equal(natural, a->type));
+		bool cast = a->has_type &&
+			    (aggregate_type(a->function, of, NULL, &natural, &nobody) ||
+			     !value_type_equal(natural, a->type));
 		buf_str(b, cast ? "CAST(" : "");
 		aggregate_call(b, s, a->function, a->of);
 		if (cast)
@@ -217,7 +224,8 @@ static void select_union(struct buf *b, const struct sql_style *s, const struct 
 		for (size_t i = 0; i < node->schema.count; i++) {
 			const struct column *column = &node->schema.columns[i];
 			item(b, i);
-			column_as(b, s, column->name, value_type_of(schema_find(in, column->name)), column);
+			column_as(b, s, column->name, value_type_of(schema_find(in, column->name)),
+				  column);
 		}
 		from_input(b, s, node, k);
 	}
@@ -234,7 +242,8 @@ static void select_sql(struct buf *b, const struct sql_style *s, const struct no
 		buf_printf(b, " AS %s)", column_type_format(&node->schema.columns[i], type));
 		alias(b, s, node->schema.columns[i].name);
 	}
-	buf_printf(b, "\nFROM (\n%s\n)", s->spelling.dialect == DIALECT_DUCKDB ? node->sql.duckdb : node->sql.spark);
+	buf_printf(b, "\nFROM (\n%s\n)",
+		   s->spelling.dialect == DIALECT_DUCKDB ? node->sql.duckdb : node->sql.spark);
 	alias(b, s, "q");
 }
 
@@ -251,23 +260,28 @@ static void select_target(struct buf *b, const struct sql_style *s, const struct
 	for (size_t i = 0; i < node->schema.count; i++) {
 		const struct column *column = &node->schema.columns[i];
 		item(b, i);
-		column_as(b, s, column->name, value_type_of(schema_find(&node->inputs[0]->schema, column->name)), column);
+		column_as(b, s, column->name,
+			  value_type_of(schema_find(&node->inputs[0]->schema, column->name)),
+			  column);
 	}
 	from_input(b, s, node, 0);
 }
 
 void node_select(struct buf *b, const struct sql_style *s, const struct node *node)
 {
-	static void (*const write[NODE_KINDS])(struct buf *, const struct sql_style *, const struct node *) = {
-		[NODE_SOURCE] = select_source,       [NODE_CHANGE_SCHEMA] = select_change_schema, [NODE_AGGREGATE] = select_aggregate,
-		[NODE_DERIVE] = select_derive,       [NODE_FILTER] = select_filter,               [NODE_JOIN] = select_join,
-		[NODE_UNION] = select_union,         [NODE_SQL] = select_sql,                     [NODE_QUALITY] = select_quality,
-		[NODE_TARGET] = select_target,
+	static void (*const write[NODE_KINDS])(struct buf *, const struct sql_style *,
+					       const struct node *) = {
+		[NODE_SOURCE] = select_source,       [NODE_CHANGE_SCHEMA] = select_change_schema,
+		[NODE_AGGREGATE] = select_aggregate, [NODE_DERIVE] = select_derive,
+		[NODE_FILTER] = select_filter,       [NODE_JOIN] = select_join,
+		[NODE_UNION] = select_union,         [NODE_SQL] = select_sql,
+		[NODE_QUALITY] = select_quality,     [NODE_TARGET] = select_target,
 	};
 	write[node->kind](b, s, node);
 }
 
-void node_set_add(struct node_set *set, const struct job *job, const struct node *node, bool with_itself)
+void node_set_add(struct node_set *set, const struct job *job, const struct node *node,
+		  bool with_itself)
 {
 	if (set->in[node - job->nodes])
 		return;
@@ -276,7 +290,8 @@ void node_set_add(struct node_set *set, const struct job *job, const struct node
 		node_set_add(set, job, node->inputs[i], true);
 }
 
-void node_parts(struct buf *b, const struct sql_style *s, const struct job *job, const struct node_set *set)
+void node_parts(struct buf *b, const struct sql_style *s, const struct job *job,
+		const struct node_set *set)
 {
 	bool first = true;
 	for (size_t i = 0; i < job->node_count && !b->full; i++) {
@@ -292,130 +307,4 @@ void node_parts(struct buf *b, const struct sql_style *s, const struct job *job,
 	}
 	if (!first)
 		buf_char(b, '\n');
-}
-
-/* ---- checks ---- */
-
-/* The smallest text of the offending rows, so that the same data always shows the same one. */
-static void example(struct buf *b, const struct sql_style *s, const struct schema *schema, const struct names *only)
-{
-	bool first = true;
-	buf_str(b, "left(min(CAST(struct_pack(");
-	for (size_t i = 0; i < schema->count; i++) {
-		bool wanted = !only;
-		for (size_t k = 0; only && k < only->count; k++)
-			wanted |= strcmp(only->items[k], schema->columns[i].name) == 0;
-		if (!wanted)
-			continue;
-		buf_str(b, first ? "" : ", ");
-		first = false;
-		name(b, s, schema->columns[i].name);
-		buf_str(b, " := ");
-		name(b, s, schema->columns[i].name);
-	}
-	buf_str(b, ") AS VARCHAR)), 500)");
-}
-
-static void offending_rows(struct buf *b, const struct sql_style *s, const struct node *node)
-{
-	buf_str(b, "SELECT count(*), ");
-	example(b, s, &node->schema, NULL);
-	buf_str(b, "\nFROM ");
-	name(b, s, node->id);
-	buf_str(b, "\nWHERE ");
-}
-
-static void check_unique(struct buf *b, const struct sql_style *s, const struct node *node, const struct quality_check *c)
-{
-	buf_str(b, "SELECT CAST(coalesce(sum(\"n\"), 0) AS BIGINT), min(\"e\")\nFROM (\n    SELECT count(*) AS \"n\", ");
-	example(b, s, &node->schema, &c->columns);
-	buf_str(b, " AS \"e\"\n    FROM ");
-	name(b, s, node->id);
-	buf_str(b, "\n    GROUP BY ");
-	names(b, s, &c->columns, ", ");
-	buf_str(b, "\n    HAVING count(*) > 1\n) AS \"q\"");
-}
-
-static void check_sum(struct buf *b, const struct sql_style *s, const struct node *node, const struct quality_check *c)
-{
-	buf_str(b, "SELECT count(*), min(\"e\")\nFROM (\n    SELECT ");
-	if (c->columns.count) {
-		buf_str(b, "concat(");
-		example(b, s, &node->schema, &c->columns);
-		buf_str(b, ", ': ', ");
-	} else {
-		buf_str(b, "concat(");
-	}
-	buf_str(b, "CAST(sum(");
-	name(b, s, c->sum);
-	buf_str(b, ") AS VARCHAR)) AS \"e\"\n    FROM ");
-	name(b, s, node->id);
-	if (c->columns.count) {
-		buf_str(b, "\n    GROUP BY ");
-		names(b, s, &c->columns, ", ");
-	}
-	buf_str(b, "\n    HAVING sum(");
-	name(b, s, c->sum);
-	buf_str(b, ") IS DISTINCT FROM ");
-	expr_sql(b, &s->spelling, c->expr);
-	buf_str(b, "\n) AS \"q\"");
-}
-
-static void check_rows(struct buf *b, const struct sql_style *s, const struct node *node, const struct quality_check *c)
-{
-	buf_str(b, "SELECT CAST(CASE WHEN ");
-	if (c->min_rows >= 0)
-		buf_printf(b, "count(*) < %" PRId64, c->min_rows);
-	if (c->min_rows >= 0 && c->max_rows >= 0)
-		buf_str(b, " OR ");
-	if (c->max_rows >= 0)
-		buf_printf(b, "count(*) > %" PRId64, c->max_rows);
-	buf_str(b, " THEN 1 ELSE 0 END AS BIGINT), concat(count(*), ' rows')\nFROM ");
-	name(b, s, node->id);
-}
-
-void check_select(struct buf *b, const struct sql_style *s, const struct node *node, const struct quality_check *c)
-{
-	switch (c->kind) {
-	case CHECK_HOLDS:
-		offending_rows(b, s, node);
-		buf_char(b, '(');
-		expr_sql(b, &s->spelling, c->expr);
-		buf_str(b, ") IS NOT TRUE");
-		break;
-	case CHECK_NOT_NULL:
-		offending_rows(b, s, node);
-		names(b, s, &c->columns, " IS NULL OR ");
-		buf_str(b, " IS NULL");
-		break;
-	case CHECK_UNIQUE: check_unique(b, s, node, c); break;
-	case CHECK_SUM: check_sum(b, s, node, c); break;
-	default: check_rows(b, s, node, c); break;
-	}
-}
-
-static const char *joined(struct arena *arena, const struct names *list)
-{
-	struct buf AUTO_BUF text = {.ceiling = 300};
-	for (size_t i = 0; i < list->count; i++)
-		buf_printf(&text, "%s%s", i ? ", " : "", list->items[i]);
-	return arena_strdup(arena, text.data ? text.data : "");
-}
-
-const char *check_message(struct arena *arena, const struct quality_check *c)
-{
-	if (c->message)
-		return c->message;
-	switch (c->kind) {
-	case CHECK_HOLDS: return arena_printf(arena, tr("it does not hold that %.300s"), c->text);
-	case CHECK_NOT_NULL: return arena_printf(arena, tr("there is a null in %s"), joined(arena, &c->columns));
-	case CHECK_UNIQUE: return arena_printf(arena, tr("several rows have the same %s"), joined(arena, &c->columns));
-	case CHECK_SUM: return arena_printf(arena, tr("the sum of %s is not %s"), c->sum, c->text);
-	default: break;
-	}
-	if (c->min_rows >= 0 && c->max_rows >= 0)
-		return arena_printf(arena, tr("expected %lld to %lld rows"), (long long)c->min_rows, (long long)c->max_rows);
-	if (c->min_rows >= 0)
-		return arena_printf(arena, tr("expected at least %lld rows"), (long long)c->min_rows);
-	return arena_printf(arena, tr("expected at most %lld rows"), (long long)c->max_rows);
 }

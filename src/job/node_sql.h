@@ -20,9 +20,11 @@ struct node_set {
 /* Adds a node's inputs, theirs, and so on; the node itself too when `with_itself`. */
 void node_set_add(struct node_set *, const struct job *, const struct node *, bool with_itself);
 /* "WITH a AS (...), b AS (...)" of the set, in order, each on its own lines; nothing for an empty set. */
-void node_parts(struct buf *, const struct sql_style *, const struct job *, const struct node_set *);
+void node_parts(struct buf *, const struct sql_style *, const struct job *,
+		const struct node_set *);
 /* One row: BIGINT count of offending rows, VARCHAR example. `node` is the quality node; its rows are read by its id. */
-void check_select(struct buf *, const struct sql_style *, const struct node *, const struct quality_check *);
+void check_select(struct buf *, const struct sql_style *, const struct node *,
+		  const struct quality_check *);
 /* What is said when a check fails. */
 const char *check_message(struct arena *, const struct quality_check *);
 

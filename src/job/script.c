@@ -36,14 +36,15 @@ static void heading(struct buf *b, const struct job *job)
 	buf_printf(b, "-- The job %s as a script for DuckDB.\n", job->name);
 	if (job->doc)
 		comment(b, job->doc);
-	buf_str(b, "--\n"
-		   "-- duckdb -c \"SET VARIABLE lake = 'DIR'; SET VARIABLE out = 'DIR'; SET VARIABLE as_of = DATE '2024-07-15'\" -f THIS-FILE\n"
-		   "-- lake: the folder that holds raw/; out: where the result goes, a folder that exists; as_of: the date that\n"
-		   "-- differences of days count from. A failing check ends the transaction, and nothing is written.\n\n"
-		   "SET VARIABLE lake = coalesce(getvariable('lake'), 'lake');\n"
-		   "SET VARIABLE out = coalesce(getvariable('out'), '.');\n"
-		   "SET VARIABLE as_of = coalesce(CAST(getvariable('as_of') AS DATE), current_date);\n\n"
-		   "BEGIN TRANSACTION;\n");
+	buf_str(b,
+		"--\n"
+		"-- duckdb -cmd \"SET VARIABLE lake = 'DIR'; SET VARIABLE out = 'DIR'; SET VARIABLE as_of = DATE '2024-07-15'\" -f THIS-FILE\n"
+		"-- lake: the folder that holds raw/. out: a folder that exists; each result becomes a folder in it. as_of: the date\n"
+		"-- that the job calls as_of(). A failing check ends the transaction, and nothing is written.\n\n"
+		"SET VARIABLE lake = coalesce(getvariable('lake'), 'lake');\n"
+		"SET VARIABLE out = coalesce(getvariable('out'), '.');\n"
+		"SET VARIABLE as_of = coalesce(CAST(getvariable('as_of') AS DATE), current_date);\n\n"
+		"BEGIN TRANSACTION;\n");
 }
 
 /* The table as a view named as the source nodes read it. */
@@ -78,7 +79,9 @@ static void tables(struct arena *arena, struct buf *b, const struct job *job)
 		if (node->kind != NODE_SOURCE)
 			continue;
 		for (size_t k = 0; k < i; k++)
-			known |= job->order[k]->kind == NODE_SOURCE && strcmp(job->order[k]->source.database, node->source.database) == 0 &&
+			known |= job->order[k]->kind == NODE_SOURCE &&
+				 strcmp(job->order[k]->source.database, node->source.database) ==
+					 0 &&
 				 strcmp(job->order[k]->source.table, node->source.table) == 0;
 		if (!known)
 			table_view(arena, b, &node->source);
@@ -103,7 +106,8 @@ static void node_view(struct arena *arena, struct buf *b, const struct node *nod
 	for (size_t i = 0; node->kind == NODE_QUALITY && i < node->quality.count; i++) {
 		const struct quality_check *q = &node->quality.items[i];
 		buf_str(b, "\nSELECT CASE WHEN \"n\" = 0 THEN 'ok' ELSE error(concat(");
-		sql_text(b, DIALECT_DUCKDB, arena_printf(arena, "%s: %s: ", q->name, check_message(arena, q)));
+		sql_text(b, DIALECT_DUCKDB,
+			 arena_printf(arena, "%s: %s: ", q->name, check_message(arena, q)));
 		buf_str(b, ", \"n\", ', for example ', \"example\")) END AS ");
 		name(b, q->name);
 		buf_str(b, "\nFROM (\n");
@@ -112,7 +116,22 @@ static void node_view(struct arena *arena, struct buf *b, const struct node *nod
 	}
 }
 
-static void node_copy(struct buf *b, const struct node *node)
+/* COPY makes one folder and not the one above it: the last part of the location, or all of it in one when another target ends the same. */
+static const char *folder_of(struct arena *arena, const struct job *job, const struct node *node)
+{
+	const struct table_def *t = &node->target.def;
+	const char *last = strrchr(t->location, '/') + 1;
+	for (size_t i = 0; i < job->node_count; i++) {
+		const struct node *other = &job->nodes[i];
+		if (other->kind == NODE_TARGET && other != node &&
+		    strcmp(strrchr(other->target.def.location, '/') + 1, last) == 0)
+			return arena_printf(arena, "%s_%s", t->database, last);
+	}
+	return last;
+}
+
+static void node_copy(struct arena *arena, struct buf *b, const struct job *job,
+		      const struct node *node)
 {
 	const struct table_def *t = &node->target.def;
 	node_heading(b, node);
@@ -120,7 +139,7 @@ static void node_copy(struct buf *b, const struct node *node)
 	node_select(b, &script_style, node);
 	buf_str(b, "\nORDER BY ALL\n) TO (getvariable('out') || ");
 	struct buf AUTO_BUF path = {0};
-	buf_printf(&path, "/%s", t->location);
+	buf_printf(&path, "/%s", folder_of(arena, job, node));
 	sql_text(b, DIALECT_DUCKDB, path.data);
 	buf_str(b, ") (FORMAT parquet, COMPRESSION snappy, OVERWRITE_OR_IGNORE, PARTITION_BY (");
 	for (size_t i = 0; i < t->partition_count; i++) {
@@ -140,13 +159,16 @@ int job_to_sql(struct arena *arena, const struct job *job, const char **ret, str
 	for (size_t i = 0; i < job->node_count; i++) {
 		const struct node *node = job->order[i];
 		if (node->kind == NODE_TARGET)
-			node_copy(&sql, node);
+			node_copy(arena, &sql, job, node);
 		else
 			node_view(arena, &sql, node);
 	}
 	buf_str(&sql, "\nCOMMIT;\n");
 	if (sql.full)
-		return at_place(job->file, e, err_set(e, ERR_LIMIT, "the job's SQL would be longer than %zu bytes", JOB_MAX_PLAN_BYTES));
+		return at_place(job->file, e,
+				err_set(e, ERR_LIMIT,
+					"the job's SQL would be longer than %zu bytes",
+					JOB_MAX_PLAN_BYTES));
 	*ret = arena_strndup(arena, sql.data, sql.len);
 	return OK;
 }

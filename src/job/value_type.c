@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#define MAX_DIGITS 38
+#define MAX_DIGITS          38
 #define DUCKDB_SMALL_DIGITS 18 /* what an int64_t holds */
 
 static int max_int(int a, int b)
@@ -28,14 +28,19 @@ struct value_type value_type_of(const struct column *c)
 
 struct column value_type_column(struct value_type t, const char *name, const char *doc)
 {
-	return (struct column){.name = name, .type = t.type, .precision = t.precision, .scale = t.scale, .doc = doc};
+	return (struct column){.name = name,
+			       .type = t.type,
+			       .precision = t.precision,
+			       .scale = t.scale,
+			       .doc = doc};
 }
 
 bool value_type_equal(struct value_type a, struct value_type b)
 {
 	if (a.null || b.null)
 		return a.null && b.null;
-	return a.type == b.type && (a.type != COL_DECIMAL || (a.precision == b.precision && a.scale == b.scale));
+	return a.type == b.type &&
+	       (a.type != COL_DECIMAL || (a.precision == b.precision && a.scale == b.scale));
 }
 
 const char *value_type_text(struct value_type t, char buf[COLUMN_TYPE_SIZE])
@@ -99,7 +104,8 @@ bool value_type_common(struct value_type a, struct value_type b, struct value_ty
 
 static const char no_such[] = "there is no such conversion";
 static const char would_round[] = "it would round; use round(value, decimals) first";
-static const char from_text[] = "text is read by parse_integer, parse_decimal or parse_date, which refuse what they cannot read exactly";
+static const char from_text[] =
+	"text is read by parse_integer, parse_decimal or parse_date, which refuse what they cannot read exactly";
 static const char from_float[] = "a binary float is not exact";
 
 static enum conversion refused(const char *reason, const char **why)
@@ -134,12 +140,14 @@ enum conversion value_type_convert(struct value_type from, struct value_type to,
 		return refused(from_text, why);
 	if (to.type == COL_TEXT || (to.type == COL_DOUBLE && value_type_is_exact(from)))
 		return CONVERT_CAST;
-	if ((from.type == COL_DATE && to.type == COL_TIMESTAMP) || (from.type == COL_TIMESTAMP && to.type == COL_DATE))
+	if ((from.type == COL_DATE && to.type == COL_TIMESTAMP) ||
+	    (from.type == COL_TIMESTAMP && to.type == COL_DATE))
 		return CONVERT_CAST;
 	return refused(no_such, why);
 }
 
-bool value_type_arithmetic(enum arithmetic op, struct value_type a, struct value_type b, struct value_type *ret)
+bool value_type_arithmetic(enum arithmetic op, struct value_type a, struct value_type b,
+			   struct value_type *ret)
 {
 	if (!value_type_is_exact(a) || !value_type_is_exact(b))
 		return false;
@@ -153,7 +161,8 @@ bool value_type_arithmetic(enum arithmetic op, struct value_type a, struct value
 	if (op == ARITHMETIC_MULTIPLY) {
 		if (a.scale + b.scale > MAX_DIGITS)
 			return false;
-		*ret = TYPE_DECIMAL(min_int(a.precision + b.precision, MAX_DIGITS), a.scale + b.scale);
+		*ret = TYPE_DECIMAL(min_int(a.precision + b.precision, MAX_DIGITS),
+				    a.scale + b.scale);
 		return true;
 	}
 	int scale = max_int(a.scale, b.scale);
@@ -164,7 +173,8 @@ bool value_type_arithmetic(enum arithmetic op, struct value_type a, struct value
 	return true;
 }
 
-struct value_type value_type_duckdb_arithmetic(enum arithmetic op, struct value_type a, struct value_type b)
+struct value_type value_type_duckdb_arithmetic(enum arithmetic op, struct value_type a,
+					       struct value_type b)
 {
 	if (a.type != COL_DECIMAL && b.type != COL_DECIMAL)
 		return value_type_whole_digits(a) > value_type_whole_digits(b) ? a : b;
@@ -172,7 +182,8 @@ struct value_type value_type_duckdb_arithmetic(enum arithmetic op, struct value_
 	int scale = op == ARITHMETIC_MULTIPLY ? a.scale + b.scale : max_int(a.scale, b.scale);
 	int digits = op == ARITHMETIC_MULTIPLY
 			     ? a.precision + b.precision
-			     : max_int(value_type_whole_digits(a), value_type_whole_digits(b)) + scale + 1;
+			     : max_int(value_type_whole_digits(a), value_type_whole_digits(b)) +
+				       scale + 1;
 	if (digits > DUCKDB_SMALL_DIGITS && widest <= DUCKDB_SMALL_DIGITS &&
 	    (op != ARITHMETIC_MULTIPLY || scale < DUCKDB_SMALL_DIGITS))
 		digits = DUCKDB_SMALL_DIGITS;

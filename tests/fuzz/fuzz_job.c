@@ -10,17 +10,23 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct column columns[] = {
-	{ "codigo", COL_TEXT, 0, 0, NULL },	   { "acao", COL_TEXT, 0, 0, NULL },
-	{ "tipo", COL_TEXT, 0, 0, NULL },	   { "setor", COL_TEXT, 0, 0, NULL },
-	{ "qtd_teorica", COL_BIGINT, 0, 0, NULL }, { "part", COL_DECIMAL, 9, 3, NULL },
-	{ "i", COL_INTEGER, 0, 0, NULL },	   { "h", COL_HUGEINT, 0, 0, NULL },
-	{ "w", COL_DECIMAL, 38, 8, NULL },	   { "b", COL_BOOLEAN, 0, 0, NULL },
-	{ "d", COL_DATE, 0, 0, NULL },		   { "f", COL_DOUBLE, 0, 0, NULL },
-	{ "at", COL_TIMESTAMP, 0, 0, NULL },
+	{"codigo", COL_TEXT, 0, 0, NULL},
+	{"acao", COL_TEXT, 0, 0, NULL},
+	{"tipo", COL_TEXT, 0, 0, NULL},
+	{"setor", COL_TEXT, 0, 0, NULL},
+	{"qtd_teorica", COL_BIGINT, 0, 0, NULL},
+	{"part", COL_DECIMAL, 9, 3, NULL},
+	{"i", COL_INTEGER, 0, 0, NULL},
+	{"h", COL_HUGEINT, 0, 0, NULL},
+	{"w", COL_DECIMAL, 38, 8, NULL},
+	{"b", COL_BOOLEAN, 0, 0, NULL},
+	{"d", COL_DATE, 0, 0, NULL},
+	{"f", COL_DOUBLE, 0, 0, NULL},
+	{"at", COL_TIMESTAMP, 0, 0, NULL},
 };
 static const struct column partition[] = {
-	{ "data_pregao", COL_DATE, 0, 0, NULL },
-	{ "index_code", COL_TEXT, 0, 0, NULL },
+	{"data_pregao", COL_DATE, 0, 0, NULL},
+	{"index_code", COL_TEXT, 0, 0, NULL},
 };
 static struct table_def table = {
 	.columns = columns,
@@ -80,7 +86,7 @@ static void fuzz_expression(struct arena *arena, struct slice text)
 {
 	struct err e = ERR_INIT;
 	struct expr *x;
-	struct schema schema = { (struct column *)columns, ARRAY_LEN(columns) };
+	struct schema schema = {(struct column *)columns, ARRAY_LEN(columns)};
 	int rc = expr_parse(arena, "fuzz", arena_strndup(arena, text.p, text.n), &x, &e);
 	if (!rc)
 		rc = expr_check(arena, "fuzz", x, &schema, &e);
@@ -90,9 +96,9 @@ static void fuzz_expression(struct arena *arena, struct slice text)
 		return;
 	}
 	/* Nothing of it may grow out of proportion. */
-	struct buf AUTO_BUF sql = { .ceiling = 4 << 20 };
-	expr_sql(&sql, &(struct spelling){ DIALECT_DUCKDB, "DATE '2024-07-15'" }, x);
-	expr_sql(&sql, &(struct spelling){ DIALECT_SPARK, "DATE '2024-07-15'" }, x);
+	struct buf AUTO_BUF sql = {.ceiling = 4 << 20};
+	expr_sql(&sql, &(struct spelling){DIALECT_DUCKDB, "DATE '2024-07-15'"}, x);
+	expr_sql(&sql, &(struct spelling){DIALECT_SPARK, "DATE '2024-07-15'"}, x);
 	if (sql.full)
 		abort();
 }
@@ -100,7 +106,7 @@ static void fuzz_expression(struct arena *arena, struct slice text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena AUTO_ARENA *arena = arena_new();
-	struct slice input = { (const char *)data, size };
+	struct slice input = {(const char *)data, size};
 	if (size && data[0] == '{')
 		fuzz_graph(arena, input);
 	else if (!memchr(input.p ? input.p : "", 0, size))

@@ -9,39 +9,66 @@
 
 /* As src/pipeline defines them. */
 static const struct column portfolio_columns[] = {
-	{"codigo", COL_TEXT, 0, 0, NULL}, {"acao", COL_TEXT, 0, 0, NULL},        {"tipo", COL_TEXT, 0, 0, NULL},
-	{"setor", COL_TEXT, 0, 0, NULL},  {"qtd_teorica", COL_BIGINT, 0, 0, NULL}, {"part", COL_DECIMAL, 9, 3, NULL},
+	{"codigo", COL_TEXT, 0, 0, NULL},        {"acao", COL_TEXT, 0, 0, NULL},
+	{"tipo", COL_TEXT, 0, 0, NULL},          {"setor", COL_TEXT, 0, 0, NULL},
+	{"qtd_teorica", COL_BIGINT, 0, 0, NULL}, {"part", COL_DECIMAL, 9, 3, NULL},
 	{"source_sha256", COL_TEXT, 0, 0, NULL},
 };
 static const struct column total_columns[] = {
-	{"qtd_teorica_total", COL_BIGINT, 0, 0, NULL}, {"part_total", COL_DECIMAL, 9, 3, NULL},
-	{"redutor", COL_DECIMAL, 38, 8, NULL},         {"source_sha256", COL_TEXT, 0, 0, NULL},
+	{"qtd_teorica_total", COL_BIGINT, 0, 0, NULL},
+	{"part_total", COL_DECIMAL, 9, 3, NULL},
+	{"redutor", COL_DECIMAL, 38, 8, NULL},
+	{"source_sha256", COL_TEXT, 0, 0, NULL},
 };
 static const struct column session_partition[] = {
-	{"data_pregao", COL_DATE, 0, 0, NULL}, {"index_code", COL_TEXT, 0, 0, NULL},
+	{"data_pregao", COL_DATE, 0, 0, NULL},
+	{"index_code", COL_TEXT, 0, 0, NULL},
 };
 /* One column of each type, for expressions. */
 static const struct column any_columns[] = {
-	{"i", COL_INTEGER, 0, 0, NULL},     {"big", COL_BIGINT, 0, 0, NULL},      {"huge", COL_HUGEINT, 0, 0, NULL},
-	{"d93", COL_DECIMAL, 9, 3, NULL},   {"d182", COL_DECIMAL, 18, 2, NULL},   {"d388", COL_DECIMAL, 38, 8, NULL},
-	{"t", COL_TEXT, 0, 0, NULL},        {"b", COL_BOOLEAN, 0, 0, NULL},       {"day_", COL_DATE, 0, 0, NULL},
-	{"at", COL_TIMESTAMP, 0, 0, NULL},  {"f", COL_DOUBLE, 0, 0, NULL},        {"date", COL_DATE, 0, 0, NULL},
+	{"i", COL_INTEGER, 0, 0, NULL},     {"big", COL_BIGINT, 0, 0, NULL},
+	{"huge", COL_HUGEINT, 0, 0, NULL},  {"d93", COL_DECIMAL, 9, 3, NULL},
+	{"d182", COL_DECIMAL, 18, 2, NULL}, {"d388", COL_DECIMAL, 38, 8, NULL},
+	{"t", COL_TEXT, 0, 0, NULL},        {"b", COL_BOOLEAN, 0, 0, NULL},
+	{"day_", COL_DATE, 0, 0, NULL},     {"at", COL_TIMESTAMP, 0, 0, NULL},
+	{"f", COL_DOUBLE, 0, 0, NULL},      {"date", COL_DATE, 0, 0, NULL},
 };
-static const struct column any_partition[] = {{"part_date", COL_DATE, 0, 0, NULL}, {"part_text", COL_TEXT, 0, 0, NULL}};
+static const struct column any_partition[] = {{"part_date", COL_DATE, 0, 0, NULL},
+					      {"part_text", COL_TEXT, 0, 0, NULL}};
 
 static struct table_def raw_tables[] = {
-	{.database = "raw", .name = "portfolio", .columns = portfolio_columns, .column_count = ARRAY_LEN(portfolio_columns),
-	 .partition = session_partition, .partition_count = 2, .location = "raw/portfolio", .scope_count = 2},
-	{.database = "raw", .name = "portfolio_total", .columns = total_columns, .column_count = ARRAY_LEN(total_columns),
-	 .partition = session_partition, .partition_count = 2, .location = "raw/portfolio_total", .scope_count = 2},
-	{.database = "raw", .name = "any", .columns = any_columns, .column_count = ARRAY_LEN(any_columns), .partition = any_partition,
-	 .partition_count = 2, .location = "raw/any", .scope_count = 2},
+	{.database = "raw",
+	 .name = "portfolio",
+	 .columns = portfolio_columns,
+	 .column_count = ARRAY_LEN(portfolio_columns),
+	 .partition = session_partition,
+	 .partition_count = 2,
+	 .location = "raw/portfolio",
+	 .scope_count = 2},
+	{.database = "raw",
+	 .name = "portfolio_total",
+	 .columns = total_columns,
+	 .column_count = ARRAY_LEN(total_columns),
+	 .partition = session_partition,
+	 .partition_count = 2,
+	 .location = "raw/portfolio_total",
+	 .scope_count = 2},
+	{.database = "raw",
+	 .name = "any",
+	 .columns = any_columns,
+	 .column_count = ARRAY_LEN(any_columns),
+	 .partition = any_partition,
+	 .partition_count = 2,
+	 .location = "raw/any",
+	 .scope_count = 2},
 };
 
-static inline int find_raw_table(void *ctx, const char *database, const char *name, struct arena *arena, struct table_def **ret, struct err *e)
+static inline int find_raw_table(void *ctx, const char *database, const char *name,
+				 struct arena *arena, struct table_def **ret, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(raw_tables); i++)
-		if (strcmp(raw_tables[i].database, database) == 0 && strcmp(raw_tables[i].name, name) == 0) {
+		if (strcmp(raw_tables[i].database, database) == 0 &&
+		    strcmp(raw_tables[i].name, name) == 0) {
 			*ret = &raw_tables[i];
 			return OK;
 		}
@@ -114,7 +141,10 @@ static inline char *duck_rows(struct duck_fixture *f, const char *sql)
 	struct err e = ERR_INIT;
 	struct buf AUTO_BUF wrapped = {0}, out = {0};
 	struct arena AUTO_ARENA *arena = arena_new();
-	buf_printf(&wrapped, "SELECT concat_ws('|', *COLUMNS(c -> true)) FROM (SELECT coalesce(CAST(COLUMNS(*) AS VARCHAR), 'NULL') FROM (\n%s\n))", sql);
+	buf_printf(
+		&wrapped,
+		"SELECT concat_ws('|', *COLUMNS(c -> true)) FROM (SELECT coalesce(CAST(COLUMNS(*) AS VARCHAR), 'NULL') FROM (\n%s\n))",
+		sql);
 	duckdb_result result;
 	if (duck_query(&f->duck, wrapped.data, &result, &e)) {
 		buf_printf(&out, "error: %s", e.text);

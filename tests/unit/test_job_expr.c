@@ -6,7 +6,8 @@
 
 static struct schema any_schema(struct arena *arena)
 {
-	struct schema s = {ANEW_ARRAY(arena, ARRAY_LEN(any_columns), struct column), ARRAY_LEN(any_columns)};
+	struct schema s = {ANEW_ARRAY(arena, ARRAY_LEN(any_columns), struct column),
+			   ARRAY_LEN(any_columns)};
 	memcpy(s.columns, any_columns, sizeof(any_columns));
 	return s;
 }
@@ -152,7 +153,8 @@ static void sound_expressions(void **state)
 		struct err e = ERR_INIT;
 		struct expr *x;
 		char type[COLUMN_TYPE_SIZE];
-		if (expr_parse(arena, "here", sound[i].text, &x, &e) || expr_check(arena, "here", x, &schema, &e))
+		if (expr_parse(arena, "here", sound[i].text, &x, &e) ||
+		    expr_check(arena, "here", x, &schema, &e))
 			fail_msg("%s: %s: %s", sound[i].text, e.where, e.text);
 		value_type_text(x->type, type);
 		if (strcmp(type, sound[i].type) != 0)
@@ -160,17 +162,21 @@ static void sound_expressions(void **state)
 		struct spelling spelling = {DIALECT_DUCKDB, "DATE '2024-07-20'"};
 		struct buf AUTO_BUF text = {0}, sql = {0}, expected = {0};
 		expr_sql(&text, &spelling, x);
-		buf_printf(&sql, "SELECT typeof(%s)%s%s FROM (%s)", text.data, sound[i].value ? ", " : "", sound[i].value ? text.data : "", any_row);
-		buf_printf(&expected, "%s%s%s\n", type, sound[i].value ? "|" : "", sound[i].value ? sound[i].value : "");
+		buf_printf(&sql, "SELECT typeof(%s)%s%s FROM (%s)", text.data,
+			   sound[i].value ? ", " : "", sound[i].value ? text.data : "", any_row);
+		buf_printf(&expected, "%s%s%s\n", type, sound[i].value ? "|" : "",
+			   sound[i].value ? sound[i].value : "");
 		char AUTO_FREE *found = duck_rows(&f, sql.data);
 		if (strcmp(found, expected.data) != 0)
-			fail_msg("%s\nas %s\ngives %sexpected %s", sound[i].text, text.data, found, expected.data);
+			fail_msg("%s\nas %s\ngives %sexpected %s", sound[i].text, text.data, found,
+				 expected.data);
 		if (!sound[i].value) {
 			buf_reset(&sql);
 			buf_printf(&sql, "SELECT %s FROM (%s)", text.data, any_row);
 			char AUTO_FREE *failure = duck_rows(&f, sql.data);
 			if (strncmp(failure, "error: ", 7) != 0)
-				fail_msg("%s gives %s, expected the run to fail", sound[i].text, failure);
+				fail_msg("%s gives %s, expected the run to fail", sound[i].text,
+					 failure);
 		}
 	}
 	duck_end(&f);
@@ -198,7 +204,8 @@ static const struct {
 	{"i; DROP TABLE x", "2: ';' does not exist here; write one expression"},
 	{"i # 2", "3: the character '#' means nothing here"},
 	{"i + é", "5: the character 'é' means nothing here"},
-	{"t = 'é' AND x", "13: there is no column 'x'; there are: i, big, huge, d93, d182, d388, t, b, day_, at, f, date"},
+	{"t = 'é' AND x",
+	 "13: there is no column 'x'; there are: i, big, huge, d93, d182, d388, t, b, day_, at, f, date"},
 	{"bigg + 1", "1: there is no column 'bigg'; did you mean 'big'?"},
 	{"uper(t)", "1: there is no function 'uper'; did you mean 'upper'?"},
 	{"regexp(t)", "1: there is no function 'regexp'"},
@@ -212,9 +219,11 @@ static const struct {
 	{"t + 1", "1: expected a whole number or a decimal, found VARCHAR"},
 	{"1 + f", "5: expected a whole number or a decimal, found DOUBLE"},
 	{"day_ + 1", "1: dates have no '+'; write days_between(from, to) or add_days(date, days)"},
-	{"day_ - date", "1: dates have no '-'; write days_between(from, to) or add_days(date, days)"},
+	{"day_ - date",
+	 "1: dates have no '-'; write days_between(from, to) or add_days(date, days)"},
 	{"huge + 0.5", "1: HUGEINT + DECIMAL(2,1) needs more than 38 digits; cast to fewer first"},
-	{"d388 * d388 * d388 * d388 * d388", "1: DECIMAL(38,32) * DECIMAL(38,8) needs more than 38 digits; cast to fewer first"},
+	{"d388 * d388 * d388 * d388 * d388",
+	 "1: DECIMAL(38,32) * DECIMAL(38,8) needs more than 38 digits; cast to fewer first"},
 	{"i = t", "5: INTEGER and VARCHAR do not go together without a cast"},
 	{"day_ = at", "8: DATE and TIMESTAMP do not go together without a cast"},
 	{"f > 0.5", "5: DOUBLE and DECIMAL(2,1) do not go together without a cast"},
@@ -230,28 +239,39 @@ static const struct {
 	{"i BETWEEN 1 OR 2", "13: expected AND, found OR"},
 	{"CASE i WHEN 1 THEN 2 END", "6: expected WHEN, found i"},
 	{"CASE WHEN b THEN 1", "19: expected END, found the end of the expression"},
-	{"CASE WHEN b THEN 1 ELSE 'a' END", "25: INTEGER and VARCHAR do not go together without a cast"},
-	{"cast(i AS TEXT)", "11: unknown type \"TEXT\", expected one of BOOLEAN, INTEGER, BIGINT, HUGEINT, DOUBLE, DECIMAL(digits,decimals), DATE, TIMESTAMP, VARCHAR"},
-	{"cast(i AS DECIMAL(40,2))", "11: \"DECIMAL(40,2)\" is no decimal type, expected DECIMAL(digits,decimals) with 1 to 38 digits, of which 0 or more are decimals"},
+	{"CASE WHEN b THEN 1 ELSE 'a' END",
+	 "25: INTEGER and VARCHAR do not go together without a cast"},
+	{"cast(i AS TEXT)",
+	 "11: unknown type \"TEXT\", expected one of BOOLEAN, INTEGER, BIGINT, HUGEINT, DOUBLE, DECIMAL(digits,decimals), DATE, TIMESTAMP, VARCHAR"},
+	{"cast(i AS DECIMAL(40,2))",
+	 "11: \"DECIMAL(40,2)\" is no decimal type, expected DECIMAL(digits,decimals) with 1 to 38 digits, of which 0 or more are decimals"},
 	{"cast(i BIGINT)", "8: expected AS, found BIGINT"},
-	{"cast(t AS BIGINT)", "1: VARCHAR cannot be cast to BIGINT: text is read by parse_integer, parse_decimal or parse_date, which refuse what they cannot read exactly"},
-	{"cast(d93 AS DECIMAL(9,2))", "1: DECIMAL(9,3) cannot be cast to DECIMAL(9,2): it would round; use round(value, decimals) first"},
-	{"cast(d93 AS BIGINT)", "1: DECIMAL(9,3) cannot be cast to BIGINT: it would round; use round(value, decimals) first"},
-	{"cast(f AS DECIMAL(9,2))", "1: DOUBLE cannot be cast to DECIMAL(9,2): a binary float is not exact"},
+	{"cast(t AS BIGINT)",
+	 "1: VARCHAR cannot be cast to BIGINT: text is read by parse_integer, parse_decimal or parse_date, which refuse what they cannot read exactly"},
+	{"cast(d93 AS DECIMAL(9,2))",
+	 "1: DECIMAL(9,3) cannot be cast to DECIMAL(9,2): it would round; use round(value, decimals) first"},
+	{"cast(d93 AS BIGINT)",
+	 "1: DECIMAL(9,3) cannot be cast to BIGINT: it would round; use round(value, decimals) first"},
+	{"cast(f AS DECIMAL(9,2))",
+	 "1: DOUBLE cannot be cast to DECIMAL(9,2): a binary float is not exact"},
 	{"cast(b AS DATE)", "1: BOOLEAN cannot be cast to DATE: there is no such conversion"},
 	{"round(d93, i)", "12: expected a whole number, written out, found INTEGER"},
 	{"round(d93, 4)", "12: argument 2 of round is 4, expected 0 to 3"},
 	{"round(i, 0)", "7: round is for decimals; an integer has nothing to round"},
 	{"round_div(i, i, 19)", "17: argument 3 of round_div is 19, expected 0 to 18"},
-	{"round_div(i, cast(1 AS DECIMAL(38,30)), 8)", "1: round_div needs more than 38 digits in between; cast its arguments to fewer decimals first"},
+	{"round_div(i, cast(1 AS DECIMAL(38,30)), 8)",
+	 "1: round_div needs more than 38 digits in between; cast its arguments to fewer decimals first"},
 	{"substr(t, 0, 1)", "11: argument 2 of substr is 0, expected 1 to 1000000"},
 	{"substr(t, -1, 1)", "11: argument 2 of substr is -1, expected 1 to 1000000"},
 	{"lpad(t, 3, t)", "12: argument 3 of lpad is the text to fill with, written out"},
 	{"parse_decimal(t, 9, 10)", "21: argument 3 of parse_decimal is 10, expected 0 to 9"},
-	{"DATE '2024-02-30'", "6: there is no date '2024-02-30'; dates look like DATE '2024-07-15'"},
+	{"DATE '2024-02-30'",
+	 "6: there is no date '2024-02-30'; dates look like DATE '2024-07-15'"},
 	{"DATE '2024-2-3'", "6: there is no date '2024-2-3'; dates look like DATE '2024-07-15'"},
-	{"TIMESTAMP '2024-01-01 25:00:00'", "11: there is no time '2024-01-01 25:00:00'; times look like TIMESTAMP '2024-07-15 10:30:00'"},
-	{"TIMESTAMP '2024-01-01'", "11: there is no time '2024-01-01'; times look like TIMESTAMP '2024-07-15 10:30:00'"},
+	{"TIMESTAMP '2024-01-01 25:00:00'",
+	 "11: there is no time '2024-01-01 25:00:00'; times look like TIMESTAMP '2024-07-15 10:30:00'"},
+	{"TIMESTAMP '2024-01-01'",
+	 "11: there is no time '2024-01-01'; times look like TIMESTAMP '2024-07-15 10:30:00'"},
 	{"SELECT", "1: expected a value, found SELECT"},
 	{"- - i", "3: expected a value, found -"},
 	{"i,", "2: expected the end of the expression, found ,"},
@@ -274,7 +294,8 @@ static void bad_expressions(void **state)
 		struct buf AUTO_BUF found = {0};
 		buf_printf(&found, "%s: %s", e.where + strlen("here, character "), e.text);
 		if (strcmp(found.data, bad[i].error) != 0)
-			fail_msg("%s\nsays     %s\nexpected %s", bad[i].text, found.data, bad[i].error);
+			fail_msg("%s\nsays     %s\nexpected %s", bad[i].text, found.data,
+				 bad[i].error);
 	}
 }
 
@@ -327,9 +348,12 @@ static void depth_and_length_have_ceilings(void **state)
 		{"i IN (", "i", ")", 0, 70},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
-		char AUTO_FREE *good = nested(shapes[i].before, shapes[i].good, shapes[i].middle, shapes[i].after);
-		char AUTO_FREE *deep = nested(shapes[i].before, shapes[i].bad, shapes[i].middle, shapes[i].after);
-		char AUTO_FREE *deeper = nested(shapes[i].before, 100000, shapes[i].middle, shapes[i].after);
+		char AUTO_FREE *good =
+			nested(shapes[i].before, shapes[i].good, shapes[i].middle, shapes[i].after);
+		char AUTO_FREE *deep =
+			nested(shapes[i].before, shapes[i].bad, shapes[i].middle, shapes[i].after);
+		char AUTO_FREE *deeper =
+			nested(shapes[i].before, 100000, shapes[i].middle, shapes[i].after);
 		if (parse_and_check(good))
 			fail_msg("%s", good);
 		assert_int_equal(parse_and_check(deep), ERR_LIMIT);
@@ -353,7 +377,9 @@ static void nothing_is_injected(void **state)
 	struct schema schema = {&column, 1};
 	struct err e = ERR_INIT;
 	struct expr *x;
-	assert_int_equal(expr_parse(arena, "here", "\"a\"\"; DROP TABLE x; --' \\' `\" = '\\''; --\"'", &x, &e), OK);
+	assert_int_equal(expr_parse(arena, "here",
+				    "\"a\"\"; DROP TABLE x; --' \\' `\" = '\\''; --\"'", &x, &e),
+			 OK);
 	assert_int_equal(expr_check(arena, "here", x, &schema, &e), OK);
 	struct buf AUTO_BUF sql = {0};
 	expr_sql(&sql, &(struct spelling){DIALECT_DUCKDB, ""}, x);
