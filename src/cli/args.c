@@ -15,23 +15,34 @@ struct option_row {
 
 /* In the order of enum option_id. */
 static const struct option_row options[OPT_COUNT] = {
-	[OPT_LAKE] = {"lake", 0, "DIR", "the lake (else PREGAO_LAKE, else `lake` under XDG_DATA_HOME/pregao)"},
-	[OPT_CONFIG] = {"config", 0, "FILE", "configuration file (else PREGAO_CONFIG, else XDG_CONFIG_HOME/pregao/pregao.ini)"},
-	[OPT_DEFINITIONS] = {"definitions", 0, "DIR", "your own job definitions (else XDG_DATA_HOME/pregao)"},
+	[OPT_LAKE] = {"lake", 0, "DIR",
+		      "the lake (else PREGAO_LAKE, else `lake` under XDG_DATA_HOME/pregao)"},
+	[OPT_CONFIG] =
+		{"config", 0, "FILE",
+		 "configuration file (else PREGAO_CONFIG, else XDG_CONFIG_HOME/pregao/pregao.ini)"},
+	[OPT_DEFINITIONS] = {"definitions", 0, "DIR",
+			     "your own job definitions (else XDG_DATA_HOME/pregao)"},
 	[OPT_FORMAT] = {"format", 0, "NAME", "table, json, csv (sql also: parquet)"},
 	[OPT_QUIET] = {"quiet", 'q', NULL, "results and errors only"},
 	[OPT_VERBOSE] = {"verbose", 'v', NULL, "log events on stderr as they happen"},
 	[OPT_HELP] = {"help", 'h', NULL, "this text"},
-	[OPT_INDEX] = {"index", 0, "NAME[,NAME]", "B3 index or indices (else the configuration's list)"},
-	[OPT_AS_OF] = {"as-of", 0, "DATE", "the date that days_since_session counts to (else the day each payload first landed)"},
-	[OPT_INPUT] = {"input", 0, "live|sample|auto|FILE", "where the session comes from; auto is live, else the sample (default: live)"},
-	[OPT_URL] = {"url", 0, "BASE", "base address of B3's index service (plain http to loopback only)"},
+	[OPT_INDEX] = {"index", 0, "NAME[,NAME]",
+		       "B3 index or indices (else the configuration's list)"},
+	[OPT_AS_OF] =
+		{"as-of", 0, "DATE",
+		 "the date that days_since_session counts to (else the day each payload first landed)"},
+	[OPT_INPUT] =
+		{"input", 0, "live|sample|auto|FILE",
+		 "where the session comes from; auto is live, else the sample (default: live)"},
+	[OPT_URL] = {"url", 0, "BASE",
+		     "base address of B3's index service (plain http to loopback only)"},
 	[OPT_DRY_RUN] = {"dry-run", 'n', NULL, "say what would be done, change nothing"},
 	[OPT_OUTPUT] = {"output", 'o', "FILE", "write the result to FILE (complete or not at all)"},
 	[OPT_TO] = {"to", 0, "FORM", "what to export to: sql"},
 	[OPT_NODE] = {"node", 0, "ID", "this node of the graph (default: each target)"},
 	[OPT_LIMIT] = {"limit", 0, "N", "at most N rows"},
-	[OPT_SCOPE] = {"partition", 0, "PATH[,PATH]", "only these source partitions, as `pregao partitions` prints them"},
+	[OPT_SCOPE] = {"partition", 0, "PATH[,PATH]",
+		       "only these source partitions, as `pregao partitions` prints them"},
 	[OPT_FORCE] = {"force", 0, NULL, "also what is already made of the same input"},
 	[OPT_DEAD] = {"dead", 0, NULL, "dead letters only"},
 	[OPT_ALL] = {"all", 0, NULL, "all of them"},
@@ -41,16 +52,15 @@ static const struct option_row options[OPT_COUNT] = {
 	[OPT_MEMORY] = {"memory", 0, "SIZE", "memory that the statement may use (default 1GiB)"},
 };
 /* What every command takes. */
-static const enum option_id common[] = {OPT_LAKE, OPT_CONFIG, OPT_DEFINITIONS, OPT_FORMAT, OPT_QUIET, OPT_VERBOSE, OPT_HELP};
+static const enum option_id common[] = {OPT_LAKE,  OPT_CONFIG,  OPT_DEFINITIONS, OPT_FORMAT,
+					OPT_QUIET, OPT_VERBOSE, OPT_HELP};
 
-const char *
-option_name(enum option_id id)
+const char *option_name(enum option_id id)
 {
 	return options[id].name;
 }
 
-const char *const *
-option_names(size_t *ret_count)
+const char *const *option_names(size_t *ret_count)
 {
 	static const char *names[OPT_COUNT];
 	for (size_t i = 0; i < OPT_COUNT; i++)
@@ -59,8 +69,7 @@ option_names(size_t *ret_count)
 	return names;
 }
 
-static bool
-takes(const struct command *c, enum option_id id)
+static bool takes(const struct command *c, enum option_id id)
 {
 	for (size_t i = 0; i < ARRAY_LEN(common); i++)
 		if (common[i] == id)
@@ -71,8 +80,7 @@ takes(const struct command *c, enum option_id id)
 	return false;
 }
 
-static int
-find_long(const char *name, size_t n)
+static int find_long(const char *name, size_t n)
 {
 	for (int i = 0; i < OPT_COUNT; i++)
 		if (strlen(options[i].name) == n && memcmp(options[i].name, name, n) == 0)
@@ -80,8 +88,7 @@ find_long(const char *name, size_t n)
 	return -1;
 }
 
-static int
-find_letter(char c)
+static int find_letter(char c)
 {
 	for (int i = 0; i < OPT_COUNT; i++)
 		if (options[i].letter == c)
@@ -90,8 +97,7 @@ find_letter(char c)
 }
 
 /* How many words of argv from `at` name this command: 0 when they do not. */
-static int
-match_command(const struct command *c, int argc, char **argv, int at)
+static int match_command(const struct command *c, int argc, char **argv, int at)
 {
 	const char *space = strchr(c->name, ' ');
 	if (!space)
@@ -103,8 +109,7 @@ match_command(const struct command *c, int argc, char **argv, int at)
 }
 
 /* The word is the first half of some two-word command. */
-static bool
-is_family(const char *word)
+static bool is_family(const char *word)
 {
 	size_t n = strlen(word);
 	for (size_t i = 0; i < command_count; i++)
@@ -113,21 +118,21 @@ is_family(const char *word)
 	return false;
 }
 
-static void
-family_help(FILE *out, const char *word)
+static void family_help(FILE *out, const char *word)
 {
 	size_t n = strlen(word);
 	fprintf(out, "%s\n\n", tr("usage:"));
 	for (size_t i = 0; i < command_count; i++)
 		if (strncmp(commands[i].name, word, n) == 0 && commands[i].name[n] == ' ')
-			fprintf(out, "  pregao %s %s\n      %s\n", commands[i].name, commands[i].arguments, tr(commands[i].summary));
+			fprintf(out, "  pregao %s %s\n      %s\n", commands[i].name,
+				commands[i].arguments, tr(commands[i].summary));
 	fprintf(out, "\n%s\n", tr("`pregao COMMAND --help` tells more and shows examples."));
 }
 
-void
-args_overview(FILE *out)
+void args_overview(FILE *out)
 {
-	fprintf(out, "pregao %s: %s\n\n", PREGAO_VERSION, tr("B3's trading sessions and Bitcoin in a lakehouse on your own machine"));
+	fprintf(out, "pregao %s: %s\n\n", PREGAO_VERSION,
+		tr("B3's trading sessions and Bitcoin in a lakehouse on your own machine"));
 	fprintf(out, "%s pregao COMMAND [OPTION...]\n", tr("usage:"));
 	const char *group = NULL;
 	for (size_t i = 0; i < command_count; i++) {
@@ -138,24 +143,26 @@ args_overview(FILE *out)
 		}
 		fprintf(out, "  %-18s %s\n", c->name, tr(c->summary));
 	}
-	fprintf(out, "\n%s\n", tr("Start with `pregao run --input auto`. `pregao COMMAND --help` tells more and shows examples."));
-	fprintf(out, "%s\n", tr("Exit status: 0 done, 1 failed, 2 wrong usage, 3 input rejected (quarantined), 4 doctor found something wrong."));
+	fprintf(out, "\n%s\n",
+		tr("Start with `pregao run --input auto`. `pregao COMMAND --help` tells more and shows examples."));
+	fprintf(out, "%s\n",
+		tr("Exit status: 0 done, 1 failed, 2 wrong usage, 3 input rejected (quarantined), 4 doctor found something wrong."));
 }
 
-static void
-help_option(FILE *out, enum option_id id)
+static void help_option(FILE *out, enum option_id id)
 {
 	const struct option_row *o = &options[id];
 	char left[64];
-	snprintf(left, sizeof left, "%s%c%s --%s%s%s", o->letter ? "-" : " ", o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name,
+	snprintf(left, sizeof left, "%s%c%s --%s%s%s", o->letter ? "-" : " ",
+		 o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name,
 		 o->argument ? " " : "", o->argument ? o->argument : "");
 	fprintf(out, "  %-34s %s\n", left, tr(o->help));
 }
 
-void
-args_help(FILE *out, const struct command *c)
+void args_help(FILE *out, const struct command *c)
 {
-	fprintf(out, "%s pregao %s%s%s [OPTION...]\n\n%s\n", tr("usage:"), c->name, c->arguments[0] ? " " : "", c->arguments, tr(c->summary));
+	fprintf(out, "%s pregao %s%s%s [OPTION...]\n\n%s\n", tr("usage:"), c->name,
+		c->arguments[0] ? " " : "", c->arguments, tr(c->summary));
 	if (c->text)
 		fprintf(out, "\n%s\n", tr(c->text));
 	fprintf(out, "\n%s\n", tr("options:"));
@@ -167,8 +174,7 @@ args_help(FILE *out, const struct command *c)
 		fprintf(out, "\n%s\n%s\n", tr("examples:"), c->examples);
 }
 
-static int
-unknown_command(struct cli *cli, const char *word)
+static int unknown_command(struct cli *cli, const char *word)
 {
 	const char *names[128];
 	size_t n = 0;
@@ -180,8 +186,7 @@ unknown_command(struct cli *cli, const char *word)
 	return cli_usage(cli, "there is no command `%s`", word);
 }
 
-static int
-parse_format(struct cli *cli)
+static int parse_format(struct cli *cli)
 {
 	const char *f = cli->values[OPT_FORMAT];
 	cli->format = FORMAT_TABLE;
@@ -194,13 +199,16 @@ parse_format(struct cli *cli)
 	else if (strcmp(f, "parquet") == 0 && strcmp(cli->command->name, "sql") == 0)
 		cli->format = FORMAT_PARQUET;
 	else
-		return cli_usage(cli, "--format %s: expected table, json or csv (sql also takes parquet)", f) + 1;
+		return cli_usage(
+			       cli,
+			       "--format %s: expected table, json or csv (sql also takes parquet)",
+			       f) +
+		       1;
 	return 0;
 }
 
 /* One option at argv[*at]; moves *at over its argument. */
-static int
-parse_option(struct cli *cli, int argc, char **argv, int *at)
+static int parse_option(struct cli *cli, int argc, char **argv, int *at)
 {
 	const char *word = argv[*at];
 	const char *value = NULL;
@@ -219,12 +227,17 @@ parse_option(struct cli *cli, int argc, char **argv, int *at)
 		size_t n;
 		const char *const *names = option_names(&n);
 		char bare[64];
-		snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word + strspn(word, "-"), "="), word + strspn(word, "-"));
+		snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word + strspn(word, "-"), "="),
+			 word + strspn(word, "-"));
 		const char *near = id < 0 ? str_nearest(bare, names, n) : NULL;
 		if (near)
-			return cli_usage(cli, "there is no option `%s`; did you mean `--%s`?", word, near) + 1;
+			return cli_usage(cli, "there is no option `%s`; did you mean `--%s`?", word,
+					 near) +
+			       1;
 		if (cli->command && id >= 0)
-			return cli_usage(cli, "`pregao %s` takes no `%s`", cli->command->name, word) + 1;
+			return cli_usage(cli, "`pregao %s` takes no `%s`", cli->command->name,
+					 word) +
+			       1;
 		return cli_usage(cli, "there is no option `%s`", word) + 1;
 	}
 	const struct option_row *o = &options[id];
@@ -245,8 +258,7 @@ parse_option(struct cli *cli, int argc, char **argv, int *at)
 	return 0;
 }
 
-int
-args_parse(struct cli *cli, int argc, char **argv)
+int args_parse(struct cli *cli, int argc, char **argv)
 {
 	int at = 1;
 	/* Options before the command: only those that every command takes mean anything there, and --version. */
@@ -276,7 +288,9 @@ args_parse(struct cli *cli, int argc, char **argv)
 		if ((used = match_command(&commands[i], argc, argv, at)) > 0)
 			cli->command = &commands[i];
 	if (!used && is_family(argv[at])) {
-		bool asked = cli->values[OPT_HELP] || (at + 1 < argc && (!strcmp(argv[at + 1], "--help") || !strcmp(argv[at + 1], "-h")));
+		bool asked = cli->values[OPT_HELP] ||
+			     (at + 1 < argc &&
+			      (!strcmp(argv[at + 1], "--help") || !strcmp(argv[at + 1], "-h")));
 		if (!asked && at + 1 < argc) {
 			char both[128];
 			snprintf(both, sizeof both, "%s %s", argv[at], argv[at + 1]);
@@ -289,7 +303,9 @@ args_parse(struct cli *cli, int argc, char **argv)
 		return unknown_command(cli, argv[at]) + 1;
 	for (int i = 0; i < OPT_COUNT; i++)
 		if (cli->values[i] && !takes(cli->command, (enum option_id)i))
-			return cli_usage(cli, "`pregao %s` takes no `--%s`", cli->command->name, options[i].name) + 1;
+			return cli_usage(cli, "`pregao %s` takes no `--%s`", cli->command->name,
+					 options[i].name) +
+			       1;
 	bool ended = false;
 	for (at += used; at < argc; at++) {
 		if (!ended && strcmp(argv[at], "--") == 0) {
@@ -301,7 +317,9 @@ args_parse(struct cli *cli, int argc, char **argv)
 		} else if (cli->word_count < WORDS_MAX) {
 			cli->words[cli->word_count++] = argv[at];
 		} else {
-			return cli_usage(cli, "more than %d arguments; give a folder instead", WORDS_MAX) + 1;
+			return cli_usage(cli, "more than %d arguments; give a folder instead",
+					 WORDS_MAX) +
+			       1;
 		}
 	}
 	if (cli->values[OPT_HELP]) {
@@ -309,9 +327,13 @@ args_parse(struct cli *cli, int argc, char **argv)
 		return EXIT_DONE + 1;
 	}
 	if ((int)cli->word_count < cli->command->words_min)
-		return cli_usage(cli, "missing argument: pregao %s %s", cli->command->name, cli->command->arguments) + 1;
+		return cli_usage(cli, "missing argument: pregao %s %s", cli->command->name,
+				 cli->command->arguments) +
+		       1;
 	if (cli->command->words_max >= 0 && (int)cli->word_count > cli->command->words_max)
-		return cli_usage(cli, "unexpected argument `%s`", cli->words[cli->command->words_max]) + 1;
+		return cli_usage(cli, "unexpected argument `%s`",
+				 cli->words[cli->command->words_max]) +
+		       1;
 	cli->quiet = cli->values[OPT_QUIET] != NULL;
 	cli->verbose = cli->values[OPT_VERBOSE] != NULL;
 	return parse_format(cli);

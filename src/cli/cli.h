@@ -1,5 +1,5 @@
 /* What all commands share: parsed words, configuration, output, and the system they work on.
- * A command is one row of the table in main.c and one function; its options are rows too, from which --help comes. */
+ * A command is one row of the table in commands.c and one function; its options are rows too, from which --help comes. */
 #ifndef PREGAO_CLI_H
 #define PREGAO_CLI_H
 
@@ -12,7 +12,13 @@
 #include "mem.h"
 #include "system.h"
 
-enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REJECTED = 3, EXIT_UNHEALTHY = 4 };
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_REJECTED = 3,
+	EXIT_UNHEALTHY = 4
+};
 
 /* Every option that any command knows; its row in args.c holds name, argument and help. */
 enum option_id {
@@ -43,7 +49,7 @@ enum option_id {
 	OPT_COUNT, /* how many there are */
 };
 #define OPTION_LIST_MAX 12
-#define WORDS_MAX 4096
+#define WORDS_MAX       4096
 
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_PARQUET };
 
@@ -56,34 +62,37 @@ struct cli {
 	struct conf *conf;
 	enum format format;
 	bool quiet, verbose;
-	bool colour_out, colour_err;   /* on a terminal, and NO_COLOR is not set */
-	const char *lake;              /* chosen by the command itself; NULL: as words, environment and file say */
-	struct arena *arena;           /* lives as long as the command */
-	struct system *system;         /* opened by cli_system */
+	bool colour_out, colour_err; /* on a terminal, and NO_COLOR is not set */
+	const char
+		*lake; /* chosen by the command itself; NULL: as words, environment and file say */
+	struct arena *arena;   /* lives as long as the command */
+	struct system *system; /* opened by cli_system */
 };
 struct command {
-	const char *name;        /* "import" or "job run" */
-	const char *arguments;   /* "portfolio FILE|FOLDER|-..." */
-	const char *summary;     /* one line */
-	const char *text;        /* some more lines, may be NULL */
-	const char *examples;    /* lines "command  # what it does", may be NULL */
+	const char *name;      /* "import" or "job run" */
+	const char *arguments; /* "portfolio FILE|FOLDER|-..." */
+	const char *summary;   /* one line */
+	const char *text;      /* some more lines, may be NULL */
+	const char *examples;  /* lines "command  # what it does", may be NULL */
 	int (*run)(struct cli *);
 	enum option_id options[OPTION_LIST_MAX]; /* beside the common ones; ended by OPT_COUNT */
-	int words_min, words_max; /* -1: any number */
-	const char *group;       /* heading in the overview */
+	int words_min, words_max;                /* -1: any number */
+	const char *group;                       /* heading in the overview */
 };
 extern const struct command commands[];
 extern const size_t command_count;
 
 /* Opens (once) the lake that the words, the environment and the file name. For reading, a lake that does not exist is an empty one. */
 int cli_system(struct cli *, enum system_mode, struct err *) MUST_CHECK;
-const char *cli_lake(struct cli *);        /* flag > environment > file > default */
+const char *cli_lake(struct cli *); /* flag > environment > file > default */
 const char *cli_definitions(struct cli *);
 const char *cli_value(const struct cli *, enum option_id); /* NULL: not given */
 bool cli_flag(const struct cli *, enum option_id);
 /* --limit and the like; ERR_USAGE. fallback when not given. */
-int cli_int(const struct cli *, enum option_id, int64_t least, int64_t most, int64_t fallback, int64_t *ret, struct err *) MUST_CHECK;
-int cli_date(const struct cli *, enum option_id, int32_t fallback, int32_t *ret, struct err *) MUST_CHECK;
+int cli_int(const struct cli *, enum option_id, int64_t least, int64_t most, int64_t fallback,
+	    int64_t *ret, struct err *) MUST_CHECK;
+int cli_date(const struct cli *, enum option_id, int32_t fallback, int32_t *ret,
+	     struct err *) MUST_CHECK;
 /* --index A,B: checked and split into the arena; the configuration's list when not given. */
 int cli_indices(struct cli *, const char *const **ret, size_t *ret_count, struct err *) MUST_CHECK;
 
@@ -96,7 +105,8 @@ void cli_note(struct cli *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void cli_warn(struct cli *, const char *fmt, ...) PRINTF_LIKE(2, 3); /* also with --quiet */
 
 /* args.c */
-int args_parse(struct cli *, int argc, char **argv); /* 0, or an exit code + 1 when there is nothing more to do */
+int args_parse(struct cli *, int argc,
+	       char **argv); /* 0, or an exit code + 1 when there is nothing more to do */
 void args_help(FILE *, const struct command *);
 void args_overview(FILE *);
 const char *option_name(enum option_id);

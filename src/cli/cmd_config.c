@@ -6,8 +6,7 @@
 #include "render.h"
 #include "tr.h"
 
-int
-cmd_config_check(struct cli *cli)
+int cmd_config_check(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	/* The file in force was read before this command began; reaching this line means that it is sound. */
@@ -25,14 +24,12 @@ cmd_config_check(struct cli *cli)
 	return EXIT_DONE;
 }
 
-static const char *
-value_text(struct cli *cli, const struct conf_option *o)
+static const char *value_text(struct cli *cli, const struct conf_option *o)
 {
 	return arena_strdup(cli->arena, conf_shown(cli->conf, o->section, o->key));
 }
 
-int
-cmd_config_show(struct cli *cli)
+int cmd_config_show(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	if (cli->format == FORMAT_TABLE) {
@@ -52,9 +49,11 @@ cmd_config_show(struct cli *cli)
 		}
 		return EXIT_DONE;
 	}
-	static const struct column columns[] = {{.name = "section", .type = COL_TEXT}, {.name = "key", .type = COL_TEXT}, {.name = "value", .type = COL_TEXT},
-						{.name = "origin", .type = COL_TEXT}, {.name = "fallback", .type = COL_TEXT}, {.name = "environment", .type = COL_TEXT},
-						{.name = "doc", .type = COL_TEXT}};
+	static const struct column columns[] = {
+		{.name = "section", .type = COL_TEXT},  {.name = "key", .type = COL_TEXT},
+		{.name = "value", .type = COL_TEXT},    {.name = "origin", .type = COL_TEXT},
+		{.name = "fallback", .type = COL_TEXT}, {.name = "environment", .type = COL_TEXT},
+		{.name = "doc", .type = COL_TEXT}};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < settings_count; i++) {
 		const struct conf_option *o = &settings[i];

@@ -20,8 +20,7 @@ struct files {
 	struct err *e;
 };
 
-static bool
-looks_like_payload(const char *name)
+static bool looks_like_payload(const char *name)
 {
 	static const char *const endings[] = {".csv", ".CSV", ".txt", ".TXT", ".json", ".JSON"};
 	for (size_t i = 0; i < ARRAY_LEN(endings); i++)
@@ -30,8 +29,7 @@ looks_like_payload(const char *name)
 	return false;
 }
 
-static int
-found(void *ctx, const char *relative, int64_t size)
+static int found(void *ctx, const char *relative, int64_t size)
 {
 	struct files *f = ctx;
 	if (!looks_like_payload(relative)) {
@@ -40,24 +38,29 @@ found(void *ctx, const char *relative, int64_t size)
 	}
 	if (f->count >= FILES_MAX)
 		return err_set(f->e, ERR_LIMIT, "more than %d files in one import", FILES_MAX);
-	*PUSH(f->paths, f->count, f->cap) = arena_printf(f->cli->arena, "%s%s%s", f->folder, slice_ends(slice_of(f->folder), "/") ? "" : "/", relative);
+	*PUSH(f->paths, f->count, f->cap) =
+		arena_printf(f->cli->arena, "%s%s%s", f->folder,
+			     slice_ends(slice_of(f->folder), "/") ? "" : "/", relative);
 	return 0;
 }
 
 /* Words to paths: folders become the files in them. */
-static int
-expand(struct cli *cli, struct files *f, struct err *e)
+static int expand(struct cli *cli, struct files *f, struct err *e)
 {
 	for (size_t i = 1; i < cli->word_count; i++) {
 		struct stat st;
-		if (strcmp(cli->words[i], "-") != 0 && stat(cli->words[i], &st) == 0 && S_ISDIR(st.st_mode)) {
+		if (strcmp(cli->words[i], "-") != 0 && stat(cli->words[i], &st) == 0 &&
+		    S_ISDIR(st.st_mode)) {
 			f->folder = cli->words[i];
 			size_t before = f->count;
 			int rc = file_walk(f->folder, found, f, e);
 			if (rc)
 				return rc;
 			if (f->count == before)
-				return err_where(e, f->folder), err_set(e, ERR_NOT_FOUND, "there is no .csv, .txt or .json file in the folder %s", f->folder);
+				return err_where(e, f->folder),
+				       err_set(e, ERR_NOT_FOUND,
+					       "there is no .csv, .txt or .json file in the folder %s",
+					       f->folder);
 		} else {
 			*PUSH(f->paths, f->count, f->cap) = cli->words[i];
 		}
@@ -71,14 +74,12 @@ struct held {
 	size_t count, cap;
 };
 
-static struct buf *
-hold(struct held *h)
+static struct buf *hold(struct held *h)
 {
 	return PUSH(h->bufs, h->count, h->cap);
 }
 
-static void
-release(struct held *h)
+static void release(struct held *h)
 {
 	for (size_t i = 0; i < h->count; i++)
 		buf_free(&h->bufs[i]);
@@ -86,8 +87,7 @@ release(struct held *h)
 	*h = (struct held){0};
 }
 
-static void
-progress(struct cli *cli, size_t done, size_t all)
+static void progress(struct cli *cli, size_t done, size_t all)
 {
 	if (cli->quiet || !terminal_width(stderr) || all < 20)
 		return;
@@ -96,8 +96,7 @@ progress(struct cli *cli, size_t done, size_t all)
 		fputs("\r\033[K", stderr);
 }
 
-static int
-finish(struct session *s, int rc, struct err *e)
+static int finish(struct session *s, int rc, struct err *e)
 {
 	struct cli *cli = s->cli;
 	int code = session_end(s, rc ? e : NULL);
@@ -110,23 +109,23 @@ finish(struct session *s, int rc, struct err *e)
 	if (rc)
 		cli_fail(cli, e);
 	if (cli->format == FORMAT_TABLE && s->settled.succeeded)
-		cli_note(cli, "%lld job runs: %lld partitions refined, %lld files written", (long long)s->settled.succeeded, (long long)s->settled.scopes,
+		cli_note(cli, "%lld job runs: %lld partitions refined, %lld files written",
+			 (long long)s->settled.succeeded, (long long)s->settled.scopes,
 			 (long long)s->settled.files);
 	session_free(s);
 	return code;
 }
 
-static const struct source *
-find_source(struct cli *cli, int *ret_code)
+static const struct source *find_source(struct cli *cli, int *ret_code)
 {
 	const struct source *source = source_find(cli->words[0]);
 	if (!source)
-		*ret_code = cli_usage(cli, "there is no source `%s`; expected portfolio", cli->words[0]);
+		*ret_code = cli_usage(cli, "there is no source `%s`; expected portfolio",
+				      cli->words[0]);
 	return source;
 }
 
-int
-cmd_import(struct cli *cli)
+int cmd_import(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	int code = 0;
@@ -143,7 +142,9 @@ cmd_import(struct cli *cli)
 		if (cli_indices(cli, &list, &count, &e) != 0)
 			return cli_fail(cli, &e);
 		if (count != 1)
-			return cli_usage(cli, "import takes one index: it says what the files are, it does not choose");
+			return cli_usage(
+				cli,
+				"import takes one index: it says what the files are, it does not choose");
 		index = list[0];
 	}
 	struct files f = {.cli = cli, .e = &e};
@@ -184,8 +185,7 @@ cmd_import(struct cli *cli)
 	return finish(&s, rc, &e);
 }
 
-int
-cmd_fetch(struct cli *cli)
+int cmd_fetch(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	int code = 0;

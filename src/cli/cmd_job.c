@@ -11,36 +11,44 @@
 #include "tr.h"
 
 /* The definition named by the first word, parsed and checked. */
-static int
-load(struct cli *cli, enum system_mode mode, struct job **ret, struct err *e)
+static int load(struct cli *cli, enum system_mode mode, struct job **ret, struct err *e)
 {
 	int rc = cli_system(cli, mode, e);
-	return rc ? rc : definitions_load(cli_definitions(cli), system_catalog(cli->system), cli->words[0], cli->arena, ret, e);
+	return rc ? rc
+		  : definitions_load(cli_definitions(cli), system_catalog(cli->system),
+				     cli->words[0], cli->arena, ret, e);
 }
 
-int
-cmd_job_list(struct cli *cli)
+int cmd_job_list(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct definition *list;
 	size_t count;
-	if (cli_system(cli, SYSTEM_READ, &e) != 0 || definitions_list(cli_definitions(cli), cli->arena, &list, &count, &e) != 0)
+	if (cli_system(cli, SYSTEM_READ, &e) != 0 ||
+	    definitions_list(cli_definitions(cli), cli->arena, &list, &count, &e) != 0)
 		return cli_fail(cli, &e);
-	static const struct column columns[] = {{.name = "job", .type = COL_TEXT},   {.name = "trigger", .type = COL_TEXT}, {.name = "writes", .type = COL_TEXT},
-						{.name = "sound", .type = COL_BOOLEAN}, {.name = "from", .type = COL_TEXT}, {.name = "doc", .type = COL_TEXT}};
+	static const struct column columns[] = {
+		{.name = "job", .type = COL_TEXT},    {.name = "trigger", .type = COL_TEXT},
+		{.name = "writes", .type = COL_TEXT}, {.name = "sound", .type = COL_BOOLEAN},
+		{.name = "from", .type = COL_TEXT},   {.name = "doc", .type = COL_TEXT}};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < count; i++) {
 		struct err why = ERR_INIT;
 		struct job *job;
 		struct job_plan plan;
-		bool sound = definitions_load(cli_definitions(cli), system_catalog(cli->system), list[i].name, cli->arena, &job, &why) == 0 &&
+		bool sound = definitions_load(cli_definitions(cli), system_catalog(cli->system),
+					      list[i].name, cli->arena, &job, &why) == 0 &&
 			     job_compile(cli->arena, job, &plan, &why) == 0;
 		AUTO_BUF struct buf writes = {0};
 		for (size_t k = 0; sound && k < plan.output_count; k++)
-			buf_printf(&writes, "%s%s.%s", k ? ", " : "", plan.outputs[k].table.database, plan.outputs[k].table.name);
+			buf_printf(&writes, "%s%s.%s", k ? ", " : "",
+				   plan.outputs[k].table.database, plan.outputs[k].table.name);
 		char text[2048];
 		listing_text(l, list[i].name);
-		listing_text(l, sound && plan.trigger_table ? arena_printf(cli->arena, "%s.%s", plan.trigger_database, plan.trigger_table) : NULL);
+		listing_text(l, sound && plan.trigger_table
+					? arena_printf(cli->arena, "%s.%s", plan.trigger_database,
+						       plan.trigger_table)
+					: NULL);
 		listing_text(l, sound ? writes.data : NULL);
 		listing_bool(l, sound);
 		listing_text(l, list[i].path);
@@ -51,8 +59,8 @@ cmd_job_list(struct cli *cli)
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }
 
-static void
-show_json(const struct job *job, const struct job_node_info *nodes, size_t count, const char *only)
+static void show_json(const struct job *job, const struct job_node_info *nodes, size_t count,
+		      const char *only)
 {
 	AUTO_BUF struct buf b = {0};
 	buf_str(&b, "{\"job\":");
@@ -83,7 +91,8 @@ show_json(const struct job *job, const struct job_node_info *nodes, size_t count
 			char type[COLUMN_TYPE_SIZE];
 			buf_str(&b, k ? ",{\"name\":" : "{\"name\":");
 			buf_json_str(&b, n->columns[k].name, strlen(n->columns[k].name));
-			buf_printf(&b, ",\"type\":\"%s\"}", column_type_format(&n->columns[k], type));
+			buf_printf(&b, ",\"type\":\"%s\"}",
+				   column_type_format(&n->columns[k], type));
 		}
 		buf_str(&b, "]}");
 	}
@@ -91,8 +100,7 @@ show_json(const struct job *job, const struct job_node_info *nodes, size_t count
 	fputs(b.data, stdout);
 }
 
-int
-cmd_job_show(struct cli *cli)
+int cmd_job_show(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct job *job;
@@ -110,10 +118,12 @@ cmd_job_show(struct cli *cli)
 		show_json(job, nodes, count, only);
 		return EXIT_DONE;
 	}
-	const char *bold = paint(cli->colour_out, "bold"), *dim = paint(cli->colour_out, "dim"), *reset = paint(cli->colour_out, "reset");
+	const char *bold = paint(cli->colour_out, "bold"), *dim = paint(cli->colour_out, "dim"),
+		   *reset = paint(cli->colour_out, "reset");
 	printf("%s%s%s", bold, job_name(job), reset);
 	if (job_trigger_table(job))
-		printf(tr("  started by new objects of %s.%s"), job_trigger_database(job), job_trigger_table(job));
+		printf(tr("  started by new objects of %s.%s"), job_trigger_database(job),
+		       job_trigger_table(job));
 	printf("\n");
 	if (job_doc(job))
 		printf("%s\n", job_doc(job));
@@ -127,14 +137,14 @@ cmd_job_show(struct cli *cli)
 		printf("\n  %s\n", n->summary);
 		for (size_t k = 0; k < n->column_count; k++) {
 			char type[COLUMN_TYPE_SIZE];
-			printf("    %-24s %s%s%s\n", n->columns[k].name, dim, column_type_format(&n->columns[k], type), reset);
+			printf("    %-24s %s%s%s\n", n->columns[k].name, dim,
+			       column_type_format(&n->columns[k], type), reset);
 		}
 	}
 	return EXIT_DONE;
 }
 
-int
-cmd_job_validate(struct cli *cli)
+int cmd_job_validate(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct job *job;
@@ -144,25 +154,28 @@ cmd_job_validate(struct cli *cli)
 	if (cli->format == FORMAT_JSON)
 		printf("{\"ok\":true,\"job\":\"%s\",\"hash\":\"%s\"}\n", job_name(job), plan.hash);
 	else
-		printf(tr("%s is sound: %zu inputs, %zu checks, %zu targets\n"), job_name(job), plan.input_count, plan.check_count, plan.output_count);
+		printf(tr("%s is sound: %zu inputs, %zu checks, %zu targets\n"), job_name(job),
+		       plan.input_count, plan.check_count, plan.output_count);
 	return EXIT_DONE;
 }
 
-int
-cmd_job_preview(struct cli *cli)
+int cmd_job_preview(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct job *job;
 	int64_t limit;
 	int32_t today = 0, as_of;
-	if (cli_int(cli, OPT_LIMIT, 1, 100000, 10, &limit, &e) != 0 || time_date_in_sao_paulo(clock_now_us(&clock_system), &today, &e) != 0 ||
-	    cli_date(cli, OPT_AS_OF, today, &as_of, &e) != 0 || load(cli, SYSTEM_READ, &job, &e) != 0)
+	if (cli_int(cli, OPT_LIMIT, 1, 100000, 10, &limit, &e) != 0 ||
+	    time_date_in_sao_paulo(clock_now_us(&clock_system), &today, &e) != 0 ||
+	    cli_date(cli, OPT_AS_OF, today, &as_of, &e) != 0 ||
+	    load(cli, SYSTEM_READ, &job, &e) != 0)
 		return cli_fail(cli, &e);
 	struct job_node_info *nodes;
 	size_t count;
 	job_describe(cli->arena, job, &nodes, &count);
 	/* Without --node: what the job would write, which is what its last node gives. */
-	const char *node = cli_value(cli, OPT_NODE) ? cli_value(cli, OPT_NODE) : nodes[count - 1].id;
+	const char *node = cli_value(cli, OPT_NODE) ? cli_value(cli, OPT_NODE)
+						    : nodes[count - 1].id;
 	const char *sql;
 	if (job_node_sql(cli->arena, job, node, as_of, &sql, &e) != 0)
 		return cli_fail(cli, &e);
@@ -174,8 +187,7 @@ cmd_job_preview(struct cli *cli)
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }
 
-static int
-export_text(struct cli *cli, const char *text, struct err *e)
+static int export_text(struct cli *cli, const char *text, struct err *e)
 {
 	const char *output = cli_value(cli, OPT_OUTPUT);
 	if (!output) {
@@ -185,8 +197,7 @@ export_text(struct cli *cli, const char *text, struct err *e)
 	return file_create(output, text, strlen(text), true, e);
 }
 
-int
-cmd_job_export(struct cli *cli)
+int cmd_job_export(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct job *job;
@@ -195,14 +206,14 @@ cmd_job_export(struct cli *cli)
 		return cli_usage(cli, "--to is missing: say what to export to (sql)");
 	if (strcmp(to, "sql") != 0)
 		return cli_usage(cli, "--to %s: expected sql", to);
-	if (load(cli, SYSTEM_READ, &job, &e) != 0 || job_to_sql(cli->arena, job, &text, &e) != 0 || export_text(cli, text, &e) != 0)
+	if (load(cli, SYSTEM_READ, &job, &e) != 0 || job_to_sql(cli->arena, job, &text, &e) != 0 ||
+	    export_text(cli, text, &e) != 0)
 		return cli_fail(cli, &e);
 	return EXIT_DONE;
 }
 
 /* --partition A,B to scopes of the trigger table. */
-static size_t
-split_scopes(struct cli *cli, const char ***ret)
+static size_t split_scopes(struct cli *cli, const char ***ret)
 {
 	const char **list = NULL;
 	size_t count = 0, cap = 0;
@@ -216,12 +227,13 @@ split_scopes(struct cli *cli, const char ***ret)
 	return count;
 }
 
-static int
-print_status(struct cli *cli, const struct job_status *s, struct err *e)
+static int print_status(struct cli *cli, const struct job_status *s, struct err *e)
 {
-	static const struct column columns[] = {{.name = "run", .type = COL_TEXT},     {.name = "job", .type = COL_TEXT},	 {.name = "state", .type = COL_TEXT},
-						{.name = "scopes", .type = COL_BIGINT}, {.name = "unchanged", .type = COL_BIGINT}, {.name = "rows", .type = COL_BIGINT},
-						{.name = "files", .type = COL_BIGINT},  {.name = "error", .type = COL_TEXT}};
+	static const struct column columns[] = {
+		{.name = "run", .type = COL_TEXT},         {.name = "job", .type = COL_TEXT},
+		{.name = "state", .type = COL_TEXT},       {.name = "scopes", .type = COL_BIGINT},
+		{.name = "unchanged", .type = COL_BIGINT}, {.name = "rows", .type = COL_BIGINT},
+		{.name = "files", .type = COL_BIGINT},     {.name = "error", .type = COL_TEXT}};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
 	listing_text(l, s->run);
 	listing_text(l, s->job);
@@ -236,8 +248,7 @@ print_status(struct cli *cli, const struct job_status *s, struct err *e)
 	return rc;
 }
 
-int
-cmd_job_run(struct cli *cli)
+int cmd_job_run(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct job *job;
@@ -245,7 +256,8 @@ cmd_job_run(struct cli *cli)
 	struct job_engine *engine;
 	struct job_request q = {.force = cli_flag(cli, OPT_FORCE)};
 	bool dry = cli_flag(cli, OPT_DRY_RUN);
-	if (cli_date(cli, OPT_AS_OF, AS_OF_LANDED, &q.as_of, &e) != 0 || load(cli, dry ? SYSTEM_READ : SYSTEM_WRITE, &job, &e) != 0 ||
+	if (cli_date(cli, OPT_AS_OF, AS_OF_LANDED, &q.as_of, &e) != 0 ||
+	    load(cli, dry ? SYSTEM_READ : SYSTEM_WRITE, &job, &e) != 0 ||
 	    job_compile(cli->arena, job, &plan, &e) != 0)
 		return cli_fail(cli, &e);
 	const char **scopes = NULL;
@@ -257,9 +269,11 @@ cmd_job_run(struct cli *cli)
 		size_t count = q.scope_count;
 		int rc = 0;
 		if (!count && plan.trigger_table) {
-			rc = catalog_table(system_catalog(cli->system), plan.trigger_database, plan.trigger_table, cli->arena, &trigger, &e);
+			rc = catalog_table(system_catalog(cli->system), plan.trigger_database,
+					   plan.trigger_table, cli->arena, &trigger, &e);
 			if (rc == 0)
-				rc = catalog_scopes(system_catalog(cli->system), trigger, NULL, 0, cli->arena, &all, &count, &e);
+				rc = catalog_scopes(system_catalog(cli->system), trigger, NULL, 0,
+						    cli->arena, &all, &count, &e);
 		}
 		free(scopes);
 		if (rc)
@@ -268,10 +282,13 @@ cmd_job_run(struct cli *cli)
 		return EXIT_DONE;
 	}
 	/* A definition given by its path may describe tables that nobody has seen yet. */
-	const struct table_def **tables = ANEW_ARRAY(cli->arena, plan.output_count + 1, const struct table_def *);
+	const struct table_def **tables =
+		ANEW_ARRAY(cli->arena, plan.output_count + 1, const struct table_def *);
 	for (size_t i = 0; i < plan.output_count; i++)
 		tables[i] = &plan.outputs[i].table;
-	char *real = strchr(cli->words[0], '/') || slice_ends(slice_of(cli->words[0]), ".json") ? realpath(cli->words[0], NULL) : NULL;
+	char *real = strchr(cli->words[0], '/') || slice_ends(slice_of(cli->words[0]), ".json")
+			     ? realpath(cli->words[0], NULL)
+			     : NULL;
 	q.job = real ? real : cli->words[0];
 	system_warm(cli->system);
 	char run[RUN_ID_SIZE];
@@ -284,9 +301,14 @@ cmd_job_run(struct cli *cli)
 	struct settle_result settled = {0};
 	struct job_status status = {0};
 	if (rc == 0) {
-		pass_begin(&pass, system_telemetry(cli->system), system_clock(cli->system), "job run");
+		pass_begin(&pass, system_telemetry(cli->system), system_clock(cli->system),
+			   "job run");
 		rc = pass_work(&pass, engine, cli->arena, &settled, &e);
-		pass_end(&pass, rc ? rc : settled.failed ? settled.why.code : 0, rc ? &e : &settled.why);
+		pass_end(&pass,
+			 rc               ? rc
+			 : settled.failed ? settled.why.code
+					  : 0,
+			 rc ? &e : &settled.why);
 	}
 	if (rc == 0)
 		rc = job_engine_status(engine, run, cli->arena, &status, &e);
@@ -297,7 +319,8 @@ cmd_job_run(struct cli *cli)
 	if (rc)
 		return cli_fail(cli, &e);
 	if (status.state != RUN_SUCCEEDED) {
-		err_set(&e, status.error_code ? status.error_code : ERR_IO, "job run %s %s: %s", status.run, run_state_name(status.state), status.error ? status.error : "");
+		err_set(&e, status.error_code ? status.error_code : ERR_IO, "job run %s %s: %s",
+			status.run, run_state_name(status.state), status.error ? status.error : "");
 		cli_fail(cli, &e);
 		return EXIT_FAILED;
 	}

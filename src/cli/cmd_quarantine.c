@@ -11,11 +11,17 @@
 #include "tr.h"
 
 #define PAYLOAD_MAX ((size_t)64 << 20)
-#define AROUND 60 /* bytes shown on each side of the place */
+#define AROUND      60 /* bytes shown on each side of the place */
 
-static const struct column entry_columns[] = {{.name = "id", .type = COL_TEXT},	     {.name = "reason", .type = COL_TEXT}, {.name = "line", .type = COL_BIGINT},
-					      {.name = "column", .type = COL_BIGINT}, {.name = "offset", .type = COL_BIGINT}, {.name = "bytes", .type = COL_BIGINT},
-					      {.name = "source", .type = COL_TEXT},  {.name = "at", .type = COL_TEXT},	   {.name = "parser_version", .type = COL_TEXT},
+static const struct column entry_columns[] = {{.name = "id", .type = COL_TEXT},
+					      {.name = "reason", .type = COL_TEXT},
+					      {.name = "line", .type = COL_BIGINT},
+					      {.name = "column", .type = COL_BIGINT},
+					      {.name = "offset", .type = COL_BIGINT},
+					      {.name = "bytes", .type = COL_BIGINT},
+					      {.name = "source", .type = COL_TEXT},
+					      {.name = "at", .type = COL_TEXT},
+					      {.name = "parser_version", .type = COL_TEXT},
 					      {.name = "text", .type = COL_TEXT}};
 
 struct lister {
@@ -23,8 +29,7 @@ struct lister {
 	struct listing *l;
 };
 
-static int
-list_entry(void *ctx, const struct quarantine_entry *q)
+static int list_entry(void *ctx, const struct quarantine_entry *q)
 {
 	struct lister *x = ctx;
 	bool people = x->cli->format == FORMAT_TABLE;
@@ -50,14 +55,15 @@ list_entry(void *ctx, const struct quarantine_entry *q)
 	return 0;
 }
 
-int
-cmd_quarantine_list(struct cli *cli)
+int cmd_quarantine_list(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	if (cli_system(cli, SYSTEM_READ, &e) != 0)
 		return cli_fail(cli, &e);
 	struct lister x = {cli, listing_new(entry_columns, ARRAY_LEN(entry_columns))};
-	int rc = system_lake_exists(cli->system) ? quarantine_list(system_store(cli->system), list_entry, &x, &e) : 0;
+	int rc = system_lake_exists(cli->system)
+			 ? quarantine_list(system_store(cli->system), list_entry, &x, &e)
+			 : 0;
 	if (rc == 0)
 		rc = listing_print(x.l, cli, &e);
 	listing_free(x.l);
@@ -65,12 +71,12 @@ cmd_quarantine_list(struct cli *cli)
 }
 
 /* The bytes around the place, with a mark under it; what is no printable ASCII is shown as its hexadecimal value. */
-static void
-show_place(const struct buf *payload, int64_t offset)
+static void show_place(const struct buf *payload, int64_t offset)
 {
 	if (offset < 0 || (size_t)offset > payload->len)
 		return;
-	size_t from = (size_t)offset > AROUND ? (size_t)offset - AROUND : 0, to = (size_t)offset + AROUND < payload->len ? (size_t)offset + AROUND : payload->len;
+	size_t from = (size_t)offset > AROUND ? (size_t)offset - AROUND : 0,
+	       to = (size_t)offset + AROUND < payload->len ? (size_t)offset + AROUND : payload->len;
 	AUTO_BUF struct buf text = {0};
 	size_t mark = 0;
 	for (size_t i = from; i <= to; i++) {
@@ -86,19 +92,19 @@ show_place(const struct buf *payload, int64_t offset)
 		else
 			buf_char(&text, (char)c);
 	}
-	printf("\n  %s\n  %*s^ byte %lld\n", text.data ? text.data : "", (int)mark, "", (long long)offset);
+	printf("\n  %s\n  %*s^ byte %lld\n", text.data ? text.data : "", (int)mark, "",
+	       (long long)offset);
 }
 
-static int
-no_lake(struct cli *cli)
+static int no_lake(struct cli *cli)
 {
 	struct err e = ERR_INIT;
-	err_set(&e, ERR_NOT_FOUND, "nothing is in quarantine: there is no lake at %s", cli_lake(cli));
+	err_set(&e, ERR_NOT_FOUND, "nothing is in quarantine: there is no lake at %s",
+		cli_lake(cli));
 	return cli_fail(cli, &e);
 }
 
-int
-cmd_quarantine_show(struct cli *cli)
+int cmd_quarantine_show(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct quarantine_entry q;
@@ -107,11 +113,13 @@ cmd_quarantine_show(struct cli *cli)
 		return cli_fail(cli, &e);
 	if (!system_lake_exists(cli->system))
 		return no_lake(cli);
-	if (quarantine_show(system_store(cli->system), cli->words[0], cli->arena, &q, &payload, &e) != 0)
+	if (quarantine_show(system_store(cli->system), cli->words[0], cli->arena, &q, &payload,
+			    &e) != 0)
 		return cli_fail(cli, &e);
 	const char *output = cli_value(cli, OPT_OUTPUT);
 	if (output) {
-		if (file_create(output, payload.data ? payload.data : "", payload.len, true, &e) != 0)
+		if (file_create(output, payload.data ? payload.data : "", payload.len, true, &e) !=
+		    0)
 			return cli_fail(cli, &e);
 		cli_note(cli, "the payload is at %s", output);
 		return EXIT_DONE;
@@ -135,16 +143,14 @@ struct gathered {
 	size_t count, cap;
 };
 
-static int
-gather(void *ctx, const struct quarantine_entry *q)
+static int gather(void *ctx, const struct quarantine_entry *q)
 {
 	struct gathered *g = ctx;
 	*PUSH(g->ids, g->count, g->cap) = arena_strdup(g->cli->arena, q->sha256);
 	return 0;
 }
 
-int
-cmd_quarantine_replay(struct cli *cli)
+int cmd_quarantine_replay(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	bool all = cli_flag(cli, OPT_ALL), dry = cli_flag(cli, OPT_DRY_RUN);
@@ -160,9 +166,11 @@ cmd_quarantine_replay(struct cli *cli)
 		rc = quarantine_list(system_store(cli->system), gather, &g, &e);
 	else
 		*PUSH(g.ids, g.count, g.cap) = cli->words[0];
-	struct quarantine_entry *entries = ANEW_ARRAY(cli->arena, g.count + 1, struct quarantine_entry);
+	struct quarantine_entry *entries =
+		ANEW_ARRAY(cli->arena, g.count + 1, struct quarantine_entry);
 	for (size_t i = 0; i < g.count && rc == 0; i++)
-		rc = quarantine_show(system_store(cli->system), g.ids[i], cli->arena, &entries[i], NULL, &e);
+		rc = quarantine_show(system_store(cli->system), g.ids[i], cli->arena, &entries[i],
+				     NULL, &e);
 	free(g.ids);
 	if (rc)
 		return cli_fail(cli, &e);

@@ -12,11 +12,11 @@ struct found {
 	size_t live, count; /* the live ones first, then the dead */
 };
 
-static int
-peek_all(struct cli *cli, bool dead_only, size_t max, struct found *ret, struct err *e)
+static int peek_all(struct cli *cli, bool dead_only, size_t max, struct found *ret, struct err *e)
 {
 	struct queue *q;
-	*ret = (struct found){.messages = ANEW_ARRAY(cli->arena, max * 2 + 1, struct queue_message)};
+	*ret = (struct found){.messages =
+				      ANEW_ARRAY(cli->arena, max * 2 + 1, struct queue_message)};
 	int rc = cli_system(cli, SYSTEM_READ, e);
 	if (rc == 0 && !system_lake_exists(cli->system))
 		return 0;
@@ -34,8 +34,7 @@ peek_all(struct cli *cli, bool dead_only, size_t max, struct found *ret, struct 
 }
 
 /* The object's key inside the message, for a glance; the whole body when it has another form. */
-static const char *
-glance(struct cli *cli, const char *body)
+static const char *glance(struct cli *cli, const char *body)
 {
 	const char *key = strstr(body, "\"key\":\"");
 	if (!key)
@@ -44,22 +43,26 @@ glance(struct cli *cli, const char *body)
 	return arena_strndup(cli->arena, key, strcspn(key, "\""));
 }
 
-int
-cmd_queue_list(struct cli *cli)
+int cmd_queue_list(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct found f;
 	int64_t limit;
-	if (cli_int(cli, OPT_LIMIT, 1, PEEK_MAX, 100, &limit, &e) != 0 || peek_all(cli, cli_flag(cli, OPT_DEAD), (size_t)limit, &f, &e) != 0)
+	if (cli_int(cli, OPT_LIMIT, 1, PEEK_MAX, 100, &limit, &e) != 0 ||
+	    peek_all(cli, cli_flag(cli, OPT_DEAD), (size_t)limit, &f, &e) != 0)
 		return cli_fail(cli, &e);
-	static const struct column columns[] = {{.name = "message", .type = COL_TEXT}, {.name = "state", .type = COL_TEXT}, {.name = "receives", .type = COL_BIGINT},
-						{.name = "sent", .type = COL_TEXT}, {.name = "object", .type = COL_TEXT}, {.name = "last_error", .type = COL_TEXT}};
+	static const struct column columns[] = {
+		{.name = "message", .type = COL_TEXT},    {.name = "state", .type = COL_TEXT},
+		{.name = "receives", .type = COL_BIGINT}, {.name = "sent", .type = COL_TEXT},
+		{.name = "object", .type = COL_TEXT},     {.name = "last_error", .type = COL_TEXT}};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
 	int64_t now = clock_now_us(&clock_system);
 	for (size_t i = 0; i < f.count; i++) {
 		const struct queue_message *m = &f.messages[i];
 		listing_text(l, m->id);
-		listing_text(l, i >= f.live ? "dead" : m->visible_us > now ? "in_flight" : "waiting");
+		listing_text(l, i >= f.live           ? "dead"
+				: m->visible_us > now ? "in_flight"
+						      : "waiting");
 		listing_int(l, m->receives);
 		listing_time(l, m->sent_us);
 		listing_text(l, glance(cli, m->body));
@@ -70,12 +73,13 @@ cmd_queue_list(struct cli *cli)
 	if (rc)
 		return cli_fail(cli, &e);
 	if (f.count > f.live && cli->format == FORMAT_TABLE)
-		cli_note(cli, "dead letters: `pregao queue show MESSAGE` tells why, `pregao queue redrive MESSAGE` sends one again");
+		cli_note(
+			cli,
+			"dead letters: `pregao queue show MESSAGE` tells why, `pregao queue redrive MESSAGE` sends one again");
 	return EXIT_DONE;
 }
 
-int
-cmd_queue_show(struct cli *cli)
+int cmd_queue_show(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct found f;
@@ -90,15 +94,27 @@ cmd_queue_show(struct cli *cli)
 			matches++;
 		}
 	if (!m)
-		return cli_fail(cli, (err_set(&e, ERR_NOT_FOUND, "there is no message `%s`; `pregao queue list` shows them", cli->words[0]), &e));
+		return cli_fail(cli,
+				(err_set(&e, ERR_NOT_FOUND,
+					 "there is no message `%s`; `pregao queue list` shows them",
+					 cli->words[0]),
+				 &e));
 	if (matches > 1)
-		return cli_fail(cli, (err_set(&e, ERR_CONFLICT, "`%s` begins the names of %zu messages; give more of it", cli->words[0], matches), &e));
-	static const struct column columns[] = {{.name = "message", .type = COL_TEXT}, {.name = "state", .type = COL_TEXT}, {.name = "receives", .type = COL_BIGINT},
-						{.name = "sent", .type = COL_TEXT}, {.name = "visible", .type = COL_TEXT}, {.name = "last_error", .type = COL_TEXT},
-						{.name = "body", .type = COL_TEXT}};
+		return cli_fail(cli,
+				(err_set(&e, ERR_CONFLICT,
+					 "`%s` begins the names of %zu messages; give more of it",
+					 cli->words[0], matches),
+				 &e));
+	static const struct column columns[] = {
+		{.name = "message", .type = COL_TEXT},    {.name = "state", .type = COL_TEXT},
+		{.name = "receives", .type = COL_BIGINT}, {.name = "sent", .type = COL_TEXT},
+		{.name = "visible", .type = COL_TEXT},    {.name = "last_error", .type = COL_TEXT},
+		{.name = "body", .type = COL_TEXT}};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
 	listing_text(l, m->id);
-	listing_text(l, at >= f.live ? "dead" : m->visible_us > clock_now_us(&clock_system) ? "in_flight" : "waiting");
+	listing_text(l, at >= f.live                                  ? "dead"
+			: m->visible_us > clock_now_us(&clock_system) ? "in_flight"
+								      : "waiting");
 	listing_int(l, m->receives);
 	listing_time(l, m->sent_us);
 	listing_time(l, m->visible_us);
@@ -113,8 +129,7 @@ cmd_queue_show(struct cli *cli)
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }
 
-int
-cmd_queue_redrive(struct cli *cli)
+int cmd_queue_redrive(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	bool all = cli_flag(cli, OPT_ALL);
@@ -132,11 +147,13 @@ cmd_queue_redrive(struct cli *cli)
 	}
 	struct queue *q;
 	int64_t count;
-	if (cli_system(cli, SYSTEM_WRITE, &e) != 0 || system_queue(cli->system, &q, &e) != 0 || queue_redrive(q, all ? NULL : cli->words[0], &count, &e) != 0)
+	if (cli_system(cli, SYSTEM_WRITE, &e) != 0 || system_queue(cli->system, &q, &e) != 0 ||
+	    queue_redrive(q, all ? NULL : cli->words[0], &count, &e) != 0)
 		return cli_fail(cli, &e);
 	if (cli->format == FORMAT_JSON)
 		printf("{\"redriven\":%lld}\n", (long long)count);
 	else
-		printf(tr("%lld dead letters sent again; the next `pregao run` or `pregao import` works on them\n"), (long long)count);
+		printf(tr("%lld dead letters sent again; the next `pregao run` or `pregao import` works on them\n"),
+		       (long long)count);
 	return EXIT_DONE;
 }

@@ -17,15 +17,14 @@ struct pass_words {
 	size_t index_count;
 	bool index_given;
 	int32_t as_of;
-	const char *source_name;   /* for the last line */
-	bool fell_back;            /* auto, and B3 could not be reached */
-	struct payload *payloads;  /* fetched before the lake was opened (auto) */
+	const char *source_name;  /* for the last line */
+	bool fell_back;           /* auto, and B3 could not be reached */
+	struct payload *payloads; /* fetched before the lake was opened (auto) */
 	struct buf file_bytes;
 };
 
 /* auto: B3 if it answers, else the sample. Which lake is written depends on it, so this comes before the lake is opened. */
-static int
-decide(struct cli *cli, const struct source *source, struct pass_words *w, struct err *e)
+static int decide(struct cli *cli, const struct source *source, struct pass_words *w, struct err *e)
 {
 	const char *input = cli_value(cli, OPT_INPUT);
 	w->input = INPUT_LIVE;
@@ -49,11 +48,14 @@ decide(struct cli *cli, const struct source *source, struct pass_words *w, struc
 	int rc = intake_live(cli, source, w->indices[0], true, &w->payloads[0], e);
 	if (rc == 0)
 		return 0;
-	if (rc != ERR_RETRY && rc != ERR_IO && rc != ERR_DENIED && rc != ERR_NOT_FOUND && rc != ERR_INPUT && rc != ERR_LIMIT)
+	if (rc != ERR_RETRY && rc != ERR_IO && rc != ERR_DENIED && rc != ERR_NOT_FOUND &&
+	    rc != ERR_INPUT && rc != ERR_LIMIT)
 		return rc;
 	char text[2048];
 	cli_warn(cli, "B3 cannot be reached: %s", err_format(e, text, sizeof text));
-	cli_warn(cli, "using the SAMPLE session that is compiled into the program; these are not B3's figures of today");
+	cli_warn(
+		cli,
+		"using the SAMPLE session that is compiled into the program; these are not B3's figures of today");
 	w->payloads = NULL;
 	w->input = INPUT_SAMPLE;
 	w->fell_back = true;
@@ -61,8 +63,7 @@ decide(struct cli *cli, const struct source *source, struct pass_words *w, struc
 }
 
 /* The payloads into the session, one way or another. */
-static void
-gather(struct session *s, struct pass_words *w)
+static void gather(struct session *s, struct pass_words *w)
 {
 	struct cli *cli = s->cli;
 	struct err why = ERR_INIT;
@@ -77,7 +78,8 @@ gather(struct session *s, struct pass_words *w)
 	}
 	if (w->input == INPUT_FILE) {
 		pass_start(&s->pass);
-		if (intake_file(cli, w->source_name, w->index_given ? w->indices[0] : NULL, &w->file_bytes, &p, &why) != 0) {
+		if (intake_file(cli, w->source_name, w->index_given ? w->indices[0] : NULL,
+				&w->file_bytes, &p, &why) != 0) {
 			session_failed(s, w->source_name, &why);
 			return;
 		}
@@ -101,31 +103,34 @@ gather(struct session *s, struct pass_words *w)
 }
 
 /* The largest shares of the sessions that this pass saw. */
-static int
-largest(struct session *s, FILE *out, enum format format, struct err *e)
+static int largest(struct session *s, FILE *out, enum format format, struct err *e)
 {
 	struct cli *cli = s->cli;
 	AUTO_BUF struct buf sql = {0};
 	size_t sessions = 0;
-	buf_str(&sql, "SELECT index_code, pregao_date, ticker, action, \"type\", theoretical_quantity, participation FROM refined.portfolio WHERE ");
+	buf_str(&sql,
+		"SELECT index_code, pregao_date, ticker, action, tipo, theoretical_quantity, participation FROM refined.portfolio WHERE ");
 	for (size_t i = 0; i < s->count; i++) {
 		if (s->items[i].code)
 			continue;
 		buf_str(&sql, sessions++ ? " OR " : "");
-		buf_printf(&sql, "(pregao_date = DATE '%s' AND index_code = ", s->items[i].result.values[0]);
+		buf_printf(&sql, "(pregao_date = DATE '%s' AND index_code = ",
+			   s->items[i].result.values[0]);
 		buf_sql_str(&sql, s->items[i].result.values[1]);
 		buf_char(&sql, ')');
 	}
 	if (sessions == 0)
 		return 0;
-	buf_str(&sql, " QUALIFY row_number() OVER (PARTITION BY index_code, pregao_date ORDER BY participation DESC, ticker) <= 10"
-		      " ORDER BY index_code, pregao_date, participation DESC, ticker");
+	buf_str(&sql,
+		" QUALIFY row_number() OVER (PARTITION BY index_code, pregao_date ORDER BY participation DESC, ticker) <= 10"
+		" ORDER BY index_code, pregao_date, participation DESC, ticker");
 	struct query_engine *q;
 	pass_start(&s->pass);
 	int rc = system_query(cli->system, &q, e);
 	if (rc)
 		return rc;
-	struct render *r = render_new(out, format, cli->colour_out, sessions > 1 && format == FORMAT_TABLE ? 60 : 0);
+	struct render *r = render_new(out, format, cli->colour_out,
+				      sessions > 1 && format == FORMAT_TABLE ? 60 : 0);
 	struct query_sink sink = render_sink(r);
 	rc = query_engine_run(q, sql.data, &sink, NULL, e);
 	pass_done(&s->pass, "sql", render_rows(r), -1, -1);
@@ -135,8 +140,7 @@ largest(struct session *s, FILE *out, enum format format, struct err *e)
 	return rc;
 }
 
-static void
-tell_steps(struct session *s)
+static void tell_steps(struct session *s)
 {
 	struct cli *cli = s->cli;
 	const char *dim = paint(cli->colour_out, "dim"), *reset = paint(cli->colour_out, "reset");
@@ -157,35 +161,39 @@ tell_steps(struct session *s)
 	printf("  %-9s %10s\n", tr("whole"), human_duration(sum, text));
 }
 
-static void
-tell(struct session *s, const struct pass_words *w)
+static void tell(struct session *s, const struct pass_words *w)
 {
 	struct cli *cli = s->cli;
-	const char *lake = system_lake(cli->system), *bold = paint(cli->colour_out, "bold"), *reset = paint(cli->colour_out, "reset");
+	const char *lake = system_lake(cli->system), *bold = paint(cli->colour_out, "bold"),
+		   *reset = paint(cli->colour_out, "reset");
 	for (size_t i = 0; i < s->count; i++)
 		if (s->items[i].code == 0 && s->items[i].result.outcome == EXTRACT_UNCHANGED)
-			printf(tr("%s of %s was in the lake already: nothing was written, no job started\n"), s->items[i].result.values[1], s->items[i].result.values[0]);
+			printf(tr("%s of %s was in the lake already: nothing was written, no job started\n"),
+			       s->items[i].result.values[1], s->items[i].result.values[0]);
 	printf("\n%s\n", tr("Where the files are:"));
 	printf("  %-9s %s/landing/b3/portfolio\n", "landing", lake);
 	printf("  %-9s %s/raw/portfolio\n", "raw", lake);
 	printf("  %-9s %s/refined/portfolio\n", "refined", lake);
 	tell_steps(s);
-	const char *in_lake = cli_value(cli, OPT_LAKE) || w->input == INPUT_SAMPLE ? arena_printf(cli->arena, " --lake %s", lake) : "";
-	printf("\n%s\n  %spregao sql%s \"SELECT \\\"type\\\", count(*) AS stocks, sum(participation) AS share FROM refined.portfolio GROUP BY ALL ORDER BY share DESC\"%s\n",
+	const char *in_lake = cli_value(cli, OPT_LAKE) || w->input == INPUT_SAMPLE
+				      ? arena_printf(cli->arena, " --lake %s", lake)
+				      : "";
+	printf("\n%s\n  %spregao sql%s \"SELECT tipo, count(*) AS stocks, sum(participation) AS share FROM refined.portfolio GROUP BY ALL ORDER BY share DESC\"%s\n",
 	       tr("Try next:"), bold, in_lake, reset);
 }
 
-static void
-last_line(struct session *s, const struct pass_words *w)
+static void last_line(struct session *s, const struct pass_words *w)
 {
 	if (w->input == INPUT_SAMPLE)
-		printf(w->fell_back ? tr("source: SAMPLE session compiled into the program (B3 could not be reached)\n") : tr("source: SAMPLE session compiled into the program\n"));
+		printf(w->fell_back
+			       ? tr("source: SAMPLE session compiled into the program (B3 could not be reached)\n")
+			       : tr("source: SAMPLE session compiled into the program\n"));
 	else
-		printf(w->input == INPUT_LIVE ? tr("source: live, %s\n") : tr("source: file %s\n"), w->source_name);
+		printf(w->input == INPUT_LIVE ? tr("source: live, %s\n") : tr("source: file %s\n"),
+		       w->source_name);
 }
 
-static void
-json_text(struct buf *b, const char *key, const char *text)
+static void json_text(struct buf *b, const char *key, const char *text)
 {
 	buf_printf(b, ",\"%s\":", key);
 	if (text)
@@ -194,8 +202,7 @@ json_text(struct buf *b, const char *key, const char *text)
 		buf_str(b, "null");
 }
 
-static int
-run_json(struct session *s, const struct pass_words *w, int code, struct err *e)
+static int run_json(struct session *s, const struct pass_words *w, int code, struct err *e)
 {
 	static const char *const inputs[] = {"live", "sample", "file"};
 	AUTO_BUF struct buf b = {0};
@@ -205,7 +212,10 @@ run_json(struct session *s, const struct pass_words *w, int code, struct err *e)
 	buf_printf(&b, ",\"exit\":%d,\"sessions\":[", code);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct session_item *it = &s->items[i];
-		buf_printf(&b, "%s{\"outcome\":\"%s\"", i ? "," : "", it->code && it->result.outcome != EXTRACT_REFUSED ? "failed" : extract_outcome_name(it->result.outcome));
+		buf_printf(&b, "%s{\"outcome\":\"%s\"", i ? "," : "",
+			   it->code && it->result.outcome != EXTRACT_REFUSED
+				   ? "failed"
+				   : extract_outcome_name(it->result.outcome));
 		json_text(&b, "name", it->name);
 		json_text(&b, "index", it->code ? NULL : it->result.values[1]);
 		json_text(&b, "session", it->code ? NULL : it->result.values[0]);
@@ -214,10 +224,14 @@ run_json(struct session *s, const struct pass_words *w, int code, struct err *e)
 		json_text(&b, "error", it->code ? it->why.text : NULL);
 		buf_char(&b, '}');
 	}
-	buf_printf(&b, "],\"jobs\":{\"succeeded\":%lld,\"failed\":%lld,\"partitions\":%lld,\"files\":%lld},\"steps\":[", (long long)s->settled.succeeded,
-		   (long long)s->settled.failed, (long long)s->settled.scopes, (long long)s->settled.files);
+	buf_printf(
+		&b,
+		"],\"jobs\":{\"succeeded\":%lld,\"failed\":%lld,\"partitions\":%lld,\"files\":%lld},\"steps\":[",
+		(long long)s->settled.succeeded, (long long)s->settled.failed,
+		(long long)s->settled.scopes, (long long)s->settled.files);
 	for (size_t i = 0; i < s->pass.step_count; i++)
-		buf_printf(&b, "%s{\"step\":\"%s\",\"took_us\":%lld}", i ? "," : "", s->pass.steps[i].name, (long long)s->pass.steps[i].took_us);
+		buf_printf(&b, "%s{\"step\":\"%s\",\"took_us\":%lld}", i ? "," : "",
+			   s->pass.steps[i].name, (long long)s->pass.steps[i].took_us);
 	buf_str(&b, "],\"largest\":");
 	fputs(b.data, stdout);
 	bool any = false;
@@ -229,25 +243,29 @@ run_json(struct session *s, const struct pass_words *w, int code, struct err *e)
 }
 
 /* The sample never mixes with B3's data: it has a lake of its own unless one is named on the command line. */
-static void
-choose_lake(struct cli *cli, const struct pass_words *w)
+static void choose_lake(struct cli *cli, const struct pass_words *w)
 {
 	if (w->input == INPUT_SAMPLE && !cli_value(cli, OPT_LAKE))
-		cli->lake = arena_printf(cli->arena, "%s/sample", definitions_default_dir(cli->arena));
+		cli->lake =
+			arena_printf(cli->arena, "%s/sample", definitions_default_dir(cli->arena));
 }
 
-int
-cmd_run(struct cli *cli)
+int cmd_run(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct pass_words w = {.index_given = cli_value(cli, OPT_INDEX) != NULL};
 	const struct source *source = source_find("portfolio");
-	if (cli_date(cli, OPT_AS_OF, AS_OF_LANDED, &w.as_of, &e) != 0 || cli_indices(cli, &w.indices, &w.index_count, &e) != 0)
+	if (cli_date(cli, OPT_AS_OF, AS_OF_LANDED, &w.as_of, &e) != 0 ||
+	    cli_indices(cli, &w.indices, &w.index_count, &e) != 0)
 		return cli_fail(cli, &e);
 	if (cli_flag(cli, OPT_DRY_RUN)) {
 		const char *input = cli_value(cli, OPT_INPUT);
 		for (size_t i = 0; i < w.index_count; i++)
-			printf(tr("%s would be taken from %s into %s\n"), w.indices[i], !input || !strcmp(input, "live") || !strcmp(input, "auto") ? intake_url(cli) : input, cli_lake(cli));
+			printf(tr("%s would be taken from %s into %s\n"), w.indices[i],
+			       !input || !strcmp(input, "live") || !strcmp(input, "auto")
+				       ? intake_url(cli)
+				       : input,
+			       cli_lake(cli));
 		return EXIT_DONE;
 	}
 	if (decide(cli, source, &w, &e) != 0)

@@ -5,12 +5,13 @@
 #include "render.h"
 #include "tr.h"
 
-static const struct column run_columns[] = {{.name = "run", .type = COL_TEXT},     {.name = "kind", .type = COL_TEXT},    {.name = "name", .type = COL_TEXT},
-					    {.name = "state", .type = COL_TEXT},   {.name = "started", .type = COL_TEXT}, {.name = "took", .type = COL_TEXT},
-					    {.name = "error_code", .type = COL_TEXT}, {.name = "error", .type = COL_TEXT}};
+static const struct column run_columns[] = {
+	{.name = "run", .type = COL_TEXT},        {.name = "kind", .type = COL_TEXT},
+	{.name = "name", .type = COL_TEXT},       {.name = "state", .type = COL_TEXT},
+	{.name = "started", .type = COL_TEXT},    {.name = "took", .type = COL_TEXT},
+	{.name = "error_code", .type = COL_TEXT}, {.name = "error", .type = COL_TEXT}};
 
-static void
-list_run(struct listing *l, const struct run_record *r, struct cli *cli)
+static void list_run(struct listing *l, const struct run_record *r, struct cli *cli)
 {
 	char took[32];
 	listing_text(l, r->id);
@@ -23,18 +24,19 @@ list_run(struct listing *l, const struct run_record *r, struct cli *cli)
 	else if (cli->format == FORMAT_TABLE)
 		listing_text(l, human_duration(r->ended_us - r->started_us, took));
 	else
-		listing_text(l, arena_printf(cli->arena, "%lld", (long long)(r->ended_us - r->started_us)));
+		listing_text(l, arena_printf(cli->arena, "%lld",
+					     (long long)(r->ended_us - r->started_us)));
 	listing_text(l, r->error_code ? err_name(r->error_code) : NULL);
 	listing_text(l, r->error);
 }
 
-static int
-show_run(struct cli *cli, struct err *e)
+static int show_run(struct cli *cli, struct err *e)
 {
 	struct run_record r;
 	struct run_step *steps;
 	size_t count;
-	int rc = telemetry_run_get(system_telemetry(cli->system), cli->words[0], cli->arena, &r, &steps, &count, e);
+	int rc = telemetry_run_get(system_telemetry(cli->system), cli->words[0], cli->arena, &r,
+				   &steps, &count, e);
 	if (rc)
 		return rc;
 	if (cli->format == FORMAT_JSON) {
@@ -43,12 +45,16 @@ show_run(struct cli *cli, struct err *e)
 		buf_json_str(&b, r.kind, strlen(r.kind));
 		buf_str(&b, ",\"name\":");
 		buf_json_str(&b, r.name, strlen(r.name));
-		buf_printf(&b, ",\"state\":\"%s\",\"started_us\":%lld,\"ended_us\":%lld,\"parent\":", run_state_name(r.state), (long long)r.started_us, (long long)r.ended_us);
+		buf_printf(&b,
+			   ",\"state\":\"%s\",\"started_us\":%lld,\"ended_us\":%lld,\"parent\":",
+			   run_state_name(r.state), (long long)r.started_us, (long long)r.ended_us);
 		if (r.parent)
 			buf_json_str(&b, r.parent, strlen(r.parent));
 		else
 			buf_str(&b, "null");
-		buf_printf(&b, ",\"error_code\":%s%s%s,\"error\":", r.error_code ? "\"" : "", r.error_code ? err_name(r.error_code) : "null", r.error_code ? "\"" : "");
+		buf_printf(&b, ",\"error_code\":%s%s%s,\"error\":", r.error_code ? "\"" : "",
+			   r.error_code ? err_name(r.error_code) : "null",
+			   r.error_code ? "\"" : "");
 		if (r.error)
 			buf_json_str(&b, r.error, strlen(r.error));
 		else
@@ -57,8 +63,12 @@ show_run(struct cli *cli, struct err *e)
 		for (size_t i = 0; i < count; i++) {
 			buf_printf(&b, "%s{\"step\":", i ? "," : "");
 			buf_json_str(&b, steps[i].name, strlen(steps[i].name));
-			buf_printf(&b, ",\"started_us\":%lld,\"took_us\":%lld,\"rows\":%lld,\"files\":%lld,\"bytes\":%lld}", (long long)steps[i].started_us,
-				   (long long)steps[i].took_us, (long long)steps[i].rows, (long long)steps[i].files, (long long)steps[i].bytes);
+			buf_printf(
+				&b,
+				",\"started_us\":%lld,\"took_us\":%lld,\"rows\":%lld,\"files\":%lld,\"bytes\":%lld}",
+				(long long)steps[i].started_us, (long long)steps[i].took_us,
+				(long long)steps[i].rows, (long long)steps[i].files,
+				(long long)steps[i].bytes);
 		}
 		buf_str(&b, "]}\n");
 		fputs(b.data, stdout);
@@ -69,8 +79,11 @@ show_run(struct cli *cli, struct err *e)
 	if (cli->format == FORMAT_TABLE)
 		listing_print_upright(l);
 	listing_free(l);
-	static const struct column columns[] = {{.name = "step", .type = COL_TEXT}, {.name = "took", .type = COL_TEXT}, {.name = "rows", .type = COL_BIGINT},
-						{.name = "files", .type = COL_BIGINT}, {.name = "bytes", .type = COL_BIGINT}};
+	static const struct column columns[] = {{.name = "step", .type = COL_TEXT},
+						{.name = "took", .type = COL_TEXT},
+						{.name = "rows", .type = COL_BIGINT},
+						{.name = "files", .type = COL_BIGINT},
+						{.name = "bytes", .type = COL_BIGINT}};
 	l = listing_new(columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < count; i++) {
 		char took[32];
@@ -89,22 +102,25 @@ show_run(struct cli *cli, struct err *e)
 	return rc;
 }
 
-int
-cmd_runs(struct cli *cli)
+int cmd_runs(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	int64_t limit;
-	if (cli_int(cli, OPT_LIMIT, 1, 100000, 20, &limit, &e) != 0 || cli_system(cli, SYSTEM_READ, &e) != 0)
+	if (cli_int(cli, OPT_LIMIT, 1, 100000, 20, &limit, &e) != 0 ||
+	    cli_system(cli, SYSTEM_READ, &e) != 0)
 		return cli_fail(cli, &e);
 	if (cli->word_count) {
 		int rc = show_run(cli, &e);
 		if (rc == ERR_NOT_FOUND)
-			err_set(&e, ERR_NOT_FOUND, "there is no run `%s`; `pregao runs` lists them", cli->words[0]);
+			err_set(&e, ERR_NOT_FOUND, "there is no run `%s`; `pregao runs` lists them",
+				cli->words[0]);
 		return rc ? cli_fail(cli, &e) : EXIT_DONE;
 	}
 	struct run_record *runs = NULL;
 	size_t count = 0;
-	if (system_telemetry(cli->system) && telemetry_runs(system_telemetry(cli->system), (size_t)limit, cli->arena, &runs, &count, &e) != 0)
+	if (system_telemetry(cli->system) &&
+	    telemetry_runs(system_telemetry(cli->system), (size_t)limit, cli->arena, &runs, &count,
+			   &e) != 0)
 		return cli_fail(cli, &e);
 	struct listing *l = listing_new(run_columns, ARRAY_LEN(run_columns));
 	for (size_t i = 0; i < count; i++)
@@ -114,8 +130,7 @@ cmd_runs(struct cli *cli)
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }
 
-int
-cmd_logs(struct cli *cli)
+int cmd_logs(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	static const char *const levels[] = {"debug", "info", "warning", "error"};
@@ -130,7 +145,8 @@ cmd_logs(struct cli *cli)
 		while (at < ARRAY_LEN(levels) && strcmp(levels[at], level) != 0)
 			at++;
 		if (at == ARRAY_LEN(levels))
-			return cli_usage(cli, "--level %s: expected debug, info, warning or error", level);
+			return cli_usage(cli, "--level %s: expected debug, info, warning or error",
+					 level);
 		q.least = (enum log_level)at;
 	}
 	if (cli_system(cli, SYSTEM_READ, &e) != 0)
@@ -142,18 +158,22 @@ cmd_logs(struct cli *cli)
 		struct run_record r;
 		struct run_step *steps;
 		size_t step_count;
-		int rc = telemetry_run_get(t, cli->words[0], cli->arena, &r, &steps, &step_count, &e);
+		int rc = telemetry_run_get(t, cli->words[0], cli->arena, &r, &steps, &step_count,
+					   &e);
 		if (rc == ERR_NOT_FOUND)
-			err_set(&e, ERR_NOT_FOUND, "there is no run `%s`; `pregao runs` lists them", cli->words[0]);
+			err_set(&e, ERR_NOT_FOUND, "there is no run `%s`; `pregao runs` lists them",
+				cli->words[0]);
 		if (rc)
 			return cli_fail(cli, &e);
 		q.run = arena_strdup(cli->arena, r.id);
 	}
 	if (t && telemetry_logs(t, &q, cli->arena, &events, &count, &e) != 0)
 		return cli_fail(cli, &e);
-	static const struct column columns[] = {{.name = "at", .type = COL_TEXT}, {.name = "level", .type = COL_TEXT}, {.name = "role", .type = COL_TEXT},
-						{.name = "run", .type = COL_TEXT}, {.name = "event", .type = COL_TEXT}, {.name = "text", .type = COL_TEXT},
-						{.name = "fields", .type = COL_TEXT}};
+	static const struct column columns[] = {
+		{.name = "at", .type = COL_TEXT},    {.name = "level", .type = COL_TEXT},
+		{.name = "role", .type = COL_TEXT},  {.name = "run", .type = COL_TEXT},
+		{.name = "event", .type = COL_TEXT}, {.name = "text", .type = COL_TEXT},
+		{.name = "fields", .type = COL_TEXT}};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < count; i++) {
 		listing_time(l, events[i].at_us);
@@ -169,8 +189,7 @@ cmd_logs(struct cli *cli)
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }
 
-int
-cmd_metrics(struct cli *cli)
+int cmd_metrics(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct metric *metrics = NULL;
@@ -184,13 +203,19 @@ cmd_metrics(struct cli *cli)
 		/* Prometheus' text format, version 0.0.4: one TYPE line per name, names are sorted */
 		for (size_t i = 0; i < count; i++) {
 			if (i == 0 || strcmp(metrics[i].name, metrics[i - 1].name) != 0)
-				printf("# TYPE %s %s\n", metrics[i].name, metrics[i].counter ? "counter" : "gauge");
+				printf("# TYPE %s %s\n", metrics[i].name,
+				       metrics[i].counter ? "counter" : "gauge");
 			bool labels = metrics[i].labels && *metrics[i].labels;
-			printf("%s%s%s%s %lld\n", metrics[i].name, labels ? "{" : "", labels ? metrics[i].labels : "", labels ? "}" : "", (long long)metrics[i].value);
+			printf("%s%s%s%s %lld\n", metrics[i].name, labels ? "{" : "",
+			       labels ? metrics[i].labels : "", labels ? "}" : "",
+			       (long long)metrics[i].value);
 		}
 		return EXIT_DONE;
 	}
-	static const struct column columns[] = {{.name = "name", .type = COL_TEXT}, {.name = "labels", .type = COL_TEXT}, {.name = "type", .type = COL_TEXT}, {.name = "value", .type = COL_BIGINT}};
+	static const struct column columns[] = {{.name = "name", .type = COL_TEXT},
+						{.name = "labels", .type = COL_TEXT},
+						{.name = "type", .type = COL_TEXT},
+						{.name = "value", .type = COL_BIGINT}};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < count; i++) {
 		listing_text(l, metrics[i].name);

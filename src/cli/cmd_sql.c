@@ -28,18 +28,20 @@ struct job_of_worker {
 };
 
 /* Old kernels cannot hold everything; whoever relies on it should know. */
-static void
-tell_report(struct cli *cli, const struct sandbox_report *r)
+static void tell_report(struct cli *cli, const struct sandbox_report *r)
 {
 	if (r->landlock_abi == 0)
-		cli_warn(cli, "this kernel has no Landlock: the statement is kept from other files by DuckDB's own lock only");
+		cli_warn(
+			cli,
+			"this kernel has no Landlock: the statement is kept from other files by DuckDB's own lock only");
 	if (!r->seccomp)
-		cli_warn(cli, "seccomp is not available: system calls of the SQL worker are not filtered");
+		cli_warn(
+			cli,
+			"seccomp is not available: system calls of the SQL worker are not filtered");
 }
 
 /* In the worker process. */
-static int
-worker(void *ctx, struct err *e)
+static int worker(void *ctx, struct err *e)
 {
 	struct job_of_worker *j = ctx;
 	struct cli *cli = j->cli;
@@ -63,13 +65,14 @@ worker(void *ctx, struct err *e)
 		render_free(r);
 	}
 	if (rc == 0 && cli->verbose)
-		cli_note(cli, "%lld rows; %lld of %lld files read, catalog version %lld", (long long)stats.rows, (long long)stats.files_listed,
+		cli_note(cli, "%lld rows; %lld of %lld files read, catalog version %lld",
+			 (long long)stats.rows, (long long)stats.files_listed,
 			 (long long)stats.files_total, (long long)stats.catalog_version);
 	return rc;
 }
 
-int
-statement_run(struct cli *cli, const char *sql, const char *output, int64_t max_rows, struct err *e)
+int statement_run(struct cli *cli, const char *sql, const char *output, int64_t max_rows,
+		  struct err *e)
 {
 	int64_t timeout_us = conf_duration_us(cli->conf, "sql", "timeout");
 	const char *t = cli_value(cli, OPT_TIMEOUT);
@@ -80,16 +83,25 @@ statement_run(struct cli *cli, const char *sql, const char *output, int64_t max_
 		return e->code;
 	int64_t memory = conf_int(cli->conf, "sql", "memory");
 	if (cli->format == FORMAT_PARQUET && !output && isatty(STDOUT_FILENO))
-		return err_set(e, ERR_USAGE, "Parquet is no text for a terminal: give -o FILE or redirect the output");
+		return err_set(
+			e, ERR_USAGE,
+			"Parquet is no text for a terminal: give -o FILE or redirect the output");
 
 	/* The worker's own folder: temporary space, and the result on its way. Beside the target, so that it can be renamed into place. */
 	const char *tmp = getenv("TMPDIR");
-	char *dir = output ? arena_printf(cli->arena, "%s.XXXXXX", output) : arena_printf(cli->arena, "%s/pregao-sql.XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	char *dir = output ? arena_printf(cli->arena, "%s.XXXXXX", output)
+			   : arena_printf(cli->arena, "%s/pregao-sql.XXXXXX",
+					  tmp && *tmp ? tmp : "/tmp");
 	if (!mkdtemp(dir))
 		return err_errno(e, errno, "cannot make the folder %s for temporary files", dir);
 	const char *part = arena_printf(cli->arena, "%s/result", dir);
-	struct job_of_worker j = {.cli = cli, .sql = sql, .temp_dir = dir, .parquet_path = part, .max_rows = max_rows};
-	struct sql_worker w = {.timeout_us = timeout_us, .memory_ceiling_bytes = memory + memory / 2 + ((int64_t)512 << 20)};
+	struct job_of_worker j = {.cli = cli,
+				  .sql = sql,
+				  .temp_dir = dir,
+				  .parquet_path = part,
+				  .max_rows = max_rows};
+	struct sql_worker w = {.timeout_us = timeout_us,
+			       .memory_ceiling_bytes = memory + memory / 2 + ((int64_t)512 << 20)};
 	int saved = -1, rc = 0;
 	if (output && cli->format != FORMAT_PARQUET) {
 		int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -112,7 +124,8 @@ statement_run(struct cli *cli, const char *sql, const char *output, int64_t max_
 	} else if (rc == 0 && cli->format == FORMAT_PARQUET) {
 		AUTO_BUF struct buf bytes = {.ceiling = (size_t)4 << 30};
 		rc = file_read(part, bytes.ceiling, &bytes, e);
-		if (rc == 0 && (fwrite(bytes.data, 1, bytes.len, stdout) != bytes.len || fflush(stdout) != 0))
+		if (rc == 0 &&
+		    (fwrite(bytes.data, 1, bytes.len, stdout) != bytes.len || fflush(stdout) != 0))
 			rc = err_errno(e, errno, "cannot write the result");
 	}
 	struct err ignored = ERR_INIT;
@@ -121,8 +134,7 @@ statement_run(struct cli *cli, const char *sql, const char *output, int64_t max_
 	return rc;
 }
 
-int
-cmd_sql(struct cli *cli)
+int cmd_sql(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	int64_t limit;
@@ -132,7 +144,10 @@ cmd_sql(struct cli *cli)
 	/* -o x.parquet says what it wants. */
 	if (output && !cli_value(cli, OPT_FORMAT)) {
 		struct slice name = slice_of(output);
-		cli->format = slice_ends(name, ".parquet") ? FORMAT_PARQUET : slice_ends(name, ".json") ? FORMAT_JSON : slice_ends(name, ".csv") ? FORMAT_CSV : FORMAT_TABLE;
+		cli->format = slice_ends(name, ".parquet") ? FORMAT_PARQUET
+			      : slice_ends(name, ".json")  ? FORMAT_JSON
+			      : slice_ends(name, ".csv")   ? FORMAT_CSV
+							   : FORMAT_TABLE;
 	}
 	const char *sql = cli->words[0];
 	AUTO_BUF struct buf read = {0};
@@ -144,6 +159,10 @@ cmd_sql(struct cli *cli)
 	bool to_terminal = !output && cli->format == FORMAT_TABLE && isatty(STDOUT_FILENO);
 	if (output)
 		cli->colour_out = false;
-	int rc = statement_run(cli, sql, output, limit ? limit : to_terminal ? TERMINAL_ROWS : 0, &e);
+	int rc = statement_run(cli, sql, output,
+			       limit         ? limit
+			       : to_terminal ? TERMINAL_ROWS
+					     : 0,
+			       &e);
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }

@@ -10,27 +10,26 @@
 #include "render.h"
 #include "tr.h"
 
-const char *
-intake_url(struct cli *cli)
+const char *intake_url(struct cli *cli)
 {
 	const char *url = cli_value(cli, OPT_URL);
 	return url ? url : conf_text(cli->conf, "b3_portfolio", "url");
 }
 
 /* A pause is told, so that nobody wonders why nothing happens. */
-static void
-note(void *ctx, const char *url, int attempt, int64_t pause_us, const struct err *why)
+static void note(void *ctx, const char *url, int attempt, int64_t pause_us, const struct err *why)
 {
 	struct cli *cli = ctx;
 	char pause[32];
 	if (pause_us < 0)
 		cli_note(cli, "%s; trying the service's other form", why->text);
 	else
-		cli_note(cli, "attempt %d: %s; again in %s", attempt, why->text, human_duration(pause_us, pause));
+		cli_note(cli, "attempt %d: %s; again in %s", attempt, why->text,
+			 human_duration(pause_us, pause));
 }
 
-int
-intake_live(struct cli *cli, const struct source *source, const char *index, bool hasty, struct payload *ret, struct err *e)
+int intake_live(struct cli *cli, const struct source *source, const char *index, bool hasty,
+		struct payload *ret, struct err *e)
 {
 	static struct http *http; /* one for the process: connections are kept; it dies with it */
 	if (!http) {
@@ -39,9 +38,10 @@ intake_live(struct cli *cli, const struct source *source, const char *index, boo
 			return rc;
 	}
 	const struct conf *c = cli->conf;
-	struct retry_policy retry = {.attempts = hasty ? 2 : (int)conf_int(c, "b3_portfolio", "attempts"),
-				     .base_us = hasty ? 200000 : conf_duration_us(c, "b3_portfolio", "pause"),
-				     .cap_us = conf_duration_us(c, "b3_portfolio", "pause_cap")};
+	struct retry_policy retry = {
+		.attempts = hasty ? 2 : (int)conf_int(c, "b3_portfolio", "attempts"),
+		.base_us = hasty ? 200000 : conf_duration_us(c, "b3_portfolio", "pause"),
+		.cap_us = conf_duration_us(c, "b3_portfolio", "pause_cap")};
 	struct fetch f = {.http = http,
 			  .clock = &clock_system,
 			  .retry = &retry,
@@ -55,36 +55,43 @@ intake_live(struct cli *cli, const struct source *source, const char *index, boo
 	return source->fetch(&f, index, cli->arena, ret, e);
 }
 
-int
-intake_file(struct cli *cli, const char *path, const char *index, struct buf *bytes, struct payload *ret, struct err *e)
+int intake_file(struct cli *cli, const char *path, const char *index, struct buf *bytes,
+		struct payload *ret, struct err *e)
 {
 	size_t ceiling = (size_t)conf_int(cli->conf, "b3_portfolio", "body_limit");
 	int rc = file_read(path, ceiling, bytes, e);
 	if (rc)
 		return rc;
-	*ret = (struct payload){.bytes = {bytes->data ? bytes->data : "", bytes->len}, .source = path, .index = index, .at_us = clock_now_us(&clock_system)};
+	*ret = (struct payload){.bytes = {bytes->data ? bytes->data : "", bytes->len},
+				.source = path,
+				.index = index,
+				.at_us = clock_now_us(&clock_system)};
 	return 0;
 }
 
-int
-intake_sample(struct payload *ret, const char **ret_name, struct err *e)
+int intake_sample(struct payload *ret, const char **ret_name, struct err *e)
 {
 	for (size_t i = 0; i < bundled_files_count; i++) {
 		const struct bundled_file *f = &bundled_files[i];
 		if (strncmp(f->path, "samples/", 8) != 0 || !slice_ends(slice_of(f->path), ".csv"))
 			continue;
-		*ret = (struct payload){.bytes = {(const char *)f->data, f->size}, .source = f->path, .at_us = clock_now_us(&clock_system)};
+		*ret = (struct payload){.bytes = {(const char *)f->data, f->size},
+					.source = f->path,
+					.at_us = clock_now_us(&clock_system)};
 		*ret_name = f->path;
 		return 0;
 	}
 	return err_set(e, ERR_BUG, "the program was built without its sample session");
 }
 
-int
-intake_dry(struct cli *cli, const struct source *source, const char *const *paths, size_t count, const char *index)
+int intake_dry(struct cli *cli, const struct source *source, const char *const *paths, size_t count,
+	       const char *index)
 {
-	static const struct column columns[] = {{.name = "source", .type = COL_TEXT}, {.name = "outcome", .type = COL_TEXT}, {.name = "index", .type = COL_TEXT},
-						{.name = "session", .type = COL_TEXT}, {.name = "rows", .type = COL_BIGINT}, {.name = "reason", .type = COL_TEXT}, {.name = "text", .type = COL_TEXT}};
+	static const struct column columns[] = {
+		{.name = "source", .type = COL_TEXT}, {.name = "outcome", .type = COL_TEXT},
+		{.name = "index", .type = COL_TEXT},  {.name = "session", .type = COL_TEXT},
+		{.name = "rows", .type = COL_BIGINT}, {.name = "reason", .type = COL_TEXT},
+		{.name = "text", .type = COL_TEXT}};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
 	int code = EXIT_DONE;
 	for (size_t i = 0; i < count; i++) {

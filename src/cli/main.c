@@ -1,5 +1,5 @@
-/* The program: the table of commands, and what happens before and after each of them.
- * A new command is one row here and one function in a cmd_*.c file. */
+/* The program: what happens before and after each command, and what commands share.
+ * The commands themselves are rows in commands.c. */
 #include <errno.h>
 #include <locale.h>
 #include <signal.h>
@@ -13,82 +13,18 @@
 #include "render.h"
 #include "tr.h"
 
-#define NO_MORE OPT_COUNT
-
-const struct command commands[] = {
-	{"run", "", "one pass: fetch, raw, trigger, job, refined, catalog; prints the largest shares",
-	 "Fetches the theoretical portfolio of the day of each index, keeps the bytes, writes raw and refined Parquet, registers them in\n"
-	 "the catalog, and asks it for the ten largest shares. Running it again changes nothing unless B3 published something new.\n"
-	 "With --input sample a session that is compiled into the program is used, in a lake of its own unless --lake is given.",
-	 "  pregao run --input auto                     # B3, or the sample session where B3 cannot be reached\n"
-	 "  pregao run --index IBOV,SMLL                # two indices\n"
-	 "  pregao run --input IBOVDia_15-07-24.csv     # a file that you downloaded",
-	 cmd_run, {OPT_INDEX, OPT_AS_OF, OPT_INPUT, OPT_URL, OPT_DRY_RUN, NO_MORE}, 0, 0, "The daily pass"},
-	{"fetch", "portfolio", "fetch a source: landing, raw, and the message that will start the job",
-	 "The job itself is left to a worker: `pregao run` or `pregao import` in any later call.",
-	 "  pregao fetch portfolio --index IBOV\n"
-	 "  pregao fetch portfolio --index SMLL --url http://127.0.0.1:8000/",
-	 cmd_fetch, {OPT_INDEX, OPT_URL, OPT_DRY_RUN, NO_MORE}, 1, 1, "The daily pass"},
-	{"import", "portfolio FILE|FOLDER|-...", "the same path from saved files",
-	 "Takes what B3 lets you download (CSV with or without sectors) and the service's JSON answers, which need --index. A folder is\n"
-	 "searched for .csv, .txt and .json files. Each file stands alone: what is refused goes to quarantine with its reason and place,\n"
-	 "and the others go on. Exit status 1 if any failed, else 3 if any was refused.",
-	 "  pregao import portfolio IBOVDia_15-07-24.csv\n"
-	 "  pregao import portfolio downloads/          # a whole folder\n"
-	 "  curl -s ADDRESS | pregao import portfolio - # standard input",
-	 cmd_import, {OPT_INDEX, OPT_AS_OF, OPT_DRY_RUN, NO_MORE}, 2, -1, "The daily pass"},
-	{"tables", "", "the tables of the lake", NULL, "  pregao tables\n  pregao tables --format json", cmd_tables, {NO_MORE}, 0, 0, "Look at the data"},
-	{"describe", "TABLE", "columns, types, null counts, smallest and largest values", NULL,
-	 "  pregao describe refined.portfolio\n  pregao describe raw.portfolio --history", cmd_describe, {OPT_HISTORY, NO_MORE}, 1, 1, "Look at the data"},
-	{"partitions", "TABLE", "partitions with rows, files and bytes", NULL,
-	 "  pregao partitions raw.portfolio\n  pregao partitions refined.portfolio --limit 5", cmd_partitions, {OPT_LIMIT, NO_MORE}, 1, 1, "Look at the data"},
-	{"sql", "STATEMENT|-", "run one reading SQL statement over the lake",
-	 "DuckDB's SQL over the catalog's tables, in a process that can read the lake's tables and nothing else. Only the files that\n"
-	 "the conditions on partition columns leave over are opened. - reads the statement from standard input.",
-	 "  pregao sql \"SELECT ticker, participation FROM refined.portfolio WHERE index_code = 'IBOV' ORDER BY 2 DESC LIMIT 10\"\n"
-	 "  pregao sql \"SELECT * FROM raw.portfolio\" --format csv -o portfolio.csv\n"
-	 "  pregao sql \"SELECT * FROM refined.portfolio\" --format parquet -o portfolio.parquet",
-	 cmd_sql, {OPT_OUTPUT, OPT_LIMIT, OPT_TIMEOUT, OPT_MEMORY, NO_MORE}, 1, 1, "Look at the data"},
-	{"job list", "", "the job definitions", NULL, "  pregao job list", cmd_job_list, {NO_MORE}, 0, 0, "Jobs"},
-	{"job show", "JOB", "the graph: nodes, inputs, schema at each", "JOB is a name or a path to a .json file.",
-	 "  pregao job show portfolio\n  pregao job show portfolio --node by_stock --format json", cmd_job_show, {OPT_NODE, NO_MORE}, 1, 1, "Jobs"},
-	{"job validate", "JOB", "check a definition: syntax, types, columns", NULL, "  pregao job validate my_job.json", cmd_job_validate, {NO_MORE}, 1, 1, "Jobs"},
-	{"job preview", "JOB", "rows at a node, computed from the lake, nothing written", NULL,
-	 "  pregao job preview portfolio --node by_stock --limit 5", cmd_job_preview, {OPT_NODE, OPT_LIMIT, OPT_AS_OF, OPT_TIMEOUT, OPT_MEMORY, NO_MORE}, 1, 1, "Jobs"},
-	{"job run", "JOB", "run a job now", "Without --partition over every partition of its trigger table; what is already made of the same input is left alone.",
-	 "  pregao job run portfolio --as-of 2024-12-31\n  pregao job run my_job.json", cmd_job_run, {OPT_AS_OF, OPT_SCOPE, OPT_FORCE, OPT_DRY_RUN, NO_MORE}, 1, 1, "Jobs"},
-	{"job export", "JOB", "the job as something else: DuckDB SQL", NULL, "  pregao job export portfolio --to sql -o portfolio.sql", cmd_job_export, {OPT_TO, OPT_OUTPUT, NO_MORE}, 1, 1, "Jobs"},
-	{"runs", "[RUN]", "passes and job runs, newest first; one with its steps", NULL, "  pregao runs\n  pregao runs 3f2a91c0", cmd_runs, {OPT_LIMIT, NO_MORE}, 0, 1, "Operation"},
-	{"logs", "[RUN]", "log events of a run, or the newest of all", "RUN may be shortened to a unique beginning or end.", "  pregao logs 3f2a91c0\n  pregao logs --level warning", cmd_logs,
-	 {OPT_LEVEL, OPT_LIMIT, NO_MORE}, 0, 1, "Operation"},
-	{"metrics", "", "counters and gauges in Prometheus text", NULL, "  pregao metrics", cmd_metrics, {NO_MORE}, 0, 0, "Operation"},
-	{"queue list", "", "messages that wait, are being worked on, or died", NULL, "  pregao queue list --dead", cmd_queue_list, {OPT_DEAD, OPT_LIMIT, NO_MORE}, 0, 0, "Operation"},
-	{"queue show", "MESSAGE", "one message whole", NULL, "  pregao queue show 5b1e0c", cmd_queue_show, {NO_MORE}, 1, 1, "Operation"},
-	{"queue redrive", "MESSAGE|--all", "send dead letters again", NULL, "  pregao queue redrive --all", cmd_queue_redrive, {OPT_ALL, OPT_DRY_RUN, NO_MORE}, 0, 1, "Operation"},
-	{"quarantine list", "", "input that was refused, with the reason", NULL, "  pregao quarantine list", cmd_quarantine_list, {NO_MORE}, 0, 0, "Operation"},
-	{"quarantine show", "ID", "one refusal: the reason, the place, the bytes around it", "ID is the beginning of the payload's SHA-256; -o saves the payload.", "  pregao quarantine show 8c01f2\n  pregao quarantine show 8c01f2 -o payload.csv",
-	 cmd_quarantine_show, {OPT_OUTPUT, NO_MORE}, 1, 1, "Operation"},
-	{"quarantine replay", "ID|--all", "try refused input again with this version of the program", NULL, "  pregao quarantine replay --all", cmd_quarantine_replay, {OPT_ALL, OPT_INDEX, OPT_DRY_RUN, NO_MORE}, 0, 1, "Operation"},
-	{"compact", "[TABLE]", "merge the compact layout's small files", "Closed months are merged by themselves; this merges all there are.", "  pregao compact refined.portfolio", cmd_compact, {OPT_DRY_RUN, NO_MORE}, 0, 1, "Operation"},
-	{"config check", "[FILE]", "check a configuration file", NULL, "  pregao config check pregao.ini", cmd_config_check, {NO_MORE}, 0, 1, "Operation"},
-	{"config show", "", "every setting: its value, where it comes from, what it means", NULL, "  pregao config show\n  pregao config show --format json", cmd_config_show, {NO_MORE}, 0, 0, "Operation"},
-};
-const size_t command_count = ARRAY_LEN(commands);
-
-const char *
-cli_value(const struct cli *cli, enum option_id id)
+const char *cli_value(const struct cli *cli, enum option_id id)
 {
 	return cli->values[id];
 }
 
-bool
-cli_flag(const struct cli *cli, enum option_id id)
+bool cli_flag(const struct cli *cli, enum option_id id)
 {
 	return cli->values[id] != NULL;
 }
 
-int
-cli_int(const struct cli *cli, enum option_id id, int64_t least, int64_t most, int64_t fallback, int64_t *ret, struct err *e)
+int cli_int(const struct cli *cli, enum option_id id, int64_t least, int64_t most, int64_t fallback,
+	    int64_t *ret, struct err *e)
 {
 	const char *s = cli->values[id];
 	if (!s) {
@@ -96,12 +32,13 @@ cli_int(const struct cli *cli, enum option_id id, int64_t least, int64_t most, i
 		return 0;
 	}
 	if (!int64_parse(slice_of(s), ret) || *ret < least || *ret > most)
-		return err_set(e, ERR_USAGE, "--%s %s: expected a whole number from %lld to %lld", option_name(id), s, (long long)least, (long long)most);
+		return err_set(e, ERR_USAGE, "--%s %s: expected a whole number from %lld to %lld",
+			       option_name(id), s, (long long)least, (long long)most);
 	return 0;
 }
 
-int
-cli_date(const struct cli *cli, enum option_id id, int32_t fallback, int32_t *ret, struct err *e)
+int cli_date(const struct cli *cli, enum option_id id, int32_t fallback, int32_t *ret,
+	     struct err *e)
 {
 	const char *s = cli->values[id];
 	if (!s) {
@@ -109,25 +46,25 @@ cli_date(const struct cli *cli, enum option_id id, int32_t fallback, int32_t *re
 		return 0;
 	}
 	if (!date_parse_iso(slice_of(s), ret))
-		return err_set(e, ERR_USAGE, "--%s %s: expected a date as YYYY-MM-DD", option_name(id), s);
+		return err_set(e, ERR_USAGE, "--%s %s: expected a date as YYYY-MM-DD",
+			       option_name(id), s);
 	return 0;
 }
 
-static bool
-index_ok(const char *s)
+static bool index_ok(const char *s)
 {
 	size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
 	return n >= 1 && n <= 12 && !s[n];
 }
 
-int
-cli_indices(struct cli *cli, const char *const **ret, size_t *ret_count, struct err *e)
+int cli_indices(struct cli *cli, const char *const **ret, size_t *ret_count, struct err *e)
 {
 	const char **list = NULL;
 	size_t count = 0, cap = 0;
 	struct slice rest = slice_of(cli->values[OPT_INDEX]);
 	if (!cli->values[OPT_INDEX]) {
-		for (const char *const *p = conf_list(cli->conf, "b3_portfolio", "indices"); *p; p++)
+		for (const char *const *p = conf_list(cli->conf, "b3_portfolio", "indices"); *p;
+		     p++)
 			*PUSH(list, count, cap) = *p;
 	}
 	while (rest.n) {
@@ -145,7 +82,10 @@ cli_indices(struct cli *cli, const char *const **ret, size_t *ret_count, struct 
 	int rc = count ? 0 : err_set(e, ERR_USAGE, "--index names no index");
 	for (size_t i = 0; i < count && rc == 0; i++)
 		if (!index_ok(list[i]))
-			rc = err_set(e, ERR_USAGE, "`%s` is no index name: expected 1 to 12 letters and digits, such as IBOV", list[i]);
+			rc = err_set(
+				e, ERR_USAGE,
+				"`%s` is no index name: expected 1 to 12 letters and digits, such as IBOV",
+				list[i]);
 	const char **kept = ANEW_ARRAY(cli->arena, count + 1, const char *);
 	if (count)
 		memcpy(kept, list, count * sizeof *list);
@@ -155,17 +95,16 @@ cli_indices(struct cli *cli, const char *const **ret, size_t *ret_count, struct 
 	return rc;
 }
 
-static void
-say(struct cli *cli, const char *colour, const char *word, const char *fmt, va_list ap)
+static void say(struct cli *cli, const char *colour, const char *word, const char *fmt, va_list ap)
 {
 	fflush(stdout);
-	fprintf(stderr, "%s%s%s", paint(cli->colour_err, colour), word, paint(cli->colour_err, "reset"));
+	fprintf(stderr, "%s%s%s", paint(cli->colour_err, colour), word,
+		paint(cli->colour_err, "reset"));
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
 }
 
-void
-cli_note(struct cli *cli, const char *fmt, ...)
+void cli_note(struct cli *cli, const char *fmt, ...)
 {
 	if (cli->quiet)
 		return;
@@ -175,8 +114,7 @@ cli_note(struct cli *cli, const char *fmt, ...)
 	va_end(ap);
 }
 
-void
-cli_warn(struct cli *cli, const char *fmt, ...)
+void cli_warn(struct cli *cli, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
@@ -184,8 +122,7 @@ cli_warn(struct cli *cli, const char *fmt, ...)
 	va_end(ap);
 }
 
-int
-cli_usage(struct cli *cli, const char *fmt, ...)
+int cli_usage(struct cli *cli, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
@@ -199,56 +136,56 @@ cli_usage(struct cli *cli, const char *fmt, ...)
 }
 
 /* For programs: one JSON line on stderr; keys and codes are never translated. */
-static void
-fail_json(const struct err *e)
+static void fail_json(const struct err *e)
 {
 	AUTO_BUF struct buf b = {0};
 	buf_printf(&b, "{\"error\":{\"code\":\"%s\",\"reason\":", err_name(e->code));
 	buf_json_str(&b, e->reason, strlen(e->reason));
 	buf_str(&b, ",\"where\":");
 	buf_json_str(&b, e->where, strlen(e->where));
-	buf_printf(&b, ",\"line\":%lld,\"column\":%lld,\"offset\":%lld,\"text\":", (long long)e->line, (long long)e->column, (long long)e->offset);
+	buf_printf(&b,
+		   ",\"line\":%lld,\"column\":%lld,\"offset\":%lld,\"text\":", (long long)e->line,
+		   (long long)e->column, (long long)e->offset);
 	buf_json_str(&b, e->text, strlen(e->text));
 	buf_str(&b, "}}\n");
 	fputs(b.data, stderr);
 }
 
-int
-cli_fail(struct cli *cli, const struct err *e)
+int cli_fail(struct cli *cli, const struct err *e)
 {
 	fflush(stdout);
 	if (cli->format == FORMAT_JSON) {
 		fail_json(e);
 	} else {
 		char text[2048];
-		fprintf(stderr, "%spregao: %s%s\n", paint(cli->colour_err, "red"), paint(cli->colour_err, "reset"), err_format(e, text, sizeof text));
+		fprintf(stderr, "%spregao: %s%s\n", paint(cli->colour_err, "red"),
+			paint(cli->colour_err, "reset"), err_format(e, text, sizeof text));
 	}
 	return e->code == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
 }
 
-static void
-on_wait(void *ctx, int64_t holder)
+static void on_wait(void *ctx, int64_t holder)
 {
 	struct cli *cli = ctx;
 	if (holder > 0)
-		cli_note(cli, "waiting for another pregao (process %lld) that writes this lake", (long long)holder);
+		cli_note(cli, "waiting for another pregao (process %lld) that writes this lake",
+			 (long long)holder);
 	else
 		cli_note(cli, "waiting for another pregao that writes this lake");
 }
 
-const char *
-cli_lake(struct cli *cli)
+const char *cli_lake(struct cli *cli)
 {
 	if (cli->lake)
 		return cli->lake;
 	if (cli->values[OPT_LAKE])
 		return cli->values[OPT_LAKE];
 	const char *lake = conf_text(cli->conf, "lake", "path");
-	return *lake ? lake : arena_printf(cli->arena, "%s/lake", definitions_default_dir(cli->arena));
+	return *lake ? lake
+		     : arena_printf(cli->arena, "%s/lake", definitions_default_dir(cli->arena));
 }
 
-const char *
-cli_definitions(struct cli *cli)
+const char *cli_definitions(struct cli *cli)
 {
 	if (cli->values[OPT_DEFINITIONS])
 		return cli->values[OPT_DEFINITIONS];
@@ -256,26 +193,33 @@ cli_definitions(struct cli *cli)
 	return *dir ? dir : definitions_default_dir(cli->arena);
 }
 
-int
-cli_system(struct cli *cli, enum system_mode mode, struct err *e)
+int cli_system(struct cli *cli, enum system_mode mode, struct err *e)
 {
 	if (cli->system)
 		return 0;
 	const char *lake = cli_lake(cli);
 	if (strncmp(lake, "s3://", 5) == 0)
 		return err_set(e, ERR_USAGE, "%s: this version keeps lakes in folders only", lake);
-	struct system_options o = {.lake = lake, .definitions = cli_definitions(cli), .role = "cli", .conf = cli->conf, .mode = mode, .on_wait = on_wait, .ctx = cli};
+	struct system_options o = {.lake = lake,
+				   .definitions = cli_definitions(cli),
+				   .role = "cli",
+				   .conf = cli->conf,
+				   .mode = mode,
+				   .on_wait = on_wait,
+				   .ctx = cli};
 	int rc = system_open(&o, &cli->system, e);
 	if (rc == 0 && mode == SYSTEM_READ && !system_lake_exists(cli->system))
-		cli_note(cli, "there is no lake at %s yet: its tables are empty; `pregao run --input auto` makes one", lake);
+		cli_note(
+			cli,
+			"there is no lake at %s yet: its tables are empty; `pregao run --input auto` makes one",
+			lake);
 	if (rc == 0 && cli->verbose)
 		system_mirror_log(cli->system, STDERR_FILENO);
 	return rc;
 }
 
 /* Flag > environment > file > default. A file that was named must exist; the usual place may be empty. */
-static int
-load_conf(struct cli *cli, struct err *e)
+static int load_conf(struct cli *cli, struct err *e)
 {
 	cli->conf = conf_new(settings, settings_count);
 	const char *path = cli->values[OPT_CONFIG];
@@ -288,8 +232,11 @@ load_conf(struct cli *cli, struct err *e)
 		rc = conf_load_file(cli->conf, path, e);
 	} else {
 		const char *home = getenv("HOME"), *xdg = getenv("XDG_CONFIG_HOME");
-		const char *usual = xdg && xdg[0] == '/' ? arena_printf(cli->arena, "%s/pregao/pregao.ini", xdg)
-							 : arena_printf(cli->arena, "%s/.config/pregao/pregao.ini", home && *home ? home : "/nonexistent");
+		const char *usual = xdg && xdg[0] == '/'
+					    ? arena_printf(cli->arena, "%s/pregao/pregao.ini", xdg)
+					    : arena_printf(cli->arena,
+							   "%s/.config/pregao/pregao.ini",
+							   home && *home ? home : "/nonexistent");
 		rc = conf_load_file(cli->conf, usual, e);
 		if (rc == ERR_NOT_FOUND)
 			rc = 0;
@@ -301,8 +248,7 @@ load_conf(struct cli *cli, struct err *e)
 	return rc;
 }
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
 	static struct cli cli; /* large for a stack, and there is one */
 	/* Text is UTF-8 whatever the locale; numbers and dates are ours. Only the language of messages is taken from it. */

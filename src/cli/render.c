@@ -12,7 +12,8 @@
 #include "clock.h"
 #include "tr.h"
 
-#define CELL_WIDTH_MAX 60 /* columns of a table cell on a terminal; longer text is cut with an ellipsis */
+#define CELL_WIDTH_MAX \
+	60 /* columns of a table cell on a terminal; longer text is cut with an ellipsis */
 
 struct render {
 	FILE *out;
@@ -29,21 +30,20 @@ struct render {
 	struct buf line;
 };
 
-const char *
-paint(bool on, const char *code)
+const char *paint(bool on, const char *code)
 {
 	static const struct {
 		const char *name, *escape;
-	} codes[] = {{"reset", "\033[0m"}, {"bold", "\033[1m"},    {"dim", "\033[2m"},  {"red", "\033[31m"},
-		     {"green", "\033[32m"}, {"yellow", "\033[33m"}, {"blue", "\033[34m"}};
+	} codes[] = {{"reset", "\033[0m"}, {"bold", "\033[1m"},   {"dim", "\033[2m"},
+		     {"red", "\033[31m"},  {"green", "\033[32m"}, {"yellow", "\033[33m"},
+		     {"blue", "\033[34m"}};
 	for (size_t i = 0; on && i < ARRAY_LEN(codes); i++)
 		if (strcmp(codes[i].name, code) == 0)
 			return codes[i].escape;
 	return "";
 }
 
-int
-terminal_width(FILE *f)
+int terminal_width(FILE *f)
 {
 	struct winsize w;
 	if (!isatty(fileno(f)) || ioctl(fileno(f), TIOCGWINSZ, &w) != 0)
@@ -51,8 +51,7 @@ terminal_width(FILE *f)
 	return w.ws_col ? w.ws_col : 80;
 }
 
-const char *
-human_bytes(int64_t n, char buf[32])
+const char *human_bytes(int64_t n, char buf[32])
 {
 	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
 	int unit = 0;
@@ -69,26 +68,27 @@ human_bytes(int64_t n, char buf[32])
 	return buf;
 }
 
-const char *
-human_duration(int64_t us, char buf[32])
+const char *human_duration(int64_t us, char buf[32])
 {
 	if (us < 1000000)
-		snprintf(buf, 32, "%lld.%lld ms", (long long)(us / 1000), (long long)(us % 1000 / 100));
+		snprintf(buf, 32, "%lld.%lld ms", (long long)(us / 1000),
+			 (long long)(us % 1000 / 100));
 	else if (us < 120000000)
-		snprintf(buf, 32, "%lld.%lld s", (long long)(us / 1000000), (long long)(us % 1000000 / 100000));
+		snprintf(buf, 32, "%lld.%lld s", (long long)(us / 1000000),
+			 (long long)(us % 1000000 / 100000));
 	else
-		snprintf(buf, 32, "%lld min %lld s", (long long)(us / 60000000), (long long)(us % 60000000 / 1000000));
+		snprintf(buf, 32, "%lld min %lld s", (long long)(us / 60000000),
+			 (long long)(us % 60000000 / 1000000));
 	return buf;
 }
 
-static bool
-is_number(enum column_type t)
+static bool is_number(enum column_type t)
 {
-	return t == COL_INTEGER || t == COL_BIGINT || t == COL_HUGEINT || t == COL_DOUBLE || t == COL_DECIMAL;
+	return t == COL_INTEGER || t == COL_BIGINT || t == COL_HUGEINT || t == COL_DOUBLE ||
+	       t == COL_DECIMAL;
 }
 
-struct render *
-render_new(FILE *out, enum format format, bool colour, int64_t max_rows)
+struct render *render_new(FILE *out, enum format format, bool colour, int64_t max_rows)
 {
 	struct render *r = NEW(struct render);
 	r->out = out;
@@ -99,8 +99,7 @@ render_new(FILE *out, enum format format, bool colour, int64_t max_rows)
 	return r;
 }
 
-void
-render_free(struct render *r)
+void render_free(struct render *r)
 {
 	if (!r)
 		return;
@@ -110,14 +109,12 @@ render_free(struct render *r)
 	free(r);
 }
 
-int64_t
-render_rows(const struct render *r)
+int64_t render_rows(const struct render *r)
 {
 	return r->rows;
 }
 
-static int
-flush_line(struct render *r, struct err *e)
+static int flush_line(struct render *r, struct err *e)
 {
 	if (fwrite(r->line.data, 1, r->line.len, r->out) != r->line.len)
 		return err_errno(e, errno, "cannot write the result");
@@ -125,8 +122,7 @@ flush_line(struct render *r, struct err *e)
 	return 0;
 }
 
-static void
-csv_cell(struct buf *out, const char *p, size_t n)
+static void csv_cell(struct buf *out, const char *p, size_t n)
 {
 	bool quote = n == 0;
 	for (size_t i = 0; i < n && !quote; i++)
@@ -144,8 +140,8 @@ csv_cell(struct buf *out, const char *p, size_t n)
 	buf_char(out, '"');
 }
 
-static int
-on_columns(void *ctx, const struct column *columns, const char *const *type_names, size_t n, struct err *e)
+static int on_columns(void *ctx, const struct column *columns, const char *const *type_names,
+		      size_t n, struct err *e)
 {
 	struct render *r = ctx;
 	r->column_count = n;
@@ -173,14 +169,12 @@ on_columns(void *ctx, const struct column *columns, const char *const *type_name
 }
 
 /* NaN and infinities have no JSON number. */
-static bool
-json_number(const struct column *c, const char *text)
+static bool json_number(const struct column *c, const char *text)
 {
 	return is_number(c->type) && (c->type != COL_DOUBLE || !strpbrk(text, "nN"));
 }
 
-static int
-on_batch(void *ctx, const struct batch *b, struct err *e)
+static int on_batch(void *ctx, const struct batch *b, struct err *e)
 {
 	struct render *r = ctx;
 	AUTO_BUF struct buf cell = {0};
@@ -196,11 +190,14 @@ on_batch(void *ctx, const struct batch *b, struct err *e)
 			if (r->format == FORMAT_JSON) {
 				if (i)
 					buf_char(&r->line, ',');
-				buf_json_str(&r->line, r->columns[i].name, strlen(r->columns[i].name));
+				buf_json_str(&r->line, r->columns[i].name,
+					     strlen(r->columns[i].name));
 				buf_char(&r->line, ':');
-				if (!there || (is_number(r->columns[i].type) && !json_number(&r->columns[i], text)))
+				if (!there || (is_number(r->columns[i].type) &&
+					       !json_number(&r->columns[i], text)))
 					buf_str(&r->line, "null");
-				else if (r->columns[i].type == COL_BOOLEAN || is_number(r->columns[i].type))
+				else if (r->columns[i].type == COL_BOOLEAN ||
+					 is_number(r->columns[i].type))
 					buf_str(&r->line, text);
 				else
 					buf_json_str(&r->line, text, cell.len);
@@ -210,7 +207,8 @@ on_batch(void *ctx, const struct batch *b, struct err *e)
 				if (there)
 					csv_cell(&r->line, text, cell.len);
 			} else {
-				*PUSH(r->cells, r->cell_count, r->cell_cap) = there ? arena_strndup(r->arena, text, cell.len) : NULL;
+				*PUSH(r->cells, r->cell_count, r->cell_cap) =
+					there ? arena_strndup(r->arena, text, cell.len) : NULL;
 			}
 		}
 		if (r->format == FORMAT_JSON)
@@ -226,16 +224,14 @@ on_batch(void *ctx, const struct batch *b, struct err *e)
 	return r->line.len ? flush_line(r, e) : 0;
 }
 
-struct query_sink
-render_sink(struct render *r)
+struct query_sink render_sink(struct render *r)
 {
 	return (struct query_sink){.columns = on_columns, .batch = on_batch, .ctx = r};
 }
 
 /* The next character of UTF-8 text and how many terminal columns it takes; control characters are shown as '?', so that data cannot
  * steer a terminal. */
-static size_t
-next_char(const char *p, uint32_t *ret_char, int *ret_width)
+static size_t next_char(const char *p, uint32_t *ret_char, int *ret_width)
 {
 	unsigned char c = (unsigned char)*p;
 	size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
@@ -249,16 +245,17 @@ next_char(const char *p, uint32_t *ret_char, int *ret_width)
 		u = u << 6 | ((unsigned char)p[i] & 0x3f);
 	}
 	*ret_char = u < 0x20 || (u >= 0x7f && u < 0xa0) ? '?' : u;
-	bool wide = (u >= 0x1100 && u <= 0x115f) || (u >= 0x2e80 && u <= 0xa4cf) || (u >= 0xac00 && u <= 0xd7a3) ||
-		    (u >= 0xf900 && u <= 0xfaff) || (u >= 0xfe30 && u <= 0xfe6f) || (u >= 0xff00 && u <= 0xff60) ||
+	bool wide = (u >= 0x1100 && u <= 0x115f) || (u >= 0x2e80 && u <= 0xa4cf) ||
+		    (u >= 0xac00 && u <= 0xd7a3) || (u >= 0xf900 && u <= 0xfaff) ||
+		    (u >= 0xfe30 && u <= 0xfe6f) || (u >= 0xff00 && u <= 0xff60) ||
 		    (u >= 0x1f300 && u <= 0x1faff);
-	bool mark = (u >= 0x300 && u <= 0x36f) || (u >= 0x200b && u <= 0x200f) || (u >= 0x202a && u <= 0x202e) || (u >= 0x2066 && u <= 0x2069);
+	bool mark = (u >= 0x300 && u <= 0x36f) || (u >= 0x200b && u <= 0x200f) ||
+		    (u >= 0x202a && u <= 0x202e) || (u >= 0x2066 && u <= 0x2069);
 	*ret_width = mark ? 0 : wide ? 2 : 1;
 	return n;
 }
 
-static int
-text_width(const char *s)
+static int text_width(const char *s)
 {
 	int width = 0, w;
 	uint32_t u;
@@ -267,8 +264,7 @@ text_width(const char *s)
 	return width;
 }
 
-static void
-put_cell(struct render *r, const char *s, int width, bool right)
+static void put_cell(struct render *r, const char *s, int width, bool right)
 {
 	int have = text_width(s);
 	int pad = have < width ? width - have : 0;
@@ -294,8 +290,8 @@ put_cell(struct render *r, const char *s, int width, bool right)
 		fprintf(r->out, "%*s", pad, "");
 }
 
-static void
-rule(struct render *r, const int *widths, const char *left, const char *mid, const char *right)
+static void rule(struct render *r, const int *widths, const char *left, const char *mid,
+		 const char *right)
 {
 	fprintf(r->out, "%s%s", paint(r->colour, "dim"), left);
 	for (size_t i = 0; i < r->column_count; i++) {
@@ -307,8 +303,7 @@ rule(struct render *r, const int *widths, const char *left, const char *mid, con
 	fprintf(r->out, "%s%s\n", right, paint(r->colour, "reset"));
 }
 
-static void
-draw_table(struct render *r)
+static void draw_table(struct render *r)
 {
 	size_t rows = r->column_count ? r->cell_count / r->column_count : 0;
 	int *widths = ANEW_ARRAY(r->arena, r->column_count + 1, int);
@@ -322,7 +317,8 @@ draw_table(struct render *r)
 				widths[i] = w < cap ? w : cap;
 		}
 	}
-	const char *dim = paint(r->colour, "dim"), *bold = paint(r->colour, "bold"), *reset = paint(r->colour, "reset");
+	const char *dim = paint(r->colour, "dim"), *bold = paint(r->colour, "bold"),
+		   *reset = paint(r->colour, "reset");
 	rule(r, widths, "┌", "┬", "┐");
 	for (size_t i = 0; i < r->column_count; i++) {
 		fprintf(r->out, "%s│%s %s", dim, reset, bold);
@@ -344,13 +340,15 @@ draw_table(struct render *r)
 	}
 	rule(r, widths, "└", "┴", "┘");
 	if ((int64_t)rows < r->rows)
-		fprintf(r->out, tr("%lld rows, the first %zu shown; --limit, --format csv or -o FILE give more\n"), (long long)r->rows, rows);
+		fprintf(r->out,
+			tr("%lld rows, the first %zu shown; --limit, --format csv or -o FILE give more\n"),
+			(long long)r->rows, rows);
 	else
-		fprintf(r->out, r->rows == 1 ? tr("%lld row\n") : tr("%lld rows\n"), (long long)r->rows);
+		fprintf(r->out, r->rows == 1 ? tr("%lld row\n") : tr("%lld rows\n"),
+			(long long)r->rows);
 }
 
-int
-render_end(struct render *r, struct err *e)
+int render_end(struct render *r, struct err *e)
 {
 	if (r->format == FORMAT_JSON)
 		fputs(r->rows ? "\n]\n" : "]\n", r->out);
@@ -376,12 +374,11 @@ struct listing {
 			int128 i128;
 			struct slice text;
 		} v;
-	} *cells;
+	} * cells;
 	size_t cell_count, cell_cap;
 };
 
-struct listing *
-listing_new(const struct column *columns, size_t n)
+struct listing *listing_new(const struct column *columns, size_t n)
 {
 	struct listing *l = NEW(struct listing);
 	l->arena = arena_new();
@@ -391,8 +388,7 @@ listing_new(const struct column *columns, size_t n)
 	return l;
 }
 
-void
-listing_free(struct listing *l)
+void listing_free(struct listing *l)
 {
 	if (!l)
 		return;
@@ -401,16 +397,14 @@ listing_free(struct listing *l)
 	free(l);
 }
 
-static struct cell *
-next_cell(struct listing *l)
+static struct cell *next_cell(struct listing *l)
 {
 	struct cell *c = PUSH(l->cells, l->cell_count, l->cell_cap);
 	c->there = true;
 	return c;
 }
 
-void
-listing_text(struct listing *l, const char *s)
+void listing_text(struct listing *l, const char *s)
 {
 	struct cell *c = next_cell(l);
 	c->there = s != NULL;
@@ -418,34 +412,29 @@ listing_text(struct listing *l, const char *s)
 		c->v.text = slice_of(arena_strdup(l->arena, s));
 }
 
-void
-listing_null(struct listing *l)
+void listing_null(struct listing *l)
 {
 	next_cell(l)->there = false;
 }
 
-void
-listing_bool(struct listing *l, bool v)
+void listing_bool(struct listing *l, bool v)
 {
 	next_cell(l)->v.u8 = v;
 }
 
-void
-listing_int(struct listing *l, int64_t v)
+void listing_int(struct listing *l, int64_t v)
 {
 	next_cell(l)->v.i64 = v;
 }
 
-void
-listing_date(struct listing *l, int32_t days)
+void listing_date(struct listing *l, int32_t days)
 {
 	struct cell *c = next_cell(l);
 	c->there = days != INT32_MIN;
 	c->v.i32 = days;
 }
 
-void
-listing_time(struct listing *l, int64_t us)
+void listing_time(struct listing *l, int64_t us)
 {
 	char text[TIME_TEXT_SIZE];
 	if (us)
@@ -453,8 +442,7 @@ listing_time(struct listing *l, int64_t us)
 	listing_text(l, us ? text : NULL);
 }
 
-void
-listing_decimal(struct listing *l, int128 v)
+void listing_decimal(struct listing *l, int128 v)
 {
 	struct cell *c = next_cell(l);
 	const struct column *column = &l->columns[(l->cell_count - 1) % l->column_count];
@@ -464,19 +452,21 @@ listing_decimal(struct listing *l, int128 v)
 		c->v.i128 = v;
 }
 
-int
-listing_print(struct listing *l, struct cli *cli, struct err *e)
+int listing_print(struct listing *l, struct cli *cli, struct err *e)
 {
 	struct render *r = render_new(stdout, cli->format, cli->colour_out, 0);
 	struct query_sink sink = render_sink(r);
 	int rc = sink.columns(sink.ctx, l->columns, NULL, l->column_count, e);
 	struct vector *vectors = ANEW_ARRAY(l->arena, l->column_count, struct vector);
 	/* One row at a time: lists are short, and this way a cell's own memory serves as the vector. */
-	for (size_t at = 0; rc == 0 && at + l->column_count <= l->cell_count; at += l->column_count) {
+	for (size_t at = 0; rc == 0 && at + l->column_count <= l->cell_count;
+	     at += l->column_count) {
 		static const uint8_t null = 0;
 		for (size_t i = 0; i < l->column_count; i++)
-			vectors[i] = (struct vector){&l->cells[at + i].v, l->cells[at + i].there ? NULL : &null};
-		rc = sink.batch(sink.ctx, &(struct batch){l->columns, vectors, l->column_count, 1}, e);
+			vectors[i] = (struct vector){&l->cells[at + i].v,
+						     l->cells[at + i].there ? NULL : &null};
+		rc = sink.batch(sink.ctx, &(struct batch){l->columns, vectors, l->column_count, 1},
+				e);
 	}
 	if (rc == 0)
 		rc = render_end(r, e);
@@ -484,8 +474,7 @@ listing_print(struct listing *l, struct cli *cli, struct err *e)
 	return rc;
 }
 
-void
-listing_print_upright(struct listing *l)
+void listing_print_upright(struct listing *l)
 {
 	for (size_t i = 0; i < l->cell_count; i++) {
 		static const uint8_t null = 0;

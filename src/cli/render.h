@@ -30,15 +30,19 @@ void listing_int(struct listing *, int64_t);
 void listing_date(struct listing *, int32_t days);
 void listing_time(struct listing *, int64_t us); /* 0 is null */
 void listing_decimal(struct listing *, int128);
-int listing_print(struct listing *, struct cli *, struct err *) MUST_CHECK; /* on stdout in the command's format */
-void listing_print_upright(struct listing *); /* one "name: value" line per cell, for a single row of long texts */
+int listing_print(struct listing *, struct cli *,
+		  struct err *) MUST_CHECK; /* on stdout in the command's format */
+void listing_print_upright(
+	struct listing *); /* one "name: value" line per cell, for a single row of long texts */
 
 /* "1.4 MB", "12.3 ms": for people; buf of 32 bytes. */
 const char *human_bytes(int64_t, char buf[32]);
 const char *human_duration(int64_t us, char buf[32]);
 
 /* Terminal: colours when the stream is a terminal. */
-const char *paint(bool on, const char *code); /* "bold", "dim", "red", "green", "yellow", "blue", "reset"; "" when off */
+const char *
+paint(bool on,
+      const char *code); /* "bold", "dim", "red", "green", "yellow", "blue", "reset"; "" when off */
 int terminal_width(FILE *); /* columns; 0 when it is no terminal */
 
 #endif

@@ -8,45 +8,45 @@
 #include "render.h"
 #include "tr.h"
 
-#define FLUSH_EVERY 64 /* payloads in one commit: a folder of years should not pay a commit for each day */
+#define FLUSH_EVERY \
+	64 /* payloads in one commit: a folder of years should not pay a commit for each day */
 
-void
-session_begin(struct session *s, struct cli *cli, const struct source *source, const char *name)
+void session_begin(struct session *s, struct cli *cli, const struct source *source,
+		   const char *name)
 {
 	*s = (struct session){.cli = cli, .source = source};
 	system_warm(cli->system);
 	pass_begin(&s->pass, system_telemetry(cli->system), system_clock(cli->system), name);
-	s->extract = (struct extract){.publish = system_publish(cli->system), .telemetry = system_telemetry(cli->system), .run = s->pass.record.id};
+	s->extract = (struct extract){.publish = system_publish(cli->system),
+				      .telemetry = system_telemetry(cli->system),
+				      .run = s->pass.record.id};
 	s->batch = extract_begin(&s->extract, source);
 }
 
 /* In quarantine: the payload is wrong, not the machine. */
-static bool
-refused(const struct session_item *i)
+static bool refused(const struct session_item *i)
 {
 	return i->code == ERR_INPUT && i->result.outcome == EXTRACT_REFUSED;
 }
 
-static struct session_item *
-new_item(struct session *s, const char *name)
+static struct session_item *new_item(struct session *s, const char *name)
 {
 	struct session_item *item = PUSH(s->items, s->count, s->cap);
 	*item = (struct session_item){.name = name, .why = ERR_INIT};
 	return item;
 }
 
-void
-session_failed(struct session *s, const char *name, const struct err *e)
+void session_failed(struct session *s, const char *name, const struct err *e)
 {
 	struct session_item *item = new_item(s, name);
 	item->code = e->code;
 	item->why = *e;
-	telemetry_log(s->extract.telemetry, LOG_LEVEL_ERROR, s->pass.record.id, "source.failed", e->text, (struct field[]){FIELD_TEXT("source", name)}, 1);
+	telemetry_log(s->extract.telemetry, LOG_LEVEL_ERROR, s->pass.record.id, "source.failed",
+		      e->text, (struct field[]){FIELD_TEXT("source", name)}, 1);
 }
 
 /* A commit that failed takes all that waited for it along. */
-static void
-drop_staged(struct session *s, const struct err *why)
+static void drop_staged(struct session *s, const struct err *why)
 {
 	for (size_t i = s->flushed; i < s->count; i++)
 		if (s->items[i].code == 0 && s->items[i].result.outcome != EXTRACT_UNCHANGED) {
@@ -56,8 +56,7 @@ drop_staged(struct session *s, const struct err *why)
 	s->flushed = s->count;
 }
 
-void
-session_flush(struct session *s)
+void session_flush(struct session *s)
 {
 	struct err e = ERR_INIT;
 	pass_start(&s->pass);
@@ -74,8 +73,7 @@ session_flush(struct session *s)
 	pass_done(&s->pass, "raw", rows, files, bytes);
 }
 
-void
-session_add(struct session *s, const struct payload *p, const char *name)
+void session_add(struct session *s, const struct payload *p, const char *name)
 {
 	struct session_item *item = new_item(s, name);
 	pass_start(&s->pass);
@@ -89,8 +87,7 @@ session_add(struct session *s, const struct payload *p, const char *name)
 	}
 }
 
-int
-session_relay(struct session *s, struct err *e)
+int session_relay(struct session *s, struct err *e)
 {
 	struct system *sys = s->cli->system;
 	struct queue *queue;
@@ -105,21 +102,23 @@ session_relay(struct session *s, struct err *e)
 	return rc;
 }
 
-int
-session_settle(struct session *s, int32_t as_of, struct err *e)
+int session_settle(struct session *s, int32_t as_of, struct err *e)
 {
 	struct cli *cli = s->cli;
 	/* The raw tables' locks are given up before a job takes its own: nobody waits for two at once. */
 	extract_end(s->batch);
 	s->batch = NULL;
-	struct settle settle = {.catalog = system_catalog(cli->system), .lake = system_lake(cli->system), .as_of = as_of,
+	struct settle settle = {.catalog = system_catalog(cli->system),
+				.lake = system_lake(cli->system),
+				.as_of = as_of,
 				.store_notifies = object_store_notifies(system_store(cli->system))};
 	struct activation *activations;
 	int rc = system_queue(cli->system, &settle.queue, e);
 	if (rc == 0)
 		rc = system_job_engine(cli->system, &settle.jobs, e);
 	if (rc == 0)
-		rc = definitions_activations(cli_definitions(cli), settle.catalog, cli->arena, &activations, &settle.activation_count, e);
+		rc = definitions_activations(cli_definitions(cli), settle.catalog, cli->arena,
+					     &activations, &settle.activation_count, e);
 	if (rc)
 		return rc;
 	settle.activations = activations;
@@ -128,9 +127,11 @@ session_settle(struct session *s, int32_t as_of, struct err *e)
 		if (strcmp(activations[i].location_prefix, s->source->tables[0]->location) != 0)
 			continue;
 		const char **scopes = ANEW_ARRAY(cli->arena, s->count + 1, const char *);
-		struct job_request q = {.job = activations[i].job, .as_of = as_of, .scopes = scopes};
+		struct job_request q = {
+			.job = activations[i].job, .as_of = as_of, .scopes = scopes};
 		for (size_t k = 0; k < s->count; k++)
-			if (s->items[k].code == 0 && s->items[k].result.outcome == EXTRACT_UNCHANGED)
+			if (s->items[k].code == 0 &&
+			    s->items[k].result.outcome == EXTRACT_UNCHANGED)
 				scopes[q.scope_count++] = s->items[k].result.scope;
 		char run[RUN_ID_SIZE];
 		if (q.scope_count)
@@ -139,8 +140,7 @@ session_settle(struct session *s, int32_t as_of, struct err *e)
 	return rc ? rc : pass_settle(&s->pass, &settle, cli->arena, &s->settled, e);
 }
 
-int
-session_end(struct session *s, const struct err *e)
+int session_end(struct session *s, const struct err *e)
 {
 	extract_end(s->batch);
 	s->batch = NULL;
@@ -149,7 +149,9 @@ session_end(struct session *s, const struct err *e)
 	for (size_t i = 0; i < s->count; i++)
 		if (s->items[i].code) {
 			why = why ? why : &s->items[i].why;
-			code = !refused(&s->items[i]) ? EXIT_FAILED : code == EXIT_DONE ? EXIT_REJECTED : code;
+			code = !refused(&s->items[i]) ? EXIT_FAILED
+			       : code == EXIT_DONE    ? EXIT_REJECTED
+						      : code;
 		}
 	if (s->settled.failed) {
 		code = EXIT_FAILED;
@@ -162,25 +164,27 @@ session_end(struct session *s, const struct err *e)
 }
 
 static const struct column item_columns[] = {
-	{.name = "source", .type = COL_TEXT},      {.name = "outcome", .type = COL_TEXT},  {.name = "index", .type = COL_TEXT},
-	{.name = "session", .type = COL_TEXT},     {.name = "rows", .type = COL_BIGINT},   {.name = "bytes", .type = COL_BIGINT},
-	{.name = "sha256", .type = COL_TEXT},      {.name = "key", .type = COL_TEXT},      {.name = "reason", .type = COL_TEXT},
-	{.name = "line", .type = COL_BIGINT},      {.name = "column", .type = COL_BIGINT}, {.name = "offset", .type = COL_BIGINT},
+	{.name = "source", .type = COL_TEXT},   {.name = "outcome", .type = COL_TEXT},
+	{.name = "index", .type = COL_TEXT},    {.name = "session", .type = COL_TEXT},
+	{.name = "rows", .type = COL_BIGINT},   {.name = "bytes", .type = COL_BIGINT},
+	{.name = "sha256", .type = COL_TEXT},   {.name = "key", .type = COL_TEXT},
+	{.name = "reason", .type = COL_TEXT},   {.name = "line", .type = COL_BIGINT},
+	{.name = "column", .type = COL_BIGINT}, {.name = "offset", .type = COL_BIGINT},
 	{.name = "text", .type = COL_TEXT},
 };
 
 /* The same for people: what fits on a line. */
-static const struct column short_columns[] = {{.name = "source", .type = COL_TEXT},  {.name = "outcome", .type = COL_TEXT}, {.name = "index", .type = COL_TEXT},
-					      {.name = "session", .type = COL_TEXT}, {.name = "rows", .type = COL_BIGINT}, {.name = "reason", .type = COL_TEXT}};
+static const struct column short_columns[] = {
+	{.name = "source", .type = COL_TEXT}, {.name = "outcome", .type = COL_TEXT},
+	{.name = "index", .type = COL_TEXT},  {.name = "session", .type = COL_TEXT},
+	{.name = "rows", .type = COL_BIGINT}, {.name = "reason", .type = COL_TEXT}};
 
-static const char *
-outcome(const struct session_item *i)
+static const char *outcome(const struct session_item *i)
 {
 	return i->code && !refused(i) ? "failed" : extract_outcome_name(i->result.outcome);
 }
 
-static void
-number_or_null(struct listing *l, int64_t n, bool known)
+static void number_or_null(struct listing *l, int64_t n, bool known)
 {
 	if (known)
 		listing_int(l, n);
@@ -188,11 +192,11 @@ number_or_null(struct listing *l, int64_t n, bool known)
 		listing_null(l);
 }
 
-int
-session_print(struct session *s, struct err *e)
+int session_print(struct session *s, struct err *e)
 {
 	bool people = s->cli->format == FORMAT_TABLE;
-	struct listing *l = people ? listing_new(short_columns, ARRAY_LEN(short_columns)) : listing_new(item_columns, ARRAY_LEN(item_columns));
+	struct listing *l = people ? listing_new(short_columns, ARRAY_LEN(short_columns))
+				   : listing_new(item_columns, ARRAY_LEN(item_columns));
 	for (size_t i = 0; i < s->count; i++) {
 		const struct session_item *it = &s->items[i];
 		const struct extract_result *r = &it->result;
@@ -207,7 +211,9 @@ session_print(struct session *s, struct err *e)
 			listing_text(l, r->sha256[0] ? r->sha256 : NULL);
 			listing_text(l, r->landing_key);
 		}
-		listing_text(l, ok ? NULL : it->why.reason[0] ? it->why.reason : err_name(it->code));
+		listing_text(l, ok                  ? NULL
+				: it->why.reason[0] ? it->why.reason
+						    : err_name(it->code));
 		if (!people) {
 			number_or_null(l, it->why.line, !ok && it->why.line > 0);
 			number_or_null(l, it->why.column, !ok && it->why.column > 0);
@@ -220,13 +226,15 @@ session_print(struct session *s, struct err *e)
 	return rc;
 }
 
-void
-session_complain(struct session *s)
+void session_complain(struct session *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		const struct session_item *it = &s->items[i];
 		if (it->code == 0 && it->result.lost_detail)
-			cli_warn(s->cli, "%s: the session had sectors before, this payload has none; import a form with sectors to have them again", it->name);
+			cli_warn(
+				s->cli,
+				"%s: the session had sectors before, this payload has none; import a form with sectors to have them again",
+				it->name);
 		if (it->code == 0)
 			continue;
 		char text[2048];
@@ -235,27 +243,29 @@ session_complain(struct session *s)
 			snprintf(shown.where, sizeof shown.where, "%s", it->name);
 		err_format(&shown, text, sizeof text);
 		if (refused(it))
-			cli_warn(s->cli, "refused: %s [%s]; kept: pregao quarantine show %.12s", text, it->why.reason, it->result.sha256);
+			cli_warn(s->cli, "refused: %s [%s]; kept: pregao quarantine show %.12s",
+				 text, it->why.reason, it->result.sha256);
 		else
 			cli_fail(s->cli, &shown);
 	}
 }
 
-void
-session_free(struct session *s)
+void session_free(struct session *s)
 {
 	extract_end(s->batch);
 	free(s->items);
 }
 
-void
-session_replay(struct session *s, const struct quarantine_entry *q, const char *index)
+void session_replay(struct session *s, const struct quarantine_entry *q, const char *index)
 {
 	struct session_item *item = new_item(s, q->source ? q->source : q->sha256);
 	pass_start(&s->pass);
-	item->code = quarantine_replay(&s->extract, q, index, s->cli->arena, &item->result, &item->why);
+	item->code =
+		quarantine_replay(&s->extract, q, index, s->cli->arena, &item->result, &item->why);
 	if (item->code == ERR_INPUT)
 		item->result.outcome = EXTRACT_REFUSED;
 	s->flushed = s->count;
-	pass_done(&s->pass, "raw", item->code ? -1 : item->result.rows, item->code ? -1 : item->result.raw_files, item->code ? -1 : item->result.raw_bytes);
+	pass_done(&s->pass, "raw", item->code ? -1 : item->result.rows,
+		  item->code ? -1 : item->result.raw_files,
+		  item->code ? -1 : item->result.raw_bytes);
 }

@@ -10,9 +10,9 @@
 
 /* One payload's way through extraction. */
 struct session_item {
-	const char *name;             /* file, URL or index, for the listing */
+	const char *name; /* file, URL or index, for the listing */
 	struct extract_result result;
-	int code;                     /* 0, ERR_INPUT refused, else failed */
+	int code; /* 0, ERR_INPUT refused, else failed */
 	struct err why;
 };
 struct session {
@@ -23,7 +23,7 @@ struct session {
 	struct extract_batch *batch;
 	struct session_item *items;
 	size_t count, cap;
-	size_t flushed;               /* items before this one are durable */
+	size_t flushed; /* items before this one are durable */
 	struct settle_result settled;
 };
 /* After cli_system(SYSTEM_WRITE). name is the run's name. */

@@ -5,33 +5,33 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RUNS_MAX 100000 /* job runs worked off in one pass: a ceiling against an engine that never runs dry */
+#define RUNS_MAX \
+	100000 /* job runs worked off in one pass: a ceiling against an engine that never runs dry */
 
-void
-pass_begin(struct pass *p, struct telemetry *t, struct clock *clock, const char *name)
+void pass_begin(struct pass *p, struct telemetry *t, struct clock *clock, const char *name)
 {
 	*p = (struct pass){.telemetry = t, .clock = clock};
-	p->record = (struct run_record){.kind = "pass", .name = name, .state = RUN_RUNNING, .started_us = clock_now_us(clock)};
+	p->record = (struct run_record){.kind = "pass",
+					.name = name,
+					.state = RUN_RUNNING,
+					.started_us = clock_now_us(clock)};
 	run_id_make(p->record.started_us, p->record.id);
 	telemetry_run(t, &p->record);
 	pass_start(p);
 }
 
-void
-pass_start(struct pass *p)
+void pass_start(struct pass *p)
 {
 	p->began_us = clock_monotonic_us(p->clock);
 }
 
-static void
-add(int64_t *sum, int64_t n)
+static void add(int64_t *sum, int64_t n)
 {
 	if (n >= 0)
 		*sum = *sum < 0 ? n : *sum + n;
 }
 
-void
-pass_done(struct pass *p, const char *name, int64_t rows, int64_t files, int64_t bytes)
+void pass_done(struct pass *p, const char *name, int64_t rows, int64_t files, int64_t bytes)
 {
 	int64_t took = clock_monotonic_us(p->clock) - p->began_us;
 	struct run_step *s = NULL;
@@ -40,7 +40,11 @@ pass_done(struct pass *p, const char *name, int64_t rows, int64_t files, int64_t
 			s = &p->steps[i];
 	if (!s && p->step_count < PASS_STEPS_MAX) {
 		s = &p->steps[p->step_count++];
-		*s = (struct run_step){.name = name, .started_us = clock_now_us(p->clock) - took, .rows = -1, .bytes = -1, .files = -1};
+		*s = (struct run_step){.name = name,
+				       .started_us = clock_now_us(p->clock) - took,
+				       .rows = -1,
+				       .bytes = -1,
+				       .files = -1};
 	}
 	if (s) {
 		s->took_us += took;
@@ -51,8 +55,7 @@ pass_done(struct pass *p, const char *name, int64_t rows, int64_t files, int64_t
 	pass_start(p);
 }
 
-void
-pass_end(struct pass *p, int code, const struct err *e)
+void pass_end(struct pass *p, int code, const struct err *e)
 {
 	for (size_t i = 0; i < p->step_count; i++)
 		telemetry_step(p->telemetry, p->record.id, &p->steps[i]);
@@ -63,8 +66,8 @@ pass_end(struct pass *p, int code, const struct err *e)
 	telemetry_run(p->telemetry, &p->record);
 }
 
-int
-pass_work(struct pass *p, struct job_engine *jobs, struct arena *arena, struct settle_result *ret, struct err *e)
+int pass_work(struct pass *p, struct job_engine *jobs, struct arena *arena,
+	      struct settle_result *ret, struct err *e)
 {
 	pass_start(p);
 	for (int i = 0; i < RUNS_MAX; i++) {
@@ -84,14 +87,15 @@ pass_work(struct pass *p, struct job_engine *jobs, struct arena *arena, struct s
 		if (s.state == RUN_SUCCEEDED) {
 			ret->succeeded++;
 		} else if (ret->failed++ == 0) {
-			err_set(&ret->why, s.error_code ? s.error_code : ERR_IO, "job run %s: %s", s.run, s.error ? s.error : run_state_name(s.state));
+			err_set(&ret->why, s.error_code ? s.error_code : ERR_IO, "job run %s: %s",
+				s.run, s.error ? s.error : run_state_name(s.state));
 		}
 	}
 	return err_set(e, ERR_BUG, "the job engine gave more than %d runs to one pass", RUNS_MAX);
 }
 
-int
-pass_settle(struct pass *p, const struct settle *s, struct arena *arena, struct settle_result *ret, struct err *e)
+int pass_settle(struct pass *p, const struct settle *s, struct arena *arena,
+		struct settle_result *ret, struct err *e)
 {
 	*ret = (struct settle_result){0};
 	pass_start(p);
@@ -100,12 +104,14 @@ pass_settle(struct pass *p, const struct settle *s, struct arena *arena, struct 
 	if (!s->store_notifies)
 		rc = trigger_relay(s->catalog, s->queue, s->lake, &sent, e);
 	if (rc == 0)
-		rc = trigger_activate(s->queue, s->jobs, s->activations, s->activation_count, s->as_of, NULL, NULL, &ret->trigger, e);
+		rc = trigger_activate(s->queue, s->jobs, s->activations, s->activation_count,
+				      s->as_of, NULL, NULL, &ret->trigger, e);
 	if (rc)
 		return rc;
 	pass_done(p, "trigger", -1, -1, -1);
 	if (ret->trigger.failed)
-		telemetry_log(p->telemetry, LOG_LEVEL_WARNING, p->record.id, "trigger.failed", ret->trigger.first_error,
+		telemetry_log(p->telemetry, LOG_LEVEL_WARNING, p->record.id, "trigger.failed",
+			      ret->trigger.first_error,
 			      (struct field[]){FIELD_INT("messages", ret->trigger.failed)}, 1);
 	return pass_work(p, s->jobs, arena, ret, e);
 }

@@ -32,22 +32,24 @@ struct settle {
 	struct catalog *catalog;
 	struct queue *queue;
 	struct job_engine *jobs;
-	const char *lake;                     /* name in the messages */
-	bool store_notifies;                  /* object_store_notifies(): then there is nothing to relay */
+	const char *lake;    /* name in the messages */
+	bool store_notifies; /* object_store_notifies(): then there is nothing to relay */
 	const struct activation *activations;
 	size_t activation_count;
-	int32_t as_of;                        /* AS_OF_LANDED, or what the operator said for everything this pass refines */
+	int32_t as_of; /* AS_OF_LANDED, or what the operator said for everything this pass refines */
 };
 struct settle_result {
 	struct trigger_result trigger;
-	int64_t succeeded, failed;            /* job runs */
+	int64_t succeeded, failed; /* job runs */
 	int64_t scopes, unchanged, rows, files;
-	char last_run[RUN_ID_SIZE];           /* empty when none */
-	struct err why;                       /* of the first failed run */
+	char last_run[RUN_ID_SIZE]; /* empty when none */
+	struct err why;             /* of the first failed run */
 };
 /* Relays, activates, and works until nothing is left. A failed job run is no error here: the result says so. */
-int pass_settle(struct pass *, const struct settle *, struct arena *, struct settle_result *ret, struct err *) MUST_CHECK;
+int pass_settle(struct pass *, const struct settle *, struct arena *, struct settle_result *ret,
+		struct err *) MUST_CHECK;
 /* Works off what is queued (also what an earlier process left). */
-int pass_work(struct pass *, struct job_engine *, struct arena *, struct settle_result *ret, struct err *) MUST_CHECK;
+int pass_work(struct pass *, struct job_engine *, struct arena *, struct settle_result *ret,
+	      struct err *) MUST_CHECK;
 
 #endif

@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 struct bundled_file {
-	const char *path;		/* from the top of the source tree: "jobs/portfolio.json" */
-	const unsigned char *data;	/* size bytes, and a NUL after them that size does not count */
+	const char *path;          /* from the top of the source tree: "jobs/portfolio.json" */
+	const unsigned char *data; /* size bytes, and a NUL after them that size does not count */
 	size_t size;
 };
 

@@ -13,8 +13,7 @@
 
 #define DEFINITIONS_MAX 1000 /* files in the user's folder */
 
-const char *
-definitions_default_dir(struct arena *arena)
+const char *definitions_default_dir(struct arena *arena)
 {
 	const char *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
 	/* The XDG base directory specification: a relative path is to be ignored. */
@@ -31,8 +30,7 @@ struct gather {
 	struct err *e;
 };
 
-static const char *
-base_name(struct arena *arena, const char *path)
+static const char *base_name(struct arena *arena, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	struct slice name = slice_of(slash ? slash + 1 : path);
@@ -41,20 +39,21 @@ base_name(struct arena *arena, const char *path)
 	return arena_strndup(arena, name.p, name.n);
 }
 
-static int
-read_definition(struct arena *arena, const char *path, struct definition *ret, struct err *e)
+static int read_definition(struct arena *arena, const char *path, struct definition *ret,
+			   struct err *e)
 {
 	AUTO_BUF struct buf bytes = {0};
 	int rc = file_read(path, JOB_MAX_BYTES + 1, &bytes, e);
 	if (rc)
 		return rc;
-	*ret = (struct definition){.name = base_name(arena, path), .path = arena_strdup(arena, path)};
-	ret->bytes = (struct slice){arena_strndup(arena, bytes.data ? bytes.data : "", bytes.len), bytes.len};
+	*ret = (struct definition){.name = base_name(arena, path),
+				   .path = arena_strdup(arena, path)};
+	ret->bytes = (struct slice){arena_strndup(arena, bytes.data ? bytes.data : "", bytes.len),
+				    bytes.len};
 	return 0;
 }
 
-static int
-found_file(void *ctx, const char *relative, int64_t size)
+static int found_file(void *ctx, const char *relative, int64_t size)
 {
 	struct gather *g = ctx;
 	/* DIR/x.json and DIR/jobs/x.json; deeper files are somebody's own business */
@@ -62,15 +61,18 @@ found_file(void *ctx, const char *relative, int64_t size)
 	if (strchr(rest, '/') || !slice_ends(slice_of(rest), ".json"))
 		return 0;
 	if (g->count >= DEFINITIONS_MAX)
-		return err_set(g->e, ERR_LIMIT, "more than %d job definitions in %s", DEFINITIONS_MAX, g->dir);
+		return err_set(g->e, ERR_LIMIT, "more than %d job definitions in %s",
+			       DEFINITIONS_MAX, g->dir);
 	struct definition d;
-	int rc = read_definition(g->arena, arena_printf(g->arena, "%s/%s", g->dir, relative), &d, g->e);
+	int rc = read_definition(g->arena, arena_printf(g->arena, "%s/%s", g->dir, relative), &d,
+				 g->e);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < g->count; i++)
 		if (strcmp(g->list[i].name, d.name) == 0) {
 			if (!g->list[i].builtin)
-				return err_set(g->e, ERR_CONFLICT, "%s and %s define the same job", g->list[i].path, d.path);
+				return err_set(g->e, ERR_CONFLICT, "%s and %s define the same job",
+					       g->list[i].path, d.path);
 			g->list[i] = d;
 			return 0;
 		}
@@ -78,15 +80,13 @@ found_file(void *ctx, const char *relative, int64_t size)
 	return 0;
 }
 
-static int
-by_name(const void *a, const void *b)
+static int by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct definition *)a)->name, ((const struct definition *)b)->name);
 }
 
 /* The lake's default folder lies in the same place as the user's definitions: only jobs/ and files beside it are looked at, never a lake. */
-static int
-walk_user(struct gather *g)
+static int walk_user(struct gather *g)
 {
 	const char *jobs = arena_printf(g->arena, "%s/jobs", g->dir);
 	struct stat st;
@@ -102,18 +102,20 @@ walk_user(struct gather *g)
 	return file_walk(g->dir, found_file, g, g->e);
 }
 
-int
-definitions_list(const char *dir, struct arena *arena, struct definition **ret, size_t *ret_count, struct err *e)
+int definitions_list(const char *dir, struct arena *arena, struct definition **ret,
+		     size_t *ret_count, struct err *e)
 {
-	struct gather g = {.arena = arena, .dir = dir ? dir : definitions_default_dir(arena), .e = e};
+	struct gather g = {
+		.arena = arena, .dir = dir ? dir : definitions_default_dir(arena), .e = e};
 	for (size_t i = 0; i < bundled_files_count; i++) {
 		const struct bundled_file *f = &bundled_files[i];
 		if (strncmp(f->path, "jobs/", 5) != 0 || !slice_ends(slice_of(f->path), ".json"))
 			continue;
-		*PUSH(g.list, g.count, g.cap) = (struct definition){.name = base_name(arena, f->path),
-								    .path = arena_printf(arena, "(built in) %s", f->path),
-								    .bytes = {(const char *)f->data, f->size},
-								    .builtin = true};
+		*PUSH(g.list, g.count, g.cap) =
+			(struct definition){.name = base_name(arena, f->path),
+					    .path = arena_printf(arena, "(built in) %s", f->path),
+					    .bytes = {(const char *)f->data, f->size},
+					    .builtin = true};
 	}
 	int rc = walk_user(&g);
 	if (rc == 0) {
@@ -126,8 +128,8 @@ definitions_list(const char *dir, struct arena *arena, struct definition **ret, 
 	return rc;
 }
 
-int
-definitions_find(const char *dir, const char *name, struct arena *arena, struct definition *ret, struct err *e)
+int definitions_find(const char *dir, const char *name, struct arena *arena, struct definition *ret,
+		     struct err *e)
 {
 	if (strchr(name, '/') || slice_ends(slice_of(name), ".json"))
 		return read_definition(arena, name, ret, e);
@@ -146,8 +148,12 @@ definitions_find(const char *dir, const char *name, struct arena *arena, struct 
 	}
 	const char *near = str_nearest(name, names, count);
 	if (near)
-		return err_set(e, ERR_NOT_FOUND, "there is no job `%s`; did you mean `%s`?", name, near);
-	return err_set(e, ERR_NOT_FOUND, "there is no job `%s`; `pregao job list` shows them, and a path to a .json file works too", name);
+		return err_set(e, ERR_NOT_FOUND, "there is no job `%s`; did you mean `%s`?", name,
+			       near);
+	return err_set(
+		e, ERR_NOT_FOUND,
+		"there is no job `%s`; `pregao job list` shows them, and a path to a .json file works too",
+		name);
 }
 
 /* Tables that a source node may name. */
@@ -157,12 +163,13 @@ struct known {
 	struct catalog *catalog; /* may be NULL */
 };
 
-static int
-find_table(void *ctx, const char *database, const char *name, struct arena *arena, struct table_def **ret, struct err *e)
+static int find_table(void *ctx, const char *database, const char *name, struct arena *arena,
+		      struct table_def **ret, struct err *e)
 {
 	struct known *k = ctx;
 	for (size_t i = 0; i < k->count; i++)
-		if (strcmp(k->tables[i]->database, database) == 0 && strcmp(k->tables[i]->name, name) == 0) {
+		if (strcmp(k->tables[i]->database, database) == 0 &&
+		    strcmp(k->tables[i]->name, name) == 0) {
 			*ret = table_copy(arena, k->tables[i]);
 			return 0;
 		}
@@ -171,23 +178,22 @@ find_table(void *ctx, const char *database, const char *name, struct arena *aren
 	return err_set(e, ERR_NOT_FOUND, "there is no table %s.%s", database, name);
 }
 
-static void
-add_source_tables(struct known *k)
+static void add_source_tables(struct known *k)
 {
 	for (size_t i = 0; i < source_count; i++)
 		for (size_t t = 0; t < sources[i]->table_count; t++)
 			*PUSH(k->tables, k->count, k->cap) = sources[i]->tables[t];
 }
 
-static int
-load(const struct definition *d, struct known *k, struct arena *arena, struct job **ret, struct err *e)
+static int load(const struct definition *d, struct known *k, struct arena *arena, struct job **ret,
+		struct err *e)
 {
 	int rc = job_parse(arena, d->path, d->bytes, ret, e);
 	return rc ? rc : job_check(arena, *ret, find_table, k, e);
 }
 
-int
-definitions_load(const char *dir, struct catalog *catalog, const char *name, struct arena *arena, struct job **ret, struct err *e)
+int definitions_load(const char *dir, struct catalog *catalog, const char *name,
+		     struct arena *arena, struct job **ret, struct err *e)
 {
 	struct definition d;
 	int rc = definitions_find(dir, name, arena, &d, e);
@@ -208,8 +214,8 @@ struct compiled {
 
 /* Compiles every definition that can be; one job may read what another writes, so it goes round until nothing more comes. What is not sound is left out: `job list` and
  * `job validate` say why. */
-static int
-compile_all(const char *dir, struct known *k, struct arena *arena, struct compiled **ret, size_t *ret_count, struct err *e)
+static int compile_all(const char *dir, struct known *k, struct arena *arena, struct compiled **ret,
+		       size_t *ret_count, struct err *e)
 {
 	struct definition *list;
 	size_t count, done = 0;
@@ -224,7 +230,8 @@ compile_all(const char *dir, struct known *k, struct arena *arena, struct compil
 			struct err why = ERR_INIT;
 			struct job *job;
 			struct compiled *c = &(*ret)[done];
-			if (sound[i] || load(&list[i], k, arena, &job, &why) != 0 || job_compile(arena, job, &c->plan, &why) != 0)
+			if (sound[i] || load(&list[i], k, arena, &job, &why) != 0 ||
+			    job_compile(arena, job, &c->plan, &why) != 0)
 				continue;
 			c->from = &list[i];
 			for (size_t o = 0; o < c->plan.output_count; o++)
@@ -237,8 +244,8 @@ compile_all(const char *dir, struct known *k, struct arena *arena, struct compil
 	return 0;
 }
 
-int
-definitions_tables(const char *dir, struct arena *arena, const struct table_def *const **ret, size_t *ret_count, struct err *e)
+int definitions_tables(const char *dir, struct arena *arena, const struct table_def *const **ret,
+		       size_t *ret_count, struct err *e)
 {
 	struct known k = {0};
 	struct compiled *all;
@@ -246,7 +253,8 @@ definitions_tables(const char *dir, struct arena *arena, const struct table_def 
 	add_source_tables(&k);
 	int rc = compile_all(dir, &k, arena, &all, &count, e);
 	if (rc == 0) {
-		const struct table_def **tables = ANEW_ARRAY(arena, k.count + 1, const struct table_def *);
+		const struct table_def **tables =
+			ANEW_ARRAY(arena, k.count + 1, const struct table_def *);
 		memcpy(tables, k.tables, k.count * sizeof *tables);
 		*ret = tables;
 		*ret_count = k.count;
@@ -255,8 +263,8 @@ definitions_tables(const char *dir, struct arena *arena, const struct table_def 
 	return rc;
 }
 
-int
-definitions_activations(const char *dir, struct catalog *catalog, struct arena *arena, struct activation **ret, size_t *ret_count, struct err *e)
+int definitions_activations(const char *dir, struct catalog *catalog, struct arena *arena,
+			    struct activation **ret, size_t *ret_count, struct err *e)
 {
 	struct known k = {.catalog = catalog};
 	struct compiled *all;
@@ -269,9 +277,12 @@ definitions_activations(const char *dir, struct catalog *catalog, struct arena *
 		struct table_def *t;
 		if (!all[i].plan.trigger_table)
 			continue;
-		rc = find_table(&k, all[i].plan.trigger_database, all[i].plan.trigger_table, arena, &t, e);
+		rc = find_table(&k, all[i].plan.trigger_database, all[i].plan.trigger_table, arena,
+				&t, e);
 		if (rc == 0)
-			(*ret)[(*ret_count)++] = (struct activation){.location_prefix = t->location, .job = all[i].from->name, .scope_count = t->scope_count};
+			(*ret)[(*ret_count)++] = (struct activation){.location_prefix = t->location,
+								     .job = all[i].from->name,
+								     .scope_count = t->scope_count};
 	}
 	free(k.tables);
 	return rc;

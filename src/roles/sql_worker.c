@@ -17,11 +17,10 @@
 #include "str.h"
 #include "value.h"
 
-#define WATCH_MS 50            /* how often time and memory are looked at */
-#define GRACE_US 1000000       /* between asking and killing */
+#define WATCH_MS 50      /* how often time and memory are looked at */
+#define GRACE_US 1000000 /* between asking and killing */
 
-static void
-child(int report, pid_t parent, int (*body)(void *, struct err *), void *ctx)
+static void child(int report, pid_t parent, int (*body)(void *, struct err *), void *ctx)
 {
 	struct err e = ERR_INIT;
 	/* The worker never outlives who started it, and leaves no core file of somebody's data behind. */
@@ -41,8 +40,7 @@ child(int report, pid_t parent, int (*body)(void *, struct err *), void *ctx)
 }
 
 /* Resident bytes of a process; 0 when it cannot be told. */
-static int64_t
-resident_bytes(pid_t pid)
+static int64_t resident_bytes(pid_t pid)
 {
 	char path[64], text[128];
 	snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
@@ -62,8 +60,8 @@ resident_bytes(pid_t pid)
 enum ending { BY_ITSELF, BY_TIME, BY_MEMORY };
 
 /* Waits for the report or the end of the child; ends it when it overruns. */
-static enum ending
-watch(const struct sql_worker *w, pid_t pid, int report, struct err *ret_report, size_t *ret_got)
+static enum ending watch(const struct sql_worker *w, pid_t pid, int report, struct err *ret_report,
+			 size_t *ret_got)
 {
 	int64_t start = clock_monotonic_us(&clock_system), asked = 0;
 	enum ending how = BY_ITSELF;
@@ -72,14 +70,16 @@ watch(const struct sql_worker *w, pid_t pid, int report, struct err *ret_report,
 		struct pollfd p = {.fd = report, .events = POLLIN};
 		int n = poll(&p, 1, WATCH_MS);
 		if (n > 0) {
-			ssize_t got = read(report, (char *)ret_report + *ret_got, sizeof *ret_report - *ret_got);
+			ssize_t got = read(report, (char *)ret_report + *ret_got,
+					   sizeof *ret_report - *ret_got);
 			if (got <= 0)
 				return how;
 			*ret_got += (size_t)got;
 			continue;
 		}
 		int64_t now = clock_monotonic_us(&clock_system);
-		if (how == BY_ITSELF && w->memory_ceiling_bytes && resident_bytes(pid) > w->memory_ceiling_bytes) {
+		if (how == BY_ITSELF && w->memory_ceiling_bytes &&
+		    resident_bytes(pid) > w->memory_ceiling_bytes) {
 			how = BY_MEMORY;
 			kill(pid, SIGKILL);
 		}
@@ -93,8 +93,8 @@ watch(const struct sql_worker *w, pid_t pid, int report, struct err *ret_report,
 	}
 }
 
-int
-sql_worker_run(const struct sql_worker *w, int (*body)(void *, struct err *), void *ctx, struct err *e)
+int sql_worker_run(const struct sql_worker *w, int (*body)(void *, struct err *), void *ctx,
+		   struct err *e)
 {
 	int pipes[2];
 	if (pipe2(pipes, O_CLOEXEC) != 0)
@@ -124,9 +124,15 @@ sql_worker_run(const struct sql_worker *w, int (*body)(void *, struct err *), vo
 		;
 	signal(SIGINT, before);
 	if (how == BY_TIME)
-		return err_set(e, ERR_LIMIT, "the statement took longer than %lld seconds and was ended; --timeout gives it more", (long long)(w->timeout_us / 1000000));
+		return err_set(
+			e, ERR_LIMIT,
+			"the statement took longer than %lld seconds and was ended; --timeout gives it more",
+			(long long)(w->timeout_us / 1000000));
 	if (how == BY_MEMORY)
-		return err_set(e, ERR_LIMIT, "the statement took more than %lld MiB of memory and was ended; --memory gives it more", (long long)(w->memory_ceiling_bytes >> 20));
+		return err_set(
+			e, ERR_LIMIT,
+			"the statement took more than %lld MiB of memory and was ended; --memory gives it more",
+			(long long)(w->memory_ceiling_bytes >> 20));
 	if (got == sizeof report) {
 		*e = report;
 		return report.code;
@@ -136,6 +142,9 @@ sql_worker_run(const struct sql_worker *w, int (*body)(void *, struct err *), vo
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
 		return err_set(e, ERR_CONFLICT, "interrupted");
 	if (WIFSIGNALED(status))
-		return err_set(e, ERR_IO, "the SQL worker died (%s); nothing but this statement is affected", strsignal(WTERMSIG(status)));
-	return err_set(e, ERR_IO, "the SQL worker ended with status %d without a word", WEXITSTATUS(status));
+		return err_set(e, ERR_IO,
+			       "the SQL worker died (%s); nothing but this statement is affected",
+			       strsignal(WTERMSIG(status)));
+	return err_set(e, ERR_IO, "the SQL worker ended with status %d without a word",
+		       WEXITSTATUS(status));
 }

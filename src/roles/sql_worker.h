@@ -8,11 +8,12 @@
 #include "err.h"
 
 struct sql_worker {
-	int64_t timeout_us;         /* asked to end after this (SIGTERM), killed a second later; 0: no limit */
+	int64_t timeout_us; /* asked to end after this (SIGTERM), killed a second later; 0: no limit */
 	int64_t memory_ceiling_bytes; /* resident; DuckDB's own memory_limit does not bound every function, so the process is watched. 0: none */
 };
 /* Forks and calls body(ctx) in the child, whose standard streams are the caller's. To be called while this process has one thread and no
  * DuckDB. Returns what body returned, with its err; ERR_LIMIT when the worker overran a limit, ERR_CONFLICT when it was interrupted, ERR_IO when it died otherwise. */
-int sql_worker_run(const struct sql_worker *, int (*body)(void *ctx, struct err *), void *ctx, struct err *) MUST_CHECK;
+int sql_worker_run(const struct sql_worker *, int (*body)(void *ctx, struct err *), void *ctx,
+		   struct err *) MUST_CHECK;
 
 #endif

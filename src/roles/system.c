@@ -20,13 +20,13 @@
 #include "telemetry_sqlite.h"
 
 #define QUEUE_OF_CREATED_OBJECTS "raw-created"
-#define SQL_THREADS 2 /* in the SQL worker; the machine may have more, other people's work too */
+#define SQL_THREADS              2 /* in the SQL worker; the machine may have more, other people's work too */
 
 struct system {
 	struct system_options options;
 	struct arena *arena;
-	const char *lake;      /* absolute */
-	const char *state;     /* "<lake>/state" */
+	const char *lake;  /* absolute */
+	const char *state; /* "<lake>/state" */
 	bool exists;
 	struct object_store *store;
 	struct catalog *catalog;
@@ -39,8 +39,7 @@ struct system {
 };
 
 /* realpath for a path whose last parts may not exist yet. */
-static const char *
-absolute(struct arena *arena, const char *path)
+static const char *absolute(struct arena *arena, const char *path)
 {
 	char *real = realpath(path, NULL);
 	if (real) {
@@ -56,11 +55,11 @@ absolute(struct arena *arena, const char *path)
 	return joined;
 }
 
-static int
-open_catalog(struct system *s, struct err *e)
+static int open_catalog(struct system *s, struct err *e)
 {
 	bool read_only = s->options.mode == SYSTEM_READ && access(s->state, W_OK) != 0;
-	int rc = catalog_sqlite_open(s->exists ? s->state : NULL, &clock_system, read_only, &s->catalog, e);
+	int rc = catalog_sqlite_open(s->exists ? s->state : NULL, &clock_system, read_only,
+				     &s->catalog, e);
 	if (rc)
 		return rc;
 	const struct table_def *const *tables;
@@ -72,8 +71,7 @@ open_catalog(struct system *s, struct err *e)
 	return rc == ERR_DENIED && s->options.mode == SYSTEM_READ ? 0 : rc;
 }
 
-static int
-open_parts(struct system *s, struct err *e)
+static int open_parts(struct system *s, struct err *e)
 {
 	struct stat st;
 	if (stat(s->lake, &st) == 0 && !S_ISDIR(st.st_mode))
@@ -89,13 +87,14 @@ open_parts(struct system *s, struct err *e)
 	/* Telemetry must not stand in the way: without it the work goes on. */
 	struct err ignored = ERR_INIT;
 	int64_t limit = conf_int(s->options.conf, "telemetry", "limit");
-	if (telemetry_sqlite_open(arena_printf(s->arena, "%s/telemetry.sqlite", s->state), s->options.role, limit, &clock_system, &s->telemetry, &ignored) != 0)
+	if (telemetry_sqlite_open(arena_printf(s->arena, "%s/telemetry.sqlite", s->state),
+				  s->options.role, limit, &clock_system, &s->telemetry,
+				  &ignored) != 0)
 		s->telemetry = NULL;
 	return 0;
 }
 
-int
-system_open(const struct system_options *o, struct system **ret, struct err *e)
+int system_open(const struct system_options *o, struct system **ret, struct err *e)
 {
 	struct system *s = NEW(struct system);
 	s->options = *o;
@@ -112,8 +111,7 @@ system_open(const struct system_options *o, struct system **ret, struct err *e)
 	return 0;
 }
 
-void
-system_free(struct system *s)
+void system_free(struct system *s)
 {
 	if (!s)
 		return;
@@ -129,57 +127,48 @@ system_free(struct system *s)
 	free(s);
 }
 
-const char *
-system_lake(const struct system *s)
+const char *system_lake(const struct system *s)
 {
 	return s->lake;
 }
 
-const struct conf *
-system_conf(const struct system *s)
+const struct conf *system_conf(const struct system *s)
 {
 	return s->options.conf;
 }
 
-bool
-system_lake_exists(const struct system *s)
+bool system_lake_exists(const struct system *s)
 {
 	return s->exists;
 }
 
-struct clock *
-system_clock(struct system *s)
+struct clock *system_clock(struct system *s)
 {
 	return &clock_system;
 }
 
-struct object_store *
-system_store(struct system *s)
+struct object_store *system_store(struct system *s)
 {
 	return s->store;
 }
 
-struct catalog *
-system_catalog(struct system *s)
+struct catalog *system_catalog(struct system *s)
 {
 	return s->catalog;
 }
 
-struct telemetry *
-system_telemetry(struct system *s)
+struct telemetry *system_telemetry(struct system *s)
 {
 	return s->telemetry;
 }
 
-void
-system_mirror_log(struct system *s, int fd)
+void system_mirror_log(struct system *s, int fd)
 {
 	if (s->telemetry)
 		telemetry_sqlite_mirror(s->telemetry, fd, LOG_LEVEL_DEBUG);
 }
 
-int
-system_queue(struct system *s, struct queue **ret, struct err *e)
+int system_queue(struct system *s, struct queue **ret, struct err *e)
 {
 	int rc = 0;
 	const char *dir = arena_printf(s->arena, "%s/queue", s->state);
@@ -189,50 +178,56 @@ system_queue(struct system *s, struct queue **ret, struct err *e)
 		if (s->options.mode == SYSTEM_WRITE)
 			rc = file_mkdirs(dir, true, e);
 		if (rc == 0)
-			rc = queue_sqlite_open(path, QUEUE_OF_CREATED_OBJECTS, (int)conf_int(s->options.conf, "queue", "max_receives"), &clock_system,
-					       &s->queue, e);
+			rc = queue_sqlite_open(
+				path, QUEUE_OF_CREATED_OBJECTS,
+				(int)conf_int(s->options.conf, "queue", "max_receives"),
+				&clock_system, &s->queue, e);
 	}
 	*ret = s->queue;
 	return rc;
 }
 
-static struct duckdb_host *
-host(struct system *s)
+static struct duckdb_host *host(struct system *s)
 {
 	if (!s->host)
 		s->host = duckdb_host_start(&(struct duckdb_host_options){
-			.memory_limit_bytes = 0, .temp_dir = s->store ? object_store_staging(s->store) : NULL, .background = true});
+			.memory_limit_bytes = 0,
+			.temp_dir = s->store ? object_store_staging(s->store) : NULL,
+			.background = true});
 	return s->host;
 }
 
-void
-system_warm(struct system *s)
+void system_warm(struct system *s)
 {
+	/* The zone database is read while there is one thread only: it needs the environment, which threads must not share. */
+	int32_t day;
+	struct err ignored = ERR_INIT;
+	int rc = time_date_in_sao_paulo(clock_now_us(&clock_system), &day, &ignored);
+	(void)rc; /* who needs the date asks again and is told */
 	host(s);
 }
 
-struct parquet *
-system_parquet(struct system *s)
+struct parquet *system_parquet(struct system *s)
 {
 	if (!s->parquet)
 		s->parquet = parquet_duckdb_new(host(s));
 	return s->parquet;
 }
 
-struct publish
-system_publish(struct system *s)
+struct publish system_publish(struct system *s)
 {
 	return (struct publish){.store = s->store,
 				.catalog = s->catalog,
 				.parquet = system_parquet(s),
 				.clock = &clock_system,
-				.lock_wait_us = conf_duration_us(s->options.conf, "lake", "lock_wait"),
+				.lock_wait_us =
+					conf_duration_us(s->options.conf, "lake", "lock_wait"),
 				.on_wait = s->options.on_wait,
 				.ctx = s->options.ctx};
 }
 
-static int
-compile(void *ctx, const char *name, struct arena *arena, struct job_plan *ret, struct err *e)
+static int compile(void *ctx, const char *name, struct arena *arena, struct job_plan *ret,
+		   struct err *e)
 {
 	struct system *s = ctx;
 	struct job *job;
@@ -240,8 +235,7 @@ compile(void *ctx, const char *name, struct arena *arena, struct job_plan *ret, 
 	return rc ? rc : job_compile(arena, job, ret, e);
 }
 
-int
-system_job_engine(struct system *s, struct job_engine **ret, struct err *e)
+int system_job_engine(struct system *s, struct job_engine **ret, struct err *e)
 {
 	int rc = 0;
 	if (!s->jobs) {
@@ -258,8 +252,7 @@ system_job_engine(struct system *s, struct job_engine **ret, struct err *e)
 	return rc;
 }
 
-int
-system_query(struct system *s, struct query_engine **ret, struct err *e)
+int system_query(struct system *s, struct query_engine **ret, struct err *e)
 {
 	int rc = 0;
 	if (!s->query)
@@ -269,8 +262,7 @@ system_query(struct system *s, struct query_engine **ret, struct err *e)
 }
 
 /* The folders below the lake that tables lie in: the first segment of each table's location. */
-static const char *const *
-table_folders(struct system *s, struct err *e)
+static const char *const *table_folders(struct system *s, struct err *e)
 {
 	struct table_def **tables;
 	size_t count, n = 0;
@@ -278,10 +270,12 @@ table_folders(struct system *s, struct err *e)
 		return NULL;
 	const char **folders = ANEW_ARRAY(s->arena, count * 2 + 1, const char *);
 	for (size_t i = 0; i < count * 2 && s->exists; i++) {
-		const char *location = i % 2 ? tables[i / 2]->compact_location : tables[i / 2]->location;
+		const char *location = i % 2 ? tables[i / 2]->compact_location
+					     : tables[i / 2]->location;
 		if (!location)
 			continue;
-		const char *folder = arena_printf(s->arena, "%s/%.*s", s->lake, (int)strcspn(location, "/"), location);
+		const char *folder = arena_printf(s->arena, "%s/%.*s", s->lake,
+						  (int)strcspn(location, "/"), location);
 		bool seen = false;
 		for (size_t k = 0; k < n; k++)
 			seen |= strcmp(folders[k], folder) == 0;
@@ -291,11 +285,12 @@ table_folders(struct system *s, struct err *e)
 	return folders;
 }
 
-int
-system_query_locked(struct system *s, const char *temp_dir, struct query_engine **ret, struct sandbox_report *ret_report, struct err *e)
+int system_query_locked(struct system *s, const char *temp_dir, struct query_engine **ret,
+			struct sandbox_report *ret_report, struct err *e)
 {
 	int64_t memory = conf_int(s->options.conf, "sql", "memory");
-	s->host = duckdb_host_start(&(struct duckdb_host_options){.memory_limit_bytes = memory, .temp_dir = temp_dir, .background = false});
+	s->host = duckdb_host_start(&(struct duckdb_host_options){
+		.memory_limit_bytes = memory, .temp_dir = temp_dir, .background = false});
 	int rc = duckdb_host_ready(s->host, e);
 	if (rc)
 		return rc;
@@ -310,7 +305,9 @@ system_query_locked(struct system *s, const char *temp_dir, struct query_engine 
 		paths[n++] = (struct sandbox_path){readers, SANDBOX_READ_WRITE};
 	for (size_t i = 0; folders[i] && n < ARRAY_LEN(paths); i++)
 		paths[n++] = (struct sandbox_path){folders[i], SANDBOX_READ};
-	rc = sandbox_enter(&(struct sandbox){.paths = paths, .path_count = n, .network = false, .exec = false}, 0, ret_report, e);
+	rc = sandbox_enter(
+		&(struct sandbox){.paths = paths, .path_count = n, .network = false, .exec = false},
+		0, ret_report, e);
 	if (rc == 0)
 		rc = duckdb_host_confine(s->host, folders, SQL_THREADS, e);
 	return rc ? rc : system_query(s, ret, e);

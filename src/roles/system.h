@@ -18,16 +18,17 @@
 #include "telemetry.h"
 
 enum system_mode {
-	SYSTEM_READ,  /* changes nothing that readers could see; a lake that does not exist is an empty one; works on read-only media */
+	SYSTEM_READ, /* changes nothing that readers could see; a lake that does not exist is an empty one; works on read-only media */
 	SYSTEM_WRITE, /* makes the lake when it does not exist */
 };
 struct system_options {
-	const char *lake;         /* folder; not NULL */
-	const char *definitions;  /* the user's own definitions; NULL: XDG_DATA_HOME/pregao */
-	const char *role;         /* who is speaking in the log: "cli", later each role's name */
+	const char *lake;        /* folder; not NULL */
+	const char *definitions; /* the user's own definitions; NULL: XDG_DATA_HOME/pregao */
+	const char *role;        /* who is speaking in the log: "cli", later each role's name */
 	const struct conf *conf;
 	enum system_mode mode;
-	void (*on_wait)(void *ctx, int64_t holder_pid); /* another writer is waited for; may be NULL */
+	void (*on_wait)(void *ctx,
+			int64_t holder_pid); /* another writer is waited for; may be NULL */
 	void *ctx;
 };
 struct system;
@@ -44,21 +45,23 @@ bool system_lake_exists(const struct system *);
 struct clock *system_clock(struct system *);
 struct object_store *system_store(struct system *);
 struct catalog *system_catalog(struct system *);
-struct telemetry *system_telemetry(struct system *); /* never NULL in SYSTEM_WRITE; NULL is fine for every telemetry call */
-void system_mirror_log(struct system *, int fd);     /* each log event also as a JSON line on fd */
-struct publish system_publish(struct system *);      /* with parquet, which begins to load DuckDB */
+struct telemetry *system_telemetry(
+	struct system *); /* never NULL in SYSTEM_WRITE; NULL is fine for every telemetry call */
+void system_mirror_log(struct system *, int fd); /* each log event also as a JSON line on fd */
+struct publish system_publish(struct system *);  /* with parquet, which begins to load DuckDB */
 /* The queue of created objects (raw/): what the activator receives from. SYSTEM_READ: *ret is NULL when there is none yet. */
 int system_queue(struct system *, struct queue **ret, struct err *) MUST_CHECK;
 /* Begins to load DuckDB on a thread of its own, so that the fetching meanwhile hides it. Optional. */
 void system_warm(struct system *);
-struct parquet *system_parquet(struct system *); /* what is wrong with DuckDB is told by the first write */
+struct parquet *
+system_parquet(struct system *); /* what is wrong with DuckDB is told by the first write */
 int system_job_engine(struct system *, struct job_engine **ret, struct err *) MUST_CHECK;
 /* For the program's own statements, in this process. */
 int system_query(struct system *, struct query_engine **ret, struct err *) MUST_CHECK;
 /* For somebody else's statements: to be called in the worker process that sql_worker.c makes. Opens DuckDB in the calling thread, takes away this process's rights
  * but for reading the lake's tables and writing temp_dir, locks the configuration, and says what the kernel could not hold. */
 struct sandbox_report;
-int system_query_locked(struct system *, const char *temp_dir, struct query_engine **ret, struct sandbox_report *ret_report,
-			struct err *) MUST_CHECK;
+int system_query_locked(struct system *, const char *temp_dir, struct query_engine **ret,
+			struct sandbox_report *ret_report, struct err *) MUST_CHECK;
 
 #endif

@@ -1,0 +1,167 @@
+"""kill -9 at every call that changes a file or a folder: readers see whole old or whole new, and running again ends with the bytes of an
+undisturbed run. The point of death is set by killpoint.c (LD_PRELOAD). KILL_STEP=N takes every Nth point only; 1 is all of them."""
+import concurrent.futures
+import datetime
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import lake as look
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'fixtures'))
+import make_portfolio  # noqa: E402
+
+HERE = pathlib.Path(__file__).parent
+DAY = datetime.date(2024, 7, 15)
+STEP = int(os.environ.get('KILL_STEP', '1'))
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope='session')
+def killpoint(tmp_path_factory):
+    library = tmp_path_factory.mktemp('killpoint') / 'killpoint.so'
+    subprocess.run(['cc', '-shared', '-fPIC', '-O1', '-o', library, HERE / 'killpoint.c', '-ldl'], check=True)
+    return library
+
+
+def portfolio(seed, stocks=6, **kw):
+    return make_portfolio.make_portfolio(session=DAY, stocks=stocks, seed=seed, **kw)
+
+
+def state_of(pregao, lake):
+    """What a reader sees: the raw rows with their totals, and the refined rows."""
+    raw = look.sql(pregao, lake, 'SELECT codigo, qtd_teorica, (SELECT qtd_teorica_total FROM raw.portfolio_total t '
+                   'WHERE t.data_pregao = p.data_pregao AND t.index_code = p.index_code) AS total FROM raw.portfolio p ORDER BY codigo')
+    refined = look.sql(pregao, lake, "SELECT action, tipo, theoretical_quantity FROM refined.portfolio "
+                       "WHERE pregao_date = DATE '2024-07-15' ORDER BY ALL")
+    return str(raw), str(refined)
+
+
+def die_everywhere(pregao, killpoint, tmp_path, base, files):
+    """Runs `import files` over a copy of base once for each point of death."""
+    def arguments(lake):
+        return ['import', 'portfolio', *files, '--as-of', '2024-07-16', '--lake', lake]
+
+    def run(lake, at, count=None):
+        env = {**pregao.env, 'LD_PRELOAD': str(killpoint), 'KILLPOINT_AT': str(at), 'KILLPOINT_UNDER': str(lake)}
+        if count:
+            env['KILLPOINT_COUNT'] = str(count)
+        return subprocess.run([pregao.path, *map(str, arguments(lake))], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+
+    def copy(name):
+        lake = tmp_path / name
+        if base:
+            shutil.copytree(base, lake)
+        return lake
+
+    calm = copy('calm')
+    before = state_of(pregao, calm)
+    done = run(calm, 0, tmp_path / 'count')
+    assert done.returncode == 0, done.stderr
+    points = int((tmp_path / 'count').read_text())
+    after = state_of(pregao, calm)
+    wanted = look.files(calm)
+    assert before != after and points > 50
+
+    def one(at):
+        lake = copy(f'kill-{at}')
+        died = run(lake, at)
+        if died.returncode == 0:
+            # threads share out the last calls differently each time; there is nothing left to die at
+            assert look.files(lake) == wanted, at
+            shutil.rmtree(lake)
+            return 0
+        assert died.returncode == -9, (at, died.returncode, died.stderr)
+        raw, refined = state_of(pregao, lake)
+        assert raw in (before[0], after[0]), f'raw is neither old nor new after death at call {at}'
+        assert refined in (before[1], after[1]), f'refined is neither old nor new after death at call {at}'
+        pregao(*arguments(lake))
+        assert state_of(pregao, lake) == after, at
+        assert look.files(lake) == wanted, at
+        assert not [p for p in (lake / 'scratch').rglob('*') if p.is_file()], f'scratch is not empty after death at call {at}'
+        shutil.rmtree(lake)
+        return 1
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        deaths = sum(pool.map(one, range(1, points + 1, STEP)))
+    print(f'{deaths} deaths at {points} points')
+    assert deaths > points // STEP // 2
+
+
+def test_first_import(pregao, killpoint, tmp_path):
+    file = tmp_path / 'first.csv'
+    file.write_bytes(portfolio(1).csv())
+    die_everywhere(pregao, killpoint, tmp_path, None, [file])
+
+
+def test_correction(pregao, killpoint, tmp_path):
+    """The second payload of a session drops a stock and changes the others."""
+    old, new = tmp_path / 'old.csv', tmp_path / 'new.csv'
+    old.write_bytes(portfolio(1).csv())
+    new.write_bytes(portfolio(2, stocks=5).csv())
+    base = tmp_path / 'base'
+    pregao('import', 'portfolio', old, '--as-of', '2024-07-16', '--lake', base)
+    die_everywhere(pregao, killpoint, tmp_path, base, [new])
+
+
+def test_any_moment(pregao, tmp_path):
+    """kill -9 from outside at moments that nobody chose."""
+    file = tmp_path / 'a.csv'
+    file.write_bytes(portfolio(3, stocks=40).csv())
+    calm = tmp_path / 'calm'
+    pregao('import', 'portfolio', file, '--as-of', '2024-07-16', '--lake', calm)
+    wanted = look.files(calm)
+    for ms in range(1, 100, 7):
+        lake = tmp_path / f'lake-{ms}'
+        p = pregao.start('import', 'portfolio', file, '--as-of', '2024-07-16', '--lake', lake, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            p.wait(ms / 1000)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            p.wait()
+        pregao('import', 'portfolio', file, '--as-of', '2024-07-16', '--lake', lake)
+        assert look.files(lake) == wanted, ms
+
+
+def test_disk_full_everywhere(pregao, killpoint, tmp_path):
+    """ENOSPC at each call in turn: a clear error or none, the lake sound, and running again ends with the same bytes."""
+    old, new = tmp_path / 'old.csv', tmp_path / 'new.csv'
+    old.write_bytes(portfolio(1).csv())
+    new.write_bytes(portfolio(2, stocks=5).csv())
+    base = tmp_path / 'base'
+    pregao('import', 'portfolio', old, '--as-of', '2024-07-16', '--lake', base)
+
+    def run(lake, at):
+        env = {**pregao.env, 'LD_PRELOAD': str(killpoint), 'KILLPOINT_AT': str(at), 'KILLPOINT_ERRNO': '28', 'KILLPOINT_UNDER': str(lake),
+               'KILLPOINT_COUNT': str(tmp_path / f'count-{at}')}
+        return subprocess.run([pregao.path, 'import', 'portfolio', str(new), '--as-of', '2024-07-16', '--lake', str(lake)], env=env, cwd=tmp_path,
+                              capture_output=True, text=True, timeout=120)
+
+    calm = tmp_path / 'calm'
+    shutil.copytree(base, calm)
+    before = state_of(pregao, calm)
+    assert run(calm, 0).returncode == 0
+    points = int((tmp_path / 'count-0').read_text())
+    after, wanted = state_of(pregao, calm), look.files(calm)
+
+    def one(at):
+        lake = tmp_path / f'full-{at}'
+        shutil.copytree(base, lake)
+        done = run(lake, at)
+        assert done.returncode in (0, 1), (at, done.returncode, done.stderr)
+        if done.returncode:
+            assert 'pregao: ' in done.stderr and ('space' in done.stderr or 'full' in done.stderr or 'I/O' in done.stderr), (at, done.stderr)
+        raw, refined = state_of(pregao, lake)
+        assert raw in (before[0], after[0]) and refined in (before[1], after[1]), at
+        pregao('import', 'portfolio', new, '--as-of', '2024-07-16', '--lake', lake)
+        assert state_of(pregao, lake) == after and look.files(lake) == wanted, at
+        shutil.rmtree(lake)
+        return done.returncode
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        failures = sum(pool.map(one, range(1, points + 1, max(STEP, 3))))
+    assert failures > 0
