@@ -2,6 +2,7 @@
  * Work is counted in SQLite's own steps, so that no clock is involved. */
 #include "../contract/catalog_fixture.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -232,6 +233,43 @@ static void readers_leave_no_files_behind(void **state)
 	assert_int_equal(before.st_nlink, after.st_nlink);
 }
 
+/* Cleaning up removes a reader's file between its opening and its locking: the reader must notice, or its hold is seen by nobody. */
+static void a_hold_is_always_seen(void **state)
+{
+	struct fixture *f = *state;
+	int stop[2];
+	char byte;
+	assert_int_equal(pipe2(stop, O_NONBLOCK | O_CLOEXEC), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct catalog *mine;
+		struct arena *arena = arena_new();
+		const char **keys;
+		size_t n;
+		close(stop[1]);
+		if (catalog_sqlite_open(f->place, &clock_system, false, &mine, NULL))
+			_exit(1);
+		while (read(stop[0], &byte, 1) < 0)
+			if (catalog_dead(mine, &raw, arena, &keys, &n, NULL))
+				_exit(2);
+		_exit(0);
+	}
+	for (int i = 0; i < 20000; i++) {
+		int64_t version;
+		int handle;
+		struct stat st;
+		GOOD(f, catalog_read_begin(f->catalog, &version, &handle, &f->e));
+		assert_int_equal(fstat(handle, &st), 0);
+		assert_int_equal(st.st_nlink, 1);
+		catalog_read_end(f->catalog, handle);
+	}
+	int status;
+	close(stop[1]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	close(stop[0]);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +283,7 @@ int main(int argc, char **argv)
 						tear_down),
 		cmocka_unit_test_setup_teardown(readers_leave_no_files_behind, set_up_sqlite,
 						tear_down),
+		cmocka_unit_test_setup_teardown(a_hold_is_always_seen, set_up_sqlite, tear_down),
 	};
 	umask(022);
 	return RUN_TESTS("catalog_sqlite");
