@@ -1,7 +1,8 @@
 """Every text for people has its Portuguese in src/base/tr_pt_*.inc, and nothing there is left over from a text that is gone.
 
-The texts are read from the sources; only the last test needs the program. A text is found where tr() or a function that looks its format
-up is called with a literal, in the rows of the tables below, and in the few places where a variable brings it to tr().
+The texts are read from the sources; only the last test needs the program. A text is found where tr() or a function that
+looks its format up is called with a literal, in the rows of the tables below, and in the few places where a variable
+brings it to tr().
 """
 import collections
 import pathlib
@@ -13,27 +14,23 @@ SRC = pathlib.Path(__file__).resolve().parents[2] / 'src'
 # function: which argument, from 0, is the text
 LOOKED_UP = {'tr': 0, 'err_set': 2, 'err_errno': 2, 'err_wrap': 1, 'cli_note': 1, 'cli_warn': 1, 'cli_usage': 1}
 # The functions above and tr's own callers pass a format on that they were given.
-PASSED_ON = {('base/err.c', 'fmt'), ('base/tr.c', 'const char * english'), ('cli/main.c', 'fmt')}
-# where is a table: its name, and which fields of a row are texts
-TABLES = {'cli/main.c': ('commands', (2, 3, -1)), 'cli/args.c': ('options', (3,)), 'roles/options.c': ('settings', (6,))}
-# what tr() is given in these files comes from those tables
-ROWS = {('cli/args.c', 'commands[i].summary'), ('cli/args.c', 'group'), ('cli/args.c', 'c->summary'), ('cli/args.c', 'c->text'),
-        ('cli/args.c', 'o->help'), ('cli/cmd_config.c', 'o->doc')}
-# (file, what tr() is given): where that gets its texts from, as (file, kind, name): each literal in the initialiser of the
-# variable, each literal that the function returns, or the argument of each call of the function
-CONVERSIONS = [('job/value_type.c', 'variable', name) for name in ('no_such', 'would_round', 'from_text', 'from_float')]
+PASSED_ON = {('base', 'fmt'), ('cli', 'fmt')}
+# folder and name of a table: which fields of its rows are texts, by name or by place
+TABLES = {('cli', 'commands'): ('summary', 'text', 'group'), ('cli', 'options'): (3,), ('roles', 'settings'): (6,)}
+# what tr() is given in this folder comes from those tables
+ROWS = {('cli', name) for name in ('commands[i].summary', 'group', 'c->summary', 'c->text', 'o->help', 'o->doc')}
+# (folder, what tr() is given there): where that gets its texts from in the same folder: each literal in the initialiser of
+# the variable, each literal that the function returns, or the argument of each call of the function
 BROUGHT = {
-    ('base/json.c', 'type_name(o)'): [('base/json.c', 'returned', 'type_name')],
-    ('base/json.c', 'type_name(v)'): [('base/json.c', 'returned', 'type_name')],
-    ('base/json.c', 'wanted'): [('base/json.c', 'returned', 'type_name')],
-    ('job/expr_check.c', 'why'): CONVERSIONS,
-    ('job/function.c', 'why'): CONVERSIONS,
-    ('job/graph_check.c', 'why'): CONVERSIONS,
-    ('job/expr_check.c', 'wanted'): [('job/expr_check.c', 'argument 2', 'wrong_type')],
-    ('job/graph_nodes.c', 'problem'): [('job/graph_nodes.c', 'returned', 'sql_text_problem')],
-    ('job/graph_parse.c', 'key_type_words[key->type]'): [('job/graph_parse.c', 'variable', 'key_type_words')],
-    ('job/graph_parse.c', 'key_type_words[k->type]'): [('job/graph_parse.c', 'variable', 'key_type_words')],
-    ('job/graph_parse.c', 'what'): [('job/graph_parse.c', 'argument 2', 'name_check'), ('job/graph_nodes.c', 'argument 2', 'name_check')],
+    ('base', 'type_name(o)'): [('returned', 'type_name')],
+    ('base', 'type_name(v)'): [('returned', 'type_name')],
+    ('base', 'wanted'): [('returned', 'type_name')],
+    ('job', 'key_type_words[key->type]'): [('variable', 'key_type_words')],
+    ('job', 'key_type_words[k->type]'): [('variable', 'key_type_words')],
+    ('job', 'problem'): [('returned', 'sql_text_problem')],
+    ('job', 'wanted'): [('argument 2', 'wrong_type')],
+    ('job', 'what'): [('argument 2', 'name_check')],
+    ('job', 'why'): [('variable', name) for name in ('no_such', 'would_round', 'from_text', 'from_float')],
 }
 # <inttypes.h>, as on the machines that the program is for
 MACROS = {f'PRI{c}{bits}': {'64': 'l', '32': '', 'MAX': 'j'}[bits] + c for c in 'diuxX' for bits in ('64', '32', 'MAX')}
@@ -159,6 +156,7 @@ class Source:
 
     def __init__(self, path, name=None):
         self.name = name or str(path.relative_to(SRC))
+        self.folder = self.name.split('/')[0]
         self.tokens = tokens_of(path if name else path.read_text(encoding='utf-8'), self.name)
 
     def text(self, token):
@@ -183,39 +181,50 @@ class Source:
         return texts, others
 
     def initialiser(self, variable):
-        """The tokens between = and ; of the definition of a variable."""
+        """The tokens between = and ; of the definition of a variable; none when it is not defined here."""
         for i, t in enumerate(self.tokens):
-            if t.kind != 'name' or t.text != variable:
+            if t.kind != 'name' or t.text != variable or (i and self.tokens[i - 1].text in ('.', '->')):
                 continue
             at = i + 1
             while self.tokens[at].text == '[':
                 at = closing(self.tokens, at) + 1
             if self.tokens[at].text == '=' and self.tokens[at].kind == 'mark':
                 return parts(self.tokens[at + 1:], ';')[0]
-        raise AssertionError(f'{self.name}: {variable} is not defined')
+        return []
 
     def rows(self, variable, fields):
-        table = self.initialiser(variable)
-        for row in parts(table[1:-1]):
+        """The texts in those fields of a table's rows, which are told by their places, or by their names in the rows."""
+        for row in filter(None, parts(self.initialiser(variable)[1:-1])):
             start = next(i for i, t in enumerate(row) if t.text == '{' and t.kind == 'mark')
-            cells = parts(row[start + 1:-1])
-            for field in fields:
-                cell = cells[field]
+            cells = dict(enumerate(parts(row[start + 1:-1])))
+            for cell in list(cells.values()):
+                if cell[0].text == '.' and cell[0].kind == 'mark':
+                    cells[cell[1].text] = cell[3:]
+            assert fields[0] in cells, f'{self.name}:{row[0].line}: a row of {variable} without {fields[0]}'
+            for cell in (cells[field] for field in fields if field in cells):
                 assert len(cell) == 1 and (cell[0].kind == 'text' or cell[0].text == 'NULL'), \
-                    f'{self.name}:{cell[0].line}: field {field} of a row of {variable} is no text'
+                    f'{self.name}:{cell[0].line}: {written(cell)} is no text for {variable}'
                 if cell[0].kind == 'text':
                     yield self.text(cell[0])
 
     def returned(self, function):
+        """The literals that a function returns, if it is defined here."""
         for i, t in enumerate(self.tokens[:-1]):
             if t.kind == 'name' and t.text == function and self.tokens[i + 1].text == '(':
                 body = closing(self.tokens, i + 1) + 1
                 if self.tokens[body].text == '{':
                     inside = self.tokens[body:closing(self.tokens, body)]
-                    for statement in (s for k, r in enumerate(inside) if r.text == 'return' for s in [parts(inside[k + 1:], ';')[0]]):
-                        yield from (self.text(b[0]) for b in branches(statement) if len(b) == 1 and b[0].kind == 'text')
-                    return
-        raise AssertionError(f'{self.name}: {function} is not defined')
+                    for at in (k + 1 for k, word in enumerate(inside) if word.text == 'return'):
+                        for branch in branches(parts(inside[at:], ';')[0]):
+                            if len(branch) == 1 and branch[0].kind == 'text':
+                                yield self.text(branch[0])
+
+    def brought(self, kind, thing):
+        if kind == 'variable':
+            return [self.text(t) for t in self.initialiser(thing) if t.kind == 'text']
+        if kind == 'returned':
+            return list(self.returned(thing))
+        return self.argument(thing, int(kind.split()[1]))[0]
 
 
 @pytest.fixture(scope='module')
@@ -234,23 +243,21 @@ def texts(sources):
             texts, others = source.argument(function, number)
             found += texts
             for line, expression in others:
-                key = source.name, expression
+                key = source.folder, expression
                 if key in BROUGHT:
                     brought.add(key)
                 elif key not in PASSED_ON and key not in ROWS and not expression.startswith('const char *'):
                     strange.append(f'{source.name}:{line}: {function}(... {expression} ...)')
-    assert not strange, 'texts that this test cannot follow; give a literal, or say in BROUGHT where they come from:\n' + '\n'.join(strange)
+    assert not strange, ('texts that this test cannot follow; give a literal, or say in BROUGHT where they come from:\n' +
+                         '\n'.join(strange))
     assert brought == BROUGHT.keys(), f'BROUGHT names what is gone: {BROUGHT.keys() - brought}'
-    for name, (variable, fields) in TABLES.items():
-        found += sources[name].rows(variable, fields)
-    for name, kind, thing in {place for places in BROUGHT.values() for place in places}:
-        if kind == 'variable':
-            more = [sources[name].text(t) for t in sources[name].initialiser(thing) if t.kind == 'text']
-        elif kind == 'returned':
-            more = list(sources[name].returned(thing))
-        else:
-            more = sources[name].argument(thing, int(kind.split()[1]))[0]
-        assert more, f'{name}: no text in {thing}'
+    for (folder, variable), fields in TABLES.items():
+        more = [text for s in sources.values() if s.folder == folder for text in s.rows(variable, fields)]
+        assert more, f'{folder}: no rows in {variable}'
+        found += more
+    for folder, kind, thing in {(folder, *origin) for (folder, _), origins in BROUGHT.items() for origin in origins}:
+        more = [text for s in sources.values() if s.folder == folder for text in s.brought(kind, thing)]
+        assert more, f'{folder}: no text in {thing}'
         found += more
     places = collections.defaultdict(list)
     for t in found:
@@ -333,6 +340,7 @@ void g(void) {
     attr("not a call of tr"); err_wrap(&e, "%s: %d", tr(a ? "x" "y" : name[i].text), 2);
 }
 static const struct row table[] = { {"a", 0, "help, with a comma"}, [B] = {"b", 'c', NULL}, };
+static const struct row other[] = { {.name = "a", .text = "a text"}, {.name = "b"} };
 '''
 
 
@@ -344,6 +352,7 @@ def test_the_finder_finds():
     assert [t.text for t in found] == ['inside', 'row', 'rows', 'xy', 'in a macro']
     assert [expression for _, expression in others] == ['name[i].text']
     assert [t.text for t in source.rows('table', (2,))] == ['help, with a comma']
+    assert [t.text for t in source.rows('other', ('name', 'text'))] == ['a', 'a text', 'b']
     assert source.argument('err_wrap', 1)[0] == [Text('%s: %d', 'sample.c:12')]
     assert not is_text('%s: %d') and is_text('%s em %d')
 
