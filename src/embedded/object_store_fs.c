@@ -249,6 +249,8 @@ static bool fs_notifies(struct object_store *s)
 static void fs_free(struct object_store *s)
 {
 	struct fs *f = (struct fs *)s;
+	if (f->writer_fd >= 0)
+		close(f->writer_fd);
 	if (f->root_fd >= 0)
 		close(f->root_fd);
 	free(f->root);
@@ -307,6 +309,7 @@ int object_store_fs_open(const char *root, bool create, struct object_store **re
 	buf_str(&name, "/" FS_SCRATCH);
 	f->scratch = mem_strdup(name.data);
 	f->root_fd = -1;
+	f->writer_fd = -1;
 	if (getrandom(&f->nonce, sizeof(f->nonce), 0) != (ssize_t)sizeof(f->nonce))
 		f->nonce = (uint64_t)clock_now_us(&clock_system) ^ (uint64_t)getpid() << 40;
 	int rc = open_root(f, create, e);

@@ -6,7 +6,8 @@
 
 #include "object_store.h"
 
-/* create makes root, scratch/ and state/ where missing (durably), and sweeps out what a killed process left in scratch/ more than a day ago;
+/* create makes root, scratch/ and state/ where missing (durably), and sweeps out what killed writers left in scratch/ (beside
+ * other live writers only what is over a day old);
  * without it a missing root is ERR_NOT_FOUND, and nothing is changed by opening. Root itself may be a symbolic link; below it none is
  * followed (ERR_DENIED). May be used from several threads and processes at once; two opens of one root see each other's writes.
  *

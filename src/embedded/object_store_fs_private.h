@@ -18,6 +18,7 @@ struct fs {
 	int root_fd;
 	uint64_t nonce; /* two processes never choose the same staged name */
 	atomic_uint_fast64_t counter;
+	atomic_int writer_fd; /* scratch/ under a shared lock: "a writer lives"; -1 until first needed */
 };
 
 /* errno as an error, with the full path as its place. */
@@ -30,7 +31,7 @@ int fs_open_object(const struct fs *, const char *key, int *ret_fd, struct stat 
 
 int fs_put_many(struct object_store *, struct object_put *, size_t n, struct err *) MUST_CHECK;
 int fs_copy(struct object_store *, const char *from, const char *to, struct err *) MUST_CHECK;
-/* Removes from scratch/ what a killed put left there more than a day ago. */
+/* Removes from scratch/ what killed puts left there: everything when no other writer lives, else what is over a day old. */
 void fs_sweep(struct fs *);
 
 #endif

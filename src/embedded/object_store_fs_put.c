@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,9 +24,28 @@
 
 /* -- staging ---------------------------------------------------------------------------------------------------------- */
 
-static int open_scratch(const struct fs *f, int *ret_fd)
+/* As long as this handle lives and has written, scratch/ is locked in shared mode: whoever gets it exclusively knows that
+ * every staged file in it is a dead writer's. */
+static int be_a_writer(struct fs *f)
 {
-	return fs_open_folder(f->root_fd, SLICE(FS_SCRATCH), O_PATH, true, ret_fd);
+	int fd, none = -1;
+	if (f->writer_fd >= 0)
+		return 0;
+	int errnum = fs_open_folder(f->root_fd, SLICE(FS_SCRATCH), O_RDONLY, true, &fd);
+	if (errnum)
+		return errnum;
+	while (flock(fd, LOCK_SH) != 0)
+		if (errno != EINTR)
+			break; /* a file system without locks: sweeping goes by age there */
+	if (!atomic_compare_exchange_strong(&f->writer_fd, &none, fd))
+		close(fd); /* another thread was quicker */
+	return 0;
+}
+
+static int open_scratch(struct fs *f, int *ret_fd)
+{
+	int errnum = be_a_writer(f);
+	return errnum ? errnum : fs_open_folder(f->root_fd, SLICE(FS_SCRATCH), O_PATH, true, ret_fd);
 }
 
 static int create_staged(struct fs *f, int scratch_fd, char name[STAGED_SIZE], int *ret_fd)
@@ -388,25 +408,34 @@ int fs_copy(struct object_store *s, const char *from, const char *to, struct err
 	return rc ? err_where(e, f->root) : OK;
 }
 
-/* By age, not by process id: another container or machine may use the same folder. A live put stays seconds in scratch/. */
+struct sweep {
+	const struct fs *fs;
+	int scratch_fd;
+	bool alone;
+};
+
+/* Beside other writers by age, not by process id: another container may use the same folder. A live put stays seconds in scratch/. */
 static int sweep_one(void *ctx, const char *name, int64_t size_bytes)
 {
-	const struct fs *f = ctx;
-	int fd;
+	const struct sweep *sweep = ctx;
 	struct stat st;
-	if (strncmp(name, STAGED_PREFIX, strlen(STAGED_PREFIX)) != 0 || strchr(name, '/') ||
-	    open_scratch(f, &fd) != 0)
+	if (strncmp(name, STAGED_PREFIX, strlen(STAGED_PREFIX)) != 0 || strchr(name, '/'))
 		return OK;
-	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_mtim.tv_sec + STALE_SECONDS < clock_now_us(&clock_system) / 1000000)
-		unlinkat(fd, name, 0);
-	close(fd);
+	if (sweep->alone ||
+	    (fstatat(sweep->scratch_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	     st.st_mtim.tv_sec + STALE_SECONDS < clock_now_us(&clock_system) / 1000000))
+		unlinkat(sweep->scratch_fd, name, 0);
 	return OK;
 }
 
 void fs_sweep(struct fs *f)
 {
 	struct err ignored = ERR_INIT;
-	int rc = file_walk(f->scratch, sweep_one, f, &ignored);
+	struct sweep sweep = {.fs = f};
+	if (fs_open_folder(f->root_fd, SLICE(FS_SCRATCH), O_RDONLY, true, &sweep.scratch_fd) != 0)
+		return;
+	sweep.alone = flock(sweep.scratch_fd, LOCK_EX | LOCK_NB) == 0;
+	int rc = file_walk(f->scratch, sweep_one, &sweep, &ignored);
 	(void)rc; /* what cannot be swept today is swept another time */
+	close(sweep.scratch_fd);
 }

@@ -170,11 +170,13 @@ static void emptied_folders_go_up_to_the_root(void **state)
 	object_store_free(s);
 }
 
-static void what_a_killed_put_left_is_swept_out_a_day_later(void **state)
+/* Beside a live writer by age only; alone at once. */
+static void what_a_killed_put_left_is_swept_out(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
 	struct err e = ERR_INIT;
-	object_store_free(open_store(dir));
+	struct object_store *live = open_store(dir);
+	put(live, "raw/t/f", "x");
 	static const char *const names[] = {"scratch/put-0123456789abcdef-1",
 					    "scratch/put-0123456789abcdef-2", "scratch/others"};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -188,6 +190,9 @@ static void what_a_killed_put_left_is_swept_out_a_day_later(void **state)
 	object_store_free(open_store(dir));
 	assert_false(is_there(dir, names[0]));
 	assert_true(is_there(dir, names[1])); /* somebody may be at it */
+	object_store_free(live);
+	object_store_free(open_store(dir));
+	assert_false(is_there(dir, names[1]));
 	assert_true(is_there(dir, names[2])); /* not ours */
 }
 
@@ -460,7 +465,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_copied_lake_without_scratch_is_read_unchanged),
 		cmocka_unit_test(state_and_scratch_are_no_keys),
 		cmocka_unit_test(emptied_folders_go_up_to_the_root),
-		cmocka_unit_test(what_a_killed_put_left_is_swept_out_a_day_later),
+		cmocka_unit_test(what_a_killed_put_left_is_swept_out),
 		cmocka_unit_test(links_do_not_lead_out),
 		cmocka_unit_test(a_link_or_a_second_name_given_as_file_is_copied),
 		cmocka_unit_test(strange_things_in_the_folder_are_no_objects),
