@@ -42,7 +42,7 @@ int publish_begin(const struct publish *, const struct table_def *const *tables,
 		  struct publish_session **ret, struct err *) MUST_CHECK;
 /* Where staged files go: a local folder, gone after publish_end. */
 const char *publish_staging(const struct publish_session *);
-/* Replaces the scopes. A compact file that also covers other scopes is rewritten without the replaced ones. May be called several times in a session. On failure nothing
+/* Replaces the scopes, of all given tables in one commit. A compact file that also covers other scopes is rewritten without the replaced ones. May be called several times in a session. On failure nothing
  * is visible and what was put is removed or left to recovery. */
 int publish_replace(struct publish_session *, const struct publish_change *, size_t n,
 		    int64_t *ret_version, struct err *) MUST_CHECK;

@@ -161,7 +161,10 @@ int catalog_intents(struct catalog *, const struct table_def *,
 		    int (*fn)(void *, int64_t id, const char *const *keys, size_t n), void *,
 		    struct err *) MUST_CHECK;
 /* Atomic on the embedded driver; where the product has no transaction it is applied in an order that readers can live with and may be repeated
- * until it succeeds. Ends the intent (0: none). Replaced files become dead, not deleted. Durable on return. */
+ * until it succeeds. Ends the intent (0: none). Replaced files become dead, not deleted; a dead key that is added again lives again. Durable on return.
+ * ERR_CONFLICT when the intent was abandoned meanwhile or a retired file is no longer there. ERR_BUG, and nothing done, for what readers could
+ * not rely on: a published file that does not lie at "<location>/<scope>/..." with the folders that its values say; in a table with a
+ * compact layout a scope with rows that is in no compact file, or in two; a compact file that loses a scope, keeps another and is not retired. */
 int catalog_commit(struct catalog *, int64_t intent_id, const struct catalog_change *, size_t n,
 		   int64_t *ret_version, struct err *) MUST_CHECK;
 int catalog_abandon(struct catalog *, int64_t intent_id, struct err *) MUST_CHECK;
