@@ -193,7 +193,7 @@ static int parse_title(struct csv *c, struct err *e)
 	while (rest.n && (rest.p[rest.n - 1] == ';' || rest.p[rest.n - 1] == ' '))
 		rest.n--;
 	struct slice date = slice_trim(rest);
-	return field_date(arena, &(struct field_at){.text = date, .place = place_of(c, date.p)},
+	return portfolio_date(arena, &(struct field_at){.text = date, .place = place_of(c, date.p)},
 			  &p->session, e);
 }
 
@@ -227,7 +227,7 @@ static int parse_header(struct csv *c, struct err *e)
 				     .name = tr("the column names"),
 				     .of = tr("line 2"),
 				     .place = place_of(c, field.p)};
-		if (c->utf8 && field_encoding(arena, &f, e) != OK)
+		if (c->utf8 && portfolio_encoding(arena, &f, e) != OK)
 			return ERR_INPUT;
 		if (way)
 			err_set(e, ERR_INPUT,
@@ -311,35 +311,35 @@ static int parse_row(struct csv *c, struct slice line, struct err *e)
 	row->offset = place_of(c, line.p).offset;
 	size_t i = sectors;
 	struct field_at f = field_at(c, i++, tr("a row"));
-	int rc = field_codigo(d->arena, &f, &row->codigo, e);
+	int rc = portfolio_codigo(d->arena, &f, &row->codigo, e);
 	if (rc != OK)
 		return rc;
 	const char *of = row->codigo.p;
 	f = field_at(c, i++, of);
-	rc = field_text(d->arena, &f, false, false, true, &row->acao, e);
+	rc = portfolio_text(d->arena, &f, false, false, true, &row->acao, e);
 	if (rc != OK)
 		return rc;
 	f = field_at(c, i++, of);
-	rc = field_text(d->arena, &f, false, true, true, &row->tipo, e);
+	rc = portfolio_text(d->arena, &f, false, true, true, &row->tipo, e);
 	if (rc != OK)
 		return rc;
 	f = number_at(c, i++, of);
-	rc = field_quantity(d->arena, &f, &row->qtd_teorica, e);
+	rc = portfolio_quantity(d->arena, &f, &row->qtd_teorica, e);
 	if (rc != OK)
 		return rc;
 	f = number_at(c, i++, of);
-	rc = field_share(d->arena, &f, &row->part, e);
+	rc = portfolio_share(d->arena, &f, &row->part, e);
 	if (rc != OK || !sectors)
 		return rc;
 	f = field_at(c, 0, of);
-	rc = field_text(d->arena, &f, true, false, true, &row->setor, e);
+	rc = portfolio_text(d->arena, &f, true, false, true, &row->setor, e);
 	if (rc != OK)
 		return rc;
 	/* The sector's subtotal says nothing new and is not kept, but a damaged one is a sign of
 	 * damage. */
 	int64_t subtotal;
 	f = number_at(c, i, of);
-	return field_share(d->arena, &f, &subtotal, e);
+	return portfolio_share(d->arena, &f, &subtotal, e);
 }
 
 static int refuse_footer(struct csv *c, struct slice line, const char *label, struct err *e)
@@ -364,18 +364,18 @@ static int parse_total(struct csv *c, struct slice line, struct err *e)
 			return refuse_footer(c, line, total_label, e);
 	struct field_at f = number_at(c, quantity, total_label);
 	d->qtd_total_at = f.place;
-	int rc = field_quantity(d->arena, &f, &d->portfolio->qtd_total, e);
+	int rc = portfolio_quantity(d->arena, &f, &d->portfolio->qtd_total, e);
 	if (rc != OK)
 		return rc;
 	f = number_at(c, quantity + 1, total_label);
 	d->part_total_at = f.place;
-	rc = field_share(d->arena, &f, &d->portfolio->part_total, e);
+	rc = portfolio_share(d->arena, &f, &d->portfolio->part_total, e);
 	if (rc != OK || !sectors || c->field_count <= quantity + 2 ||
 	    is_blank(c->fields[quantity + 2]))
 		return rc;
 	int64_t subtotal;
 	f = number_at(c, quantity + 2, total_label);
-	return field_share(d->arena, &f, &subtotal, e);
+	return portfolio_share(d->arena, &f, &subtotal, e);
 }
 
 /* "Redutor;;;16.431.231,56745229" */
@@ -389,7 +389,7 @@ static int parse_redutor(struct csv *c, struct slice line, struct err *e)
 			return refuse_footer(c, line, redutor_label, e);
 	struct field_at f = number_at(c, at, redutor_label);
 	f.name = tr("the divisor");
-	return field_redutor(c->draft->arena, &f, &c->draft->portfolio->redutor, e);
+	return portfolio_redutor(c->draft->arena, &f, &c->draft->portfolio->redutor, e);
 }
 
 static int refuse_missing_footer(struct csv *c, const char *label, const char *p, struct err *e)

@@ -65,7 +65,7 @@ static int refuse_number(struct arena *arena, const struct field_at *f, int scal
 	return refused(e, "bad_number", f->place);
 }
 
-int field_quantity(struct arena *arena, const struct field_at *f, int64_t *ret, struct err *e)
+int portfolio_quantity(struct arena *arena, const struct field_at *f, int64_t *ret, struct err *e)
 {
 	int128 n;
 	if (!br_number_parse(f->text, 0, &n) || n > QUANTITY_MAX)
@@ -77,7 +77,7 @@ int field_quantity(struct arena *arena, const struct field_at *f, int64_t *ret, 
 	return OK;
 }
 
-int field_share(struct arena *arena, const struct field_at *f, int64_t *ret, struct err *e)
+int portfolio_share(struct arena *arena, const struct field_at *f, int64_t *ret, struct err *e)
 {
 	int128 n;
 	if (!br_number_parse(f->text, 3, &n) || n > PORTFOLIO_WHOLE)
@@ -102,7 +102,7 @@ static bool odd_redutor(struct slice s, int128 *ret)
 	return br_number_parse((struct slice){with_comma, s.n + 1}, 8, ret);
 }
 
-int field_redutor(struct arena *arena, const struct field_at *f, int128 *ret, struct err *e)
+int portfolio_redutor(struct arena *arena, const struct field_at *f, int128 *ret, struct err *e)
 {
 	int128 n;
 	if (f->text.n >= DECIMAL_TEXT_SIZE ||
@@ -114,7 +114,7 @@ int field_redutor(struct arena *arena, const struct field_at *f, int128 *ret, st
 	return OK;
 }
 
-int field_date(struct arena *arena, const struct field_at *f, int32_t *ret, struct err *e)
+int portfolio_date(struct arena *arena, const struct field_at *f, int32_t *ret, struct err *e)
 {
 	const char *p = f->text.p;
 	bool well_formed = f->text.n == 8 && p[2] == '/' && p[5] == '/';
@@ -131,7 +131,7 @@ int field_date(struct arena *arena, const struct field_at *f, int32_t *ret, stru
 	return OK;
 }
 
-int field_codigo(struct arena *arena, const struct field_at *f, struct slice *ret, struct err *e)
+int portfolio_codigo(struct arena *arena, const struct field_at *f, struct slice *ret, struct err *e)
 {
 	struct slice code = slice_trim(f->text);
 	bool fits = code.n > 0 && code.n <= 12;
@@ -169,7 +169,7 @@ static bool reads_as_second_byte(uint32_t c)
 	return (c >= 0x80 && c <= 0xBF) || (c >= 0x152 && c <= 0x2122);
 }
 
-int field_encoding(struct arena *arena, const struct field_at *f, struct err *e)
+int portfolio_encoding(struct arena *arena, const struct field_at *f, struct err *e)
 {
 	uint32_t before = 0;
 	for (struct slice rest = f->text; rest.n;) {
@@ -199,10 +199,10 @@ static bool is_reserved(struct slice s)
 	return slice_is(s, "NULL") || slice_is(s, "__HIVE_DEFAULT_PARTITION__");
 }
 
-int field_text(struct arena *arena, const struct field_at *f, bool may_be_empty, bool keep_leading,
+int portfolio_text(struct arena *arena, const struct field_at *f, bool may_be_empty, bool keep_leading,
 	       bool latin, struct slice *ret, struct err *e)
 {
-	int rc = field_encoding(arena, f, e);
+	int rc = portfolio_encoding(arena, f, e);
 	if (rc != OK)
 		return rc;
 	struct slice text = slice_trim(f->text);

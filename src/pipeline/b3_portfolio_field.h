@@ -23,22 +23,22 @@ struct field_at {
 	const char *of;   /* codigo of the row, or what else it belongs to */
 	struct place place;
 };
-int field_quantity(struct arena *, const struct field_at *, int64_t *ret, struct err *) MUST_CHECK;
-int field_share(struct arena *, const struct field_at *, int64_t *ret,
+int portfolio_quantity(struct arena *, const struct field_at *, int64_t *ret, struct err *) MUST_CHECK;
+int portfolio_share(struct arena *, const struct field_at *, int64_t *ret,
 		struct err *) MUST_CHECK; /* three decimals, 0 to 100 */
-int field_redutor(struct arena *, const struct field_at *, int128 *ret,
+int portfolio_redutor(struct arena *, const struct field_at *, int128 *ret,
 		  struct err *) MUST_CHECK; /* eight decimals */
-int field_date(struct arena *, const struct field_at *, int32_t *ret,
+int portfolio_date(struct arena *, const struct field_at *, int32_t *ret,
 	       struct err *) MUST_CHECK; /* DD/MM/YY of this century */
-int field_codigo(struct arena *, const struct field_at *, struct slice *ret,
+int portfolio_codigo(struct arena *, const struct field_at *, struct slice *ret,
 		 struct err *) MUST_CHECK;
 /* Text of a row. Trailing blanks go, leading ones too unless keep_leading. latin: only what Latin-1
  * has may be in it. */
-int field_text(struct arena *, const struct field_at *, bool may_be_empty, bool keep_leading,
+int portfolio_text(struct arena *, const struct field_at *, bool may_be_empty, bool keep_leading,
 	       bool latin, struct slice *ret, struct err *) MUST_CHECK;
 /* Refuses text that went through the wrong encoding: replacement characters, and UTF-8 that was
  * read as Latin-1. */
-int field_encoding(struct arena *, const struct field_at *, struct err *) MUST_CHECK;
+int portfolio_encoding(struct arena *, const struct field_at *, struct err *) MUST_CHECK;
 
 /* The two forms' parsers. text is without its BOM; skipped is how many bytes stood before it. They
  * fill index, session, rows, totals and the places of the totals; portfolio_parse does what is

@@ -242,13 +242,13 @@ static int parse_header(struct portfolio_draft *d, const struct page *page, stru
 		return ERR_INPUT;
 	d->qtd_total_at = quantity.place;
 	d->part_total_at = part.place;
-	int rc = field_date(d->arena, &date, &p->session, e);
+	int rc = portfolio_date(d->arena, &date, &p->session, e);
 	if (rc == OK)
-		rc = field_quantity(d->arena, &quantity, &p->qtd_total, e);
+		rc = portfolio_quantity(d->arena, &quantity, &p->qtd_total, e);
 	if (rc == OK)
-		rc = field_share(d->arena, &part, &p->part_total, e);
+		rc = portfolio_share(d->arena, &part, &p->part_total, e);
 	if (rc == OK)
-		rc = field_redutor(d->arena, &redutor, &p->redutor, e);
+		rc = portfolio_redutor(d->arena, &redutor, &p->redutor, e);
 	return rc;
 }
 
@@ -281,31 +281,31 @@ static int parse_row(struct portfolio_draft *d, struct page *page, size_t i, str
 	row->offset = f.place.offset;
 	int rc = row_text(page, json, "cod", false, &f, e);
 	if (rc == OK)
-		rc = field_codigo(d->arena, &f, &row->codigo, e);
+		rc = portfolio_codigo(d->arena, &f, &row->codigo, e);
 	if (rc != OK)
 		return rc;
 	f.of = row->codigo.p;
 	rc = row_text(page, json, "asset", false, &f, e);
 	if (rc == OK)
-		rc = field_text(d->arena, &f, false, false, false, &row->acao, e);
+		rc = portfolio_text(d->arena, &f, false, false, false, &row->acao, e);
 	if (rc == OK)
 		rc = row_text(page, json, "type", false, &f, e);
 	if (rc == OK)
-		rc = field_text(d->arena, &f, false, true, false, &row->tipo, e);
+		rc = portfolio_text(d->arena, &f, false, true, false, &row->tipo, e);
 	if (rc == OK)
 		rc = row_text(page, json, "segment", true, &f, e);
 	if (rc == OK)
-		rc = field_text(d->arena, &f, true, false, false, &row->setor, e);
+		rc = portfolio_text(d->arena, &f, true, false, false, &row->setor, e);
 	if (rc == OK)
 		rc = row_text(page, json, "theoricalQty", false, &f, e);
 	f.text = slice_trim(f.text);
 	if (rc == OK)
-		rc = field_quantity(d->arena, &f, &row->qtd_teorica, e);
+		rc = portfolio_quantity(d->arena, &f, &row->qtd_teorica, e);
 	if (rc == OK)
 		rc = row_text(page, json, "part", false, &f, e);
 	f.text = slice_trim(f.text);
 	if (rc == OK)
-		rc = field_share(d->arena, &f, &row->part, e);
+		rc = portfolio_share(d->arena, &f, &row->part, e);
 	return rc;
 }
 
