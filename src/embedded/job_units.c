@@ -1,0 +1,366 @@
+/* From the scopes of a request to units of work: values, dates, input files, and the names that tell whether anything changed.
+ */
+#include "job_units.h"
+
+#include <string.h>
+
+#include "hash.h"
+#include "json.h"
+#include "lake_view.h"
+#include "path.h"
+#include "value.h"
+
+#define NAME_DIGITS 32 /* of the hash: the beginning is enough */
+
+struct finder {
+	struct catalog *catalog;
+	const struct job_plan *plan;
+	const struct job_request *request;
+	struct arena *arena;
+	struct job_units *units;
+	const struct table_def *trigger;
+	int column
+		[TABLE_MAX_PARTITION]; /* of each scope column: which partition column of the trigger table */
+};
+
+static int partition_index(const struct table_def *t, const char *name)
+{
+	for (size_t i = 0; i < t->partition_count; i++)
+		if (strcmp(t->partition[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+struct filter job_unit_filter(const struct job_plan *plan, const struct job_unit *u,
+			      struct arena *arena)
+{
+	struct filter_term *terms = ANEW_ARRAY(arena, plan->scope_column_count, struct filter_term);
+	for (size_t i = 0; i < plan->scope_column_count; i++)
+		terms[i] = (struct filter_term){.column = plan->scope_columns[i].source,
+						.op = FILTER_IN,
+						.values = &u->values[i],
+						.value_count = 1};
+	return (struct filter){.terms = terms, .term_count = plan->scope_column_count};
+}
+
+/* ---- which units ----------------------------------------------------------------------------------------------------- */
+
+static void add_unit(struct finder *f, const char *const *partition)
+{
+	struct job_unit *u = PUSH(f->units->items, f->units->count, f->units->cap);
+	u->values = ANEW_ARRAY(f->arena, f->plan->scope_column_count, const char *);
+	for (size_t i = 0; i < f->plan->scope_column_count; i++)
+		u->values[i] = partition[f->column[i]];
+}
+
+/* A scope of the trigger table. Where its path does not say all scope columns, its files do. */
+static int add_scope(struct finder *f, const char *scope, struct err *e)
+{
+	const char *values[TABLE_MAX_PARTITION];
+	size_t n;
+	int rc = path_values(f->arena, f->trigger, scope, values, &n, e);
+	if (rc)
+		return rc;
+	bool told = true;
+	for (size_t i = 0; i < f->plan->scope_column_count; i++)
+		told = told && f->column[i] < (int)n;
+	if (told) {
+		add_unit(f, values);
+		return OK;
+	}
+	struct filter_term terms[TABLE_MAX_PARTITION];
+	for (size_t i = 0; i < n; i++)
+		terms[i] = (struct filter_term){.column = f->trigger->partition[i].name,
+						.op = FILTER_IN,
+						.values = &values[i],
+						.value_count = 1};
+	struct catalog_file *files;
+	size_t count;
+	rc = catalog_files(f->catalog, f->trigger, LAYOUT_PUBLISHED,
+			   &(struct filter){.terms = terms, .term_count = n}, 1, f->arena, &files,
+			   &count, e);
+	for (size_t i = 0; i < count && !rc; i++)
+		add_unit(f, files[i].low);
+	return rc;
+}
+
+static int compare_values(const struct job_unit *x, const struct job_unit *y, size_t n)
+{
+	int order = 0;
+	for (size_t i = 0; i < n && !order; i++)
+		order = strcmp(x->values[i], y->values[i]);
+	return order;
+}
+
+static int by_values(const void *a, const void *b, void *plan)
+{
+	return compare_values(a, b, ((const struct job_plan *)plan)->scope_column_count);
+}
+
+static int by_date(const void *a, const void *b, void *plan)
+{
+	const struct job_unit *x = a, *y = b;
+	return x->as_of != y->as_of ? (x->as_of > y->as_of) - (x->as_of < y->as_of)
+				    : by_values(a, b, plan);
+}
+
+static int find_units(struct finder *f, struct err *e)
+{
+	const struct job_plan *plan = f->plan;
+	if (plan->scope_column_count == 0) {
+		*PUSH(f->units->items, f->units->count, f->units->cap) = (struct job_unit){0};
+		return OK;
+	}
+	for (size_t i = 0; i < plan->scope_column_count; i++) {
+		f->column[i] = partition_index(f->trigger, plan->scope_columns[i].source);
+		if (f->column[i] < 0)
+			return err_set(e, ERR_BUG,
+				       "scope column %s is no partition column of %s.%s",
+				       plan->scope_columns[i].source, f->trigger->database,
+				       f->trigger->name);
+	}
+	int rc = OK;
+	for (size_t i = 0; i < f->request->scope_count && !rc; i++)
+		rc = add_scope(f, f->request->scopes[i], e);
+	if (!rc && f->request->scope_count == 0) {
+		struct catalog_scope *scopes;
+		size_t n;
+		rc = catalog_scopes(f->catalog, f->trigger, NULL, 0, f->arena, &scopes, &n, e);
+		for (size_t i = 0; !rc && i < n; i++)
+			rc = add_scope(f, scopes[i].scope, e);
+	}
+	if (rc || f->units->count == 0)
+		return rc;
+	struct job_unit *items = f->units->items;
+	qsort_r(items, f->units->count, sizeof *items, by_values, (void *)plan);
+	size_t kept = 1;
+	for (size_t i = 1; i < f->units->count; i++)
+		if (compare_values(&items[i], &items[kept - 1], plan->scope_column_count) != 0)
+			items[kept++] = items[i];
+	f->units->count = kept;
+	return OK;
+}
+
+/* ---- dates ----------------------------------------------------------------------------------------------------------- */
+
+static int landed_on(const struct catalog_scope *s, int32_t *ret, struct err *e)
+{
+	AUTO_JSON json_t *properties = NULL;
+	const char *date = NULL;
+	if (s->properties &&
+	    json_parse(s->properties, strlen(s->properties), &properties, NULL) == OK)
+		date = json_opt_str(properties, "landed_on", NULL);
+	if (date && date_parse_iso(slice_of(date), ret))
+		return OK;
+	err_set(e, ERR_INPUT,
+		"this scope does not tell on which day it landed; give the as-of date");
+	return err_where(e, s->scope);
+}
+
+/* Of all scopes that go into the unit the latest date. *ret_gone: there is none of them any more. */
+static int date_unit(struct finder *f, struct job_unit *u, bool *ret_gone, struct err *e)
+{
+	struct filter filter = job_unit_filter(f->plan, u, f->arena);
+	struct catalog_scope *scopes;
+	size_t n;
+	int rc = catalog_scopes(f->catalog, f->trigger, &filter, filter.term_count ? 1 : 0,
+				f->arena, &scopes, &n, e);
+	*ret_gone = !rc && n == 0;
+	u->as_of = f->request->as_of;
+	for (size_t i = 0; i < n && !rc && f->request->as_of == AS_OF_LANDED; i++) {
+		int32_t day;
+		rc = landed_on(&scopes[i], &day, e);
+		if (!rc && day > u->as_of)
+			u->as_of = day;
+	}
+	return rc;
+}
+_Static_assert(AS_OF_LANDED == INT32_MIN, "the earliest of all dates");
+
+/* ---- files and names ------------------------------------------------------------------------------------------------- */
+
+static int find_input(struct finder *f, const struct job_input *input, struct job_files *ret,
+		      struct err *e)
+{
+	struct table_def *table;
+	int rc = catalog_table(f->catalog, input->database, input->table, f->arena, &table, e);
+	if (rc)
+		return rc;
+	ret->table = table;
+	ret->cut = f->plan->scope_column_count > 0;
+	for (size_t i = 0; i < f->plan->scope_column_count; i++)
+		if (partition_index(table, f->plan->scope_columns[i].source) < 0)
+			ret->cut = false;
+	rc = lake_view_grown(f->catalog, table, &ret->grown, e);
+	if (rc || ret->cut)
+		return rc;
+	rc = catalog_files(f->catalog, table, LAYOUT_PUBLISHED, NULL, 0, f->arena, &ret->files,
+			   &ret->count, e);
+	if (rc)
+		return rc;
+	struct hash *h = hash_new();
+	for (size_t i = 0; i < ret->count; i++)
+		hash_str(h, ret->files[i].key);
+	hash_end_hex(h, ret->digest);
+	return OK;
+}
+
+static int find_files(struct finder *f, struct job_unit *u, struct err *e)
+{
+	size_t n = f->plan->input_count;
+	struct filter filter = job_unit_filter(f->plan, u, f->arena);
+	u->files = ANEW_ARRAY(f->arena, n, struct catalog_file *);
+	u->file_counts = ANEW_ARRAY(f->arena, n, size_t);
+	for (size_t i = 0; i < n; i++) {
+		const struct job_files *input = &f->units->inputs[i];
+		if (!input->cut)
+			continue;
+		int rc = catalog_files(f->catalog, input->table, LAYOUT_PUBLISHED, &filter, 1,
+				       f->arena, &u->files[i], &u->file_counts[i], e);
+		if (rc)
+			return rc;
+		for (size_t k = 0; k < u->file_counts[i]; k++)
+			u->rows += u->files[i][k].rows;
+	}
+	return OK;
+}
+
+/* The same inputs, the same job and the same date give the same name, and no other. Files are listed by key, so in one order. */
+static const char *name_of(struct finder *f, const struct job_unit *u, const struct table_def *out)
+{
+	char hex[HASH_HEX_SIZE];
+	struct hash *h = hash_new();
+	hash_str(h, f->plan->hash);
+	hash_i64(h, u->as_of);
+	hash_str(h, out->database);
+	hash_str(h, out->name);
+	for (size_t i = 0; i < f->plan->input_count; i++) {
+		const struct job_files *input = &f->units->inputs[i];
+		hash_str(h, f->plan->inputs[i].view);
+		if (!input->cut) {
+			hash_str(h, input->digest);
+			continue;
+		}
+		hash_i64(h, (int64_t)u->file_counts[i]);
+		for (size_t k = 0; k < u->file_counts[i]; k++)
+			hash_str(h, u->files[i][k].key);
+	}
+	hash_end_hex(h, hex);
+	return arena_strndup(f->arena, hex, NAME_DIGITS);
+}
+
+/* What the unit replaces in an output: the target's scope columns, each with the value of the source column that it comes from. */
+static int scope_of(struct finder *f, const struct job_unit *u, const struct table_def *out,
+		    const char **ret, struct err *e)
+{
+	const char *values[TABLE_MAX_PARTITION] = {0};
+	*ret = NULL;
+	if (f->plan->scope_column_count == 0)
+		return OK;
+	for (size_t i = 0; i < out->scope_count; i++)
+		for (size_t k = 0; k < f->plan->scope_column_count; k++)
+			if (strcmp(f->plan->scope_columns[k].target, out->partition[i].name) == 0)
+				values[i] = u->values[k];
+	return path_partition(f->arena, out, values, out->scope_count, ret, e);
+}
+
+static bool is_made_of(const struct catalog_scope *s, const char *name)
+{
+	AUTO_JSON json_t *properties = NULL;
+	return s->properties &&
+	       json_parse(s->properties, strlen(s->properties), &properties, NULL) == OK &&
+	       strcmp(json_opt_str(properties, "made_of", ""), name) == 0;
+}
+
+static int is_unchanged(struct finder *f, const struct table_def *out, const char *scope,
+			const char *name, bool *ret, struct err *e)
+{
+	struct catalog_scope *scopes = NULL, one;
+	size_t n = 0;
+	int rc;
+	*ret = false;
+	if (scope) {
+		rc = catalog_scope(f->catalog, out, scope, f->arena, &one, e);
+		scopes = &one;
+		n = !rc;
+		if (rc == ERR_NOT_FOUND)
+			rc = OK;
+	} else {
+		rc = catalog_scopes(f->catalog, out, NULL, 0, f->arena, &scopes, &n, e);
+	}
+	if (rc)
+		return rc;
+	bool same = n > 0;
+	for (size_t i = 0; i < n; i++)
+		same = same && is_made_of(&scopes[i], name);
+	*ret = same;
+	return OK;
+}
+
+static int complete_unit(struct finder *f, struct job_unit *u, bool *ret_keep, struct err *e)
+{
+	bool gone, unchanged = !f->request->force;
+	*ret_keep = false;
+	int rc = date_unit(f, u, &gone, e);
+	if (rc)
+		return rc;
+	if (gone) {
+		f->units->gone++;
+		return OK;
+	}
+	rc = find_files(f, u, e);
+	u->names = ANEW_ARRAY(f->arena, f->plan->output_count, const char *);
+	u->scopes = ANEW_ARRAY(f->arena, f->plan->output_count, const char *);
+	for (size_t i = 0; i < f->plan->output_count && !rc; i++) {
+		const struct table_def *out = &f->plan->outputs[i].table;
+		bool same = false;
+		rc = scope_of(f, u, out, &u->scopes[i], e);
+		if (rc)
+			break;
+		u->names[i] = name_of(f, u, out);
+		if (unchanged)
+			rc = is_unchanged(f, out, u->scopes[i], u->names[i], &same, e);
+		unchanged = unchanged && same;
+	}
+	if (rc)
+		return rc;
+	f->units->unchanged += unchanged;
+	*ret_keep = !unchanged;
+	return OK;
+}
+
+int job_units_find(struct catalog *catalog, const struct job_plan *plan,
+		   const struct job_request *request, struct arena *arena, struct job_units *ret,
+		   struct err *e)
+{
+	struct finder f = {
+		.catalog = catalog, .plan = plan, .request = request, .arena = arena, .units = ret};
+	struct table_def *trigger;
+	*ret = (struct job_units){0};
+	int rc = catalog_table(catalog, plan->trigger_database, plan->trigger_table, arena,
+			       &trigger, e);
+	if (rc)
+		return rc;
+	f.trigger = trigger;
+	ret->inputs = ANEW_ARRAY(arena, plan->input_count, struct job_files);
+	for (size_t i = 0; i < plan->input_count && !rc; i++)
+		rc = find_input(&f, &plan->inputs[i], &ret->inputs[i], e);
+	if (!rc)
+		rc = find_units(&f, e);
+	size_t kept = 0;
+	for (size_t i = 0; i < ret->count && !rc; i++) {
+		bool keep;
+		rc = complete_unit(&f, &ret->items[i], &keep, e);
+		if (!rc && keep)
+			ret->items[kept++] = ret->items[i];
+	}
+	if (rc) {
+		free(ret->items);
+		*ret = (struct job_units){0};
+		return rc;
+	}
+	ret->count = kept;
+	if (kept)
+		qsort_r(ret->items, kept, sizeof *ret->items, by_date, (void *)plan);
+	return OK;
+}
