@@ -151,7 +151,7 @@ static void compile_scope(struct arena *arena, const struct job *job, struct job
 			return;
 		for (size_t k = 0; k < t->scope_count; k++) {
 			int origin = node->origin[t->column_count + k];
-			if (origin < 0)
+			if (origin < 0 || !trigger)
 				return;
 			struct job_scope_column column = {
 				trigger->source.def->partition[origin].name, t->partition[k].name};

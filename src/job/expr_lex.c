@@ -14,23 +14,9 @@ int expr_error(const char *place, size_t at, struct err *e, int code)
 	return code;
 }
 
-/* People count characters, not bytes. */
-static size_t character_of(const struct parser *p, const char *at)
-{
-	size_t n = 1;
-	for (const char *c = p->begin; c < at; c++)
-		n += ((unsigned char)*c & 0xC0) != 0x80;
-	return n;
-}
-
-size_t lex_here(const struct parser *p)
-{
-	return character_of(p, p->token.raw.p);
-}
-
 int lex_fail(const struct parser *p, int code)
 {
-	return expr_error(p->place, lex_here(p), p->e, code);
+	return expr_error(p->place, p->at, p->e, code);
 }
 
 bool lex_is_digit(char c)
@@ -136,6 +122,9 @@ int lex_next(struct parser *p)
 {
 	while (*p->p == ' ' || *p->p == '\t' || *p->p == '\n' || *p->p == '\r')
 		p->p++;
+	/* People count characters, not bytes. */
+	for (; p->counted < p->p; p->counted++)
+		p->at += ((unsigned char)*p->counted & 0xC0) != 0x80;
 	char c = *p->p;
 	if (!c) {
 		p->token = (struct token){.kind = TOKEN_END, .raw = {p->p, 0}, .text = ""};

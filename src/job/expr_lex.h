@@ -21,17 +21,17 @@ struct token {
 struct parser {
 	struct arena *arena;
 	const char *place;
-	const char *begin, *p;
-	struct token token; /* the one that comes next */
-	int depth;          /* of the recursion */
+	const char *p;       /* behind the token in hand */
+	const char *counted; /* up to here `at` has counted characters */
+	size_t at;           /* the character where the token in hand begins, from 1 */
+	struct token token;  /* the one in hand: it comes next */
+	int depth;           /* of the recursion */
 	struct err *e;
 };
 
-/* Takes the next token into p->token; TOKEN_END for ever after the last. */
+/* To begin with: p and counted at the text, at 1. Takes the next token into p->token; TOKEN_END for ever after the last. */
 int lex_next(struct parser *) MUST_CHECK;
-/* The character where the token in hand begins, from 1. */
-size_t lex_here(const struct parser *);
-/* Adds that place to the error; returns code. */
+/* Adds the place of the token in hand to the error; returns code. */
 int lex_fail(const struct parser *, int code);
 bool lex_is_digit(char);
 

@@ -65,15 +65,19 @@ static int adopt(struct parser *p, struct expr *x, struct expr *const *args, siz
 	x->arg_count = n;
 	for (size_t i = 0; i < n; i++) {
 		x->args[i] = args[i];
-		if (args[i]->depth >= x->depth)
+		/* The analyzer does not follow that whoever returned OK has set its *ret. */
+		if (args[i]->depth >= x->depth) /* NOLINT(clang-analyzer-core.NullDereference) */
 			x->depth = args[i]->depth + 1;
 	}
 	return x->depth > JOB_MAX_EXPRESSION_DEPTH ? too_deep(p, x->at) : OK;
 }
 
 /* A growing list of children; the arena cannot grow in place, so it lies on the heap until adopted. */
+struct child {
+	struct expr *expr;
+};
 struct children {
-	struct expr **items;
+	struct child *items;
 	size_t count, cap;
 };
 static void children_free(struct children *c)
@@ -81,6 +85,19 @@ static void children_free(struct children *c)
 	free(c->items);
 }
 #define AUTO_CHILDREN CLEANUP(children_free)
+
+static void children_add(struct children *c, struct expr *x)
+{
+	PUSH(c->items, c->count, c->cap)->expr = x;
+}
+
+static int adopt_children(struct parser *p, struct expr *x, const struct children *c)
+{
+	struct expr **args = ANEW_ARRAY(p->arena, c->count, struct expr *);
+	for (size_t i = 0; i < c->count; i++)
+		args[i] = c->items[i].expr;
+	return adopt(p, x, args, c->count);
+}
 
 static int parse_expr(struct parser *, struct expr **ret);
 
@@ -151,36 +168,36 @@ static int parse_moment(struct parser *p, bool date, size_t at, struct expr **re
 static int parse_case(struct parser *p, size_t at, struct expr **ret)
 {
 	struct children AUTO_CHILDREN list = {0};
-	struct expr *x = expr_new(p, EXPR_CASE, at), *part;
+	struct expr *x = expr_new(p, EXPR_CASE, at), *part = NULL;
 	if (!at_word(p, "WHEN"))
 		return expected(p, "WHEN");
 	while (at_word(p, "WHEN")) {
 		TRY(lex_next(p));
 		TRY(parse_expr(p, &part));
-		*PUSH(list.items, list.count, list.cap) = part;
+		children_add(&list, part);
 		TRY(take_word(p, "THEN"));
 		TRY(parse_expr(p, &part));
-		*PUSH(list.items, list.count, list.cap) = part;
+		children_add(&list, part);
 	}
 	if (at_word(p, "ELSE")) {
 		TRY(lex_next(p));
 		TRY(parse_expr(p, &part));
 	} else {
-		part = expr_new(p, EXPR_LITERAL, lex_here(p));
+		part = expr_new(p, EXPR_LITERAL, p->at);
 		part->type.null = true;
 		part->text = "null";
 	}
-	*PUSH(list.items, list.count, list.cap) = part;
+	children_add(&list, part);
 	TRY(take_word(p, "END"));
 	*ret = x;
-	return adopt(p, x, list.items, list.count);
+	return adopt_children(p, x, &list);
 }
 
 /* Everything between here and the closing parenthesis is a type: "DECIMAL(9,3)". */
 static int parse_type(struct parser *p, struct value_type *ret)
 {
 	struct buf AUTO_BUF text = {0};
-	size_t at = lex_here(p);
+	size_t at = p->at;
 	if (p->token.kind != TOKEN_NAME)
 		return expected(p, tr("a type"));
 	buf_str(&text, p->token.text);
@@ -209,7 +226,7 @@ static int parse_type(struct parser *p, struct value_type *ret)
 
 static int parse_cast(struct parser *p, size_t at, struct expr **ret)
 {
-	struct expr *x = expr_new(p, EXPR_CAST, at), *value;
+	struct expr *x = expr_new(p, EXPR_CAST, at), *value = NULL;
 	TRY(take_symbol(p, "("));
 	TRY(parse_expr(p, &value));
 	TRY(take_word(p, "AS"));
@@ -225,9 +242,9 @@ static int parse_arguments(struct parser *p, struct children *list)
 	if (at_symbol(p, ")"))
 		return lex_next(p);
 	for (;;) {
-		struct expr *value;
+		struct expr *value = NULL;
 		TRY(parse_expr(p, &value));
-		*PUSH(list->items, list->count, list->cap) = value;
+		children_add(list, value);
 		if (at_symbol(p, ")"))
 			return lex_next(p);
 		if (!at_symbol(p, ","))
@@ -256,7 +273,7 @@ static int parse_call(struct parser *p, const char *name, size_t at, struct expr
 	}
 	TRY(parse_arguments(p, &list));
 	*ret = x;
-	return adopt(p, x, list.items, list.count);
+	return adopt_children(p, x, &list);
 }
 
 static const char *const reserved[] = {
@@ -265,7 +282,7 @@ static const char *const reserved[] = {
 
 static int parse_name(struct parser *p, struct expr **ret)
 {
-	size_t at = lex_here(p);
+	size_t at = p->at;
 	struct token name = p->token;
 	if (at_word(p, "CASE")) {
 		TRY(lex_next(p));
@@ -297,7 +314,7 @@ static int parse_name(struct parser *p, struct expr **ret)
 
 static int parse_primary(struct parser *p, struct expr **ret)
 {
-	size_t at = lex_here(p);
+	size_t at = p->at;
 	switch (p->token.kind) {
 	case TOKEN_NUMBER: return parse_number(p, false, at, ret);
 	case TOKEN_TEXT:
@@ -318,7 +335,7 @@ static int parse_primary(struct parser *p, struct expr **ret)
 
 static int parse_unary(struct parser *p, struct expr **ret)
 {
-	size_t at = lex_here(p);
+	size_t at = p->at;
 	if (!at_symbol(p, "-"))
 		return parse_primary(p, ret);
 	TRY(lex_next(p));
@@ -327,61 +344,64 @@ static int parse_unary(struct parser *p, struct expr **ret)
 		return parse_number(p, true, at, ret);
 	if (at_symbol(p, "-"))
 		return expected(p, tr("a value"));
-	struct expr *value;
+	struct expr *value = NULL;
 	TRY(parse_primary(p, &value));
 	*ret = expr_new(p, EXPR_NEGATE, at);
 	return adopt(p, *ret, &value, 1);
 }
 
-static int binary(struct parser *p, enum expr_kind kind, struct expr **left, struct expr *right)
+static int binary(struct parser *p, enum expr_kind kind, size_t at, struct expr **left,
+		  struct expr *right)
 {
-	struct expr *x = expr_new(p, kind, (*left)->at), *args[] = {*left, right};
+	struct expr *x = expr_new(p, kind, at), *args[] = {*left, right};
 	*left = x;
 	return adopt(p, x, args, 2);
 }
 
 static int parse_product(struct parser *p, struct expr **ret)
 {
+	size_t at = p->at;
 	TRY(parse_unary(p, ret));
 	while (at_symbol(p, "*")) {
-		struct expr *right;
+		struct expr *right = NULL;
 		TRY(lex_next(p));
 		TRY(parse_unary(p, &right));
-		TRY(binary(p, EXPR_MULTIPLY, ret, right));
+		TRY(binary(p, EXPR_MULTIPLY, at, ret, right));
 	}
 	return OK;
 }
 
 static int parse_sum(struct parser *p, struct expr **ret)
 {
+	size_t at = p->at;
 	TRY(parse_product(p, ret));
 	while (at_symbol(p, "+") || at_symbol(p, "-")) {
 		enum expr_kind kind = at_symbol(p, "+") ? EXPR_ADD : EXPR_SUBTRACT;
-		struct expr *right;
+		struct expr *right = NULL;
 		TRY(lex_next(p));
 		TRY(parse_product(p, &right));
-		TRY(binary(p, kind, ret, right));
+		TRY(binary(p, kind, at, ret, right));
 	}
 	return OK;
 }
 
-static int parse_in(struct parser *p, bool negated, struct expr **ret)
+static int parse_in(struct parser *p, bool negated, size_t at, struct expr **ret)
 {
 	struct children AUTO_CHILDREN list = {0};
-	struct expr *x = expr_new(p, EXPR_IN, (*ret)->at);
-	*PUSH(list.items, list.count, list.cap) = *ret;
+	struct expr *x = expr_new(p, EXPR_IN, at);
+	children_add(&list, *ret);
 	TRY(parse_arguments(p, &list));
 	if (list.count < 2)
 		return expr_error(p->place, x->at, p->e,
 				  err_set(p->e, ERR_INPUT, "IN needs at least one value"));
 	x->negated = negated;
 	*ret = x;
-	return adopt(p, x, list.items, list.count);
+	return adopt_children(p, x, &list);
 }
 
-static int parse_between(struct parser *p, bool negated, struct expr **ret)
+static int parse_between(struct parser *p, bool negated, size_t at, struct expr **ret)
 {
-	struct expr *x = expr_new(p, EXPR_BETWEEN, (*ret)->at), *args[3] = {*ret, NULL, NULL};
+	struct expr *x = expr_new(p, EXPR_BETWEEN, at), *args[3] = {*ret, NULL, NULL};
 	TRY(parse_sum(p, &args[1]));
 	TRY(take_word(p, "AND"));
 	TRY(parse_sum(p, &args[2]));
@@ -400,13 +420,14 @@ static int parse_predicate(struct parser *p, struct expr **ret)
 		{"<=", EXPR_LESS_EQUAL}, {"<", EXPR_LESS},     {">=", EXPR_GREATER_EQUAL},
 		{">", EXPR_GREATER},
 	};
+	size_t at = p->at;
 	TRY(parse_sum(p, ret));
 	for (size_t i = 0; i < ARRAY_LEN(comparisons); i++)
 		if (at_symbol(p, comparisons[i].symbol)) {
-			struct expr *right;
+			struct expr *right = NULL;
 			TRY(lex_next(p));
 			TRY(parse_sum(p, &right));
-			return binary(p, comparisons[i].kind, ret, right);
+			return binary(p, comparisons[i].kind, at, ret, right);
 		}
 	bool negated = false;
 	if (at_word(p, "IS")) {
@@ -415,7 +436,7 @@ static int parse_predicate(struct parser *p, struct expr **ret)
 		if (negated)
 			TRY(lex_next(p));
 		TRY(take_word(p, "NULL"));
-		struct expr *x = expr_new(p, EXPR_IS_NULL, (*ret)->at), *value = *ret;
+		struct expr *x = expr_new(p, EXPR_IS_NULL, at), *value = *ret;
 		x->negated = negated;
 		*ret = x;
 		return adopt(p, x, &value, 1);
@@ -428,11 +449,11 @@ static int parse_predicate(struct parser *p, struct expr **ret)
 	}
 	if (at_word(p, "IN")) {
 		TRY(lex_next(p));
-		return parse_in(p, negated, ret);
+		return parse_in(p, negated, at, ret);
 	}
 	if (at_word(p, "BETWEEN")) {
 		TRY(lex_next(p));
-		return parse_between(p, negated, ret);
+		return parse_between(p, negated, at, ret);
 	}
 	if (at_word(p, "LIKE"))
 		return expected(p, tr("starts_with, ends_with or contains"));
@@ -441,10 +462,10 @@ static int parse_predicate(struct parser *p, struct expr **ret)
 
 static int parse_not(struct parser *p, struct expr **ret)
 {
-	size_t at = lex_here(p);
+	size_t at = p->at;
 	if (!at_word(p, "NOT"))
 		return parse_predicate(p, ret);
-	struct expr *value;
+	struct expr *value = NULL;
 	TRY(lex_next(p));
 	if (++p->depth > JOB_MAX_EXPRESSION_DEPTH)
 		return too_deep(p, at);
@@ -458,19 +479,20 @@ static int parse_not(struct parser *p, struct expr **ret)
 static int parse_chain(struct parser *p, const char *word, enum expr_kind kind,
 		       int (*below)(struct parser *, struct expr **), struct expr **ret)
 {
+	size_t at = p->at;
 	TRY(below(p, ret));
 	if (!at_word(p, word))
 		return OK;
 	struct children AUTO_CHILDREN list = {0};
-	struct expr *x = expr_new(p, kind, (*ret)->at), *part;
-	*PUSH(list.items, list.count, list.cap) = *ret;
+	struct expr *x = expr_new(p, kind, at), *part = NULL;
+	children_add(&list, *ret);
 	while (at_word(p, word)) {
 		TRY(lex_next(p));
 		TRY(below(p, &part));
-		*PUSH(list.items, list.count, list.cap) = part;
+		children_add(&list, part);
 	}
 	*ret = x;
-	return adopt(p, x, list.items, list.count);
+	return adopt_children(p, x, &list);
 }
 
 static int parse_and(struct parser *p, struct expr **ret)
@@ -481,7 +503,7 @@ static int parse_and(struct parser *p, struct expr **ret)
 static int parse_expr(struct parser *p, struct expr **ret)
 {
 	if (++p->depth > JOB_MAX_EXPRESSION_DEPTH)
-		return too_deep(p, lex_here(p));
+		return too_deep(p, p->at);
 	TRY(parse_chain(p, "OR", EXPR_OR, parse_and, ret));
 	p->depth--;
 	return OK;
@@ -490,7 +512,8 @@ static int parse_expr(struct parser *p, struct expr **ret)
 int expr_parse(struct arena *arena, const char *place, const char *text, struct expr **ret,
 	       struct err *e)
 {
-	struct parser p = {.arena = arena, .place = place, .begin = text, .p = text, .e = e};
+	struct parser p = {
+		.arena = arena, .place = place, .p = text, .counted = text, .at = 1, .e = e};
 	if (strlen(text) > JOB_MAX_EXPRESSION_BYTES) {
 		err_set(e, ERR_LIMIT, "the expression is longer than %d bytes",
 			JOB_MAX_EXPRESSION_BYTES);

@@ -237,17 +237,20 @@ static int natural_type(const struct aggregate_function *f, const struct column 
 			struct value_type *ret, struct err *e)
 {
 	char text[COLUMN_TYPE_SIZE];
-	struct value_type t = of ? value_type_of(of) : TYPE_OF(COL_BIGINT);
-	bool counts = f->name[0] == 'c',
-	     adds = strcmp(f->name, "sum") == 0 || strcmp(f->name, "avg") == 0;
-	if (!of && strcmp(f->name, "count") != 0)
+	if (strcmp(f->name, "count") == 0) {
+		*ret = TYPE_OF(COL_BIGINT);
+		return OK;
+	}
+	if (!of)
 		return err_set(e, ERR_INPUT, "'%s' needs \"of\": the column it is taken of",
 			       f->name);
+	struct value_type t = value_type_of(of);
+	bool adds = strcmp(f->name, "sum") == 0 || strcmp(f->name, "avg") == 0;
 	if (adds && !value_type_is_exact(t))
 		return err_set(e, ERR_INPUT,
 			       "%s of '%s', which is %s, expected a whole number or a decimal",
 			       f->name, of->name, value_type_text(t, text));
-	if (counts)
+	if (strcmp(f->name, "count_distinct") == 0)
 		t = TYPE_OF(COL_BIGINT);
 	else if (adds)
 		t = t.type == COL_DECIMAL ? TYPE_DECIMAL(38, t.scale) : TYPE_OF(COL_HUGEINT);

@@ -226,9 +226,7 @@ static const char *sql_text_problem(const char *text)
 			if (!end)
 				return "it has a quote that is not closed";
 			c = end;
-		} else if (*c == '-' && c[1] == '-') {
-			return "it has a comment; \"doc\" is for those";
-		} else if (*c == '/' && c[1] == '*') {
+		} else if ((*c == '-' && c[1] == '-') || (*c == '/' && c[1] == '*')) {
 			return "it has a comment; \"doc\" is for those";
 		} else if (*c == '$') {
 			return "it has a '$'";

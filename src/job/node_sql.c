@@ -127,7 +127,8 @@ static void aggregate_column(struct buf *b, const struct sql_style *s, const str
 	struct err nobody = ERR_INIT;
 	struct value_type natural;
 	if (!a->function->duckdb) {
-		average(b, s, of, a->type);
+		if (of)
+			average(b, s, of, a->type);
 	} else {
 		/* It has been asked before, and was right. */
 		bool cast = a->has_type &&

@@ -192,7 +192,7 @@ static void preview_of_each_node(void **state)
 			buf_printf(&expected, "%s|%s\n", nodes[i].columns[k].name,
 				   column_type_format(&nodes[i].columns[k], type));
 		}
-		if (strcmp(types, expected.data) != 0)
+		if (strcmp(types, expected.data ? expected.data : "") != 0)
 			fail_msg("%s gives\n%sexpected\n%s", nodes[i].id, types, expected.data);
 		char AUTO_FREE *rows = duck_rows(
 			&f, arena_printf(arena, "SELECT count(*) FROM (\n%s\n) LIMIT 10", sql));
