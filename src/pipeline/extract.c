@@ -159,8 +159,11 @@ static const char *make_receipt(struct arena *arena, const struct payload *paylo
 {
 	char time[TIME_TEXT_SIZE];
 	AUTO_JSON json_t *o = json_object();
-	bool url = payload->source && strstr(payload->source, "://");
-	json_object_set_new(o, url ? "url" : "file", text_json(payload->source));
+	/* RFC 8089: a file has a URL too */
+	const char *url = payload->source ? payload->source : "";
+	if (!strstr(url, "://"))
+		url = arena_printf(arena, "file:%s", url);
+	json_object_set_new(o, "url", text_json(url));
 	json_object_set_new(o, "status",
 			    payload->status ? json_integer(payload->status) : json_null());
 	json_object_set_new(o, "headers", headers_json(payload->headers));

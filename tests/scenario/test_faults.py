@@ -27,12 +27,12 @@ def file(tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 3 MiB."""
+    """A file system of 8 MiB."""
     if os.geteuid() != 0:
         pytest.skip('mounting a small file system needs root')
     disk = tmp_path / 'disk'
     disk.mkdir()
-    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', disk], capture_output=True).returncode:
+    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk], capture_output=True).returncode:
         pytest.skip('mounting is not possible here')
     yield disk
     subprocess.run(['umount', '-l', disk], check=True)
@@ -48,11 +48,10 @@ def test_full_disk(pregao, small_disk, tmp_path):
     before = look.files(lake)
     rows = look.sql(pregao, lake, 'SELECT count(*) AS n FROM refined.portfolio')
     filler = small_disk / 'filler'
-    with open(filler, 'wb') as f:
+    with open(filler, 'wb', buffering=0) as f:
         try:
             while True:
                 f.write(b'\0' * 4096)
-                f.flush()
         except OSError:
             pass
     done = pregao('import', 'portfolio', second, '--lake', lake, expect=1)
@@ -138,7 +137,16 @@ def test_poison_message_becomes_a_dead_letter(pregao, file, tmp_path):
     pregao('import', 'portfolio', file, '--lake', lake)
     queue = next((lake / 'state/queue').glob('*.sqlite'))
     with sqlite3.connect(queue) as db:
-        columns = [r[1] for r in db.execute('PRAGMA table_info(messages)')]
-        assert 'body' in columns
-    pregao('queue', 'list', '--lake', lake)
-    assert json.loads(pregao('queue', 'list', '--lake', lake, '--format', 'json').stdout) == []
+        db.execute("INSERT INTO message (body, sent_us, visible_us) VALUES ('this is no event', 1, 1)")
+    other = tmp_path / 'b.csv'
+    other.write_bytes(portfolio(day=16).csv())
+    for _ in range(6):
+        pregao('import', 'portfolio', other, '--lake', lake)
+    assert look.sql(pregao, lake, 'SELECT count(DISTINCT pregao_date) AS n FROM refined.portfolio') == [{'n': 2}]
+    dead = json.loads(pregao('queue', 'list', '--dead', '--lake', lake, '--format', 'json').stdout)
+    assert len(dead) == 1 and dead[0]['state'] == 'dead' and dead[0]['last_error']
+    assert 'this is no event' in pregao('queue', 'show', dead[0]['message'], '--lake', lake).stdout
+    assert json.loads(pregao('queue', 'redrive', dead[0]['message'], '--lake', lake, '--format', 'json').stdout) == {'redriven': 1}
+    pregao('queue', 'redrive', 'nothing', '--lake', lake, expect=1)
+    waiting = json.loads(pregao('queue', 'list', '--lake', lake, '--format', 'json').stdout)
+    assert [m['state'] for m in waiting] == ['waiting'] and waiting[0]['receives'] == 0

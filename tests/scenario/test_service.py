@@ -100,6 +100,8 @@ LASTING = PASSING + [('same_page', {}), ('endless', {}), ('repeat_page', {}), ('
 @pytest.mark.parametrize('name,options', LASTING, ids=lambda x: str(x) if isinstance(x, str) else '')
 def test_lasting_fault(pregao, fetch, b3, tmp_path, name, options, form):
     """For ever wrong: a clear failure within the deadline and no row anywhere, unless the fault does not touch this form."""
+    if name == 'wrong_index' and form == 'day':
+        pytest.skip('a JSON answer does not name its index: nobody can tell')
     b3.misbehave(name, **options)
     index = 'IBRA' if name in ('same_page', 'endless', 'repeat_page') else 'IBOV'
     began = time.monotonic()

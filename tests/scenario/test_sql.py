@@ -1,8 +1,8 @@
 """pregao sql: formats, pruning, and what a statement may not do."""
 import csv
+import ctypes
 import io
 import json
-import os
 import pathlib
 import sys
 import time
@@ -124,7 +124,7 @@ def test_bombs(pregao, lake):
 
 def test_errors_help(pregao, lake):
     assert 'tickerr' in pregao('sql', 'SELECT tickerr FROM refined.portfolio', '--lake', lake, expect=1).stderr
-    assert 'pregao tables' in pregao('sql', 'SELECT * FROM raw.portfolo', '--lake', lake, expect=1).stderr
+    assert 'raw.portfolio?' in pregao('sql', 'SELECT * FROM raw.portfolo', '--lake', lake, expect=1).stderr
     assert pregao('sql', 'SELEC 1', '--lake', lake, expect=1).stderr
 
 
@@ -170,8 +170,7 @@ def test_readers_beside_a_writer(pregao, lake, tmp_path):
 
 def test_sandbox_holds_here(pregao, lake):
     """This kernel has Landlock: nothing had to be said about it."""
-    if not os.path.exists('/sys/kernel/security/landlock') and not pathlib.Path('/proc/sys/kernel/landlock').exists():
-        with open('/sys/kernel/security/lsm') as f:
-            if 'landlock' not in f.read():
-                pytest.skip('the kernel has no Landlock')
+    version = ctypes.CDLL(None, use_errno=True).syscall(444, None, 0, 1)  # landlock_create_ruleset(LANDLOCK_CREATE_RULESET_VERSION)
+    if version < 1:
+        pytest.skip('the kernel has no Landlock')
     assert 'Landlock' not in pregao('sql', 'SELECT 1', '--lake', lake).stderr
