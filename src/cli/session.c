@@ -87,6 +87,17 @@ void session_add(struct session *s, const struct payload *p, const char *name)
 	}
 }
 
+/* What a killed writer left behind its commit goes now, also when this pass had nothing to write. */
+static int tidy(struct session *s, struct err *e)
+{
+	struct table_def **tables;
+	size_t count;
+	int rc = catalog_tables(s->extract.publish.catalog, s->cli->arena, &tables, &count, e);
+	return rc ? rc
+		  : publish_tidy(&s->extract.publish, (const struct table_def *const *)tables,
+				 count, e);
+}
+
 int session_relay(struct session *s, struct err *e)
 {
 	struct system *sys = s->cli->system;
@@ -99,7 +110,7 @@ int session_relay(struct session *s, struct err *e)
 	if (rc == 0 && !object_store_notifies(system_store(sys)))
 		rc = trigger_relay(system_catalog(sys), queue, system_lake(sys), &sent, e);
 	pass_done(&s->pass, "trigger", -1, -1, -1);
-	return rc;
+	return rc ? rc : tidy(s, e);
 }
 
 int session_settle(struct session *s, int32_t as_of, struct err *e)
@@ -137,7 +148,9 @@ int session_settle(struct session *s, int32_t as_of, struct err *e)
 		if (q.scope_count)
 			rc = job_engine_start(settle.jobs, &q, run, e);
 	}
-	return rc ? rc : pass_settle(&s->pass, &settle, cli->arena, &s->settled, e);
+	if (rc == 0)
+		rc = pass_settle(&s->pass, &settle, cli->arena, &s->settled, e);
+	return rc ? rc : tidy(s, e);
 }
 
 int session_end(struct session *s, const struct err *e)

@@ -1,6 +1,7 @@
 /* Replacing partitions: sessions, recovery of what dead writers left, and the order of steps that publish.h promises.
  * Everything that may be removed is known to the catalog first, as an intent or as a dead file, so nothing is found by searching. */
 #include <string.h>
+#include <unistd.h>
 
 #include "file.h"
 #include "publish_private.h"
@@ -149,6 +150,51 @@ void publish_end(struct publish_session *s)
 		catalog_unlock(s->with.catalog, s->locks[--s->locked]);
 	arena_free(s->arena);
 	free(s);
+}
+
+static int has_one(void *ctx, int64_t id, const char *const *keys, size_t n)
+{
+	*(bool *)ctx = true;
+	return OK;
+}
+
+static int has_leftovers(const struct publish *with, const struct table_def *table, bool *ret,
+			 struct err *e)
+{
+	AUTO_ARENA struct arena *arena = arena_new();
+	const char **keys;
+	size_t dead = 0;
+	*ret = access(arena_printf(arena, "%s/%s.%s", object_store_staging(with->store),
+				   table->database, table->name),
+		      F_OK) == 0;
+	int rc = *ret ? OK : catalog_intents(with->catalog, table, has_one, ret, e);
+	if (rc == OK && !*ret)
+		rc = catalog_dead(with->catalog, table, arena, &keys, &dead, e);
+	*ret |= dead > 0;
+	return rc;
+}
+
+int publish_tidy(const struct publish *with, const struct table_def *const *tables, size_t n,
+		 struct err *e)
+{
+	struct publish at_once = *with;
+	at_once.lock_wait_us = 0;
+	at_once.on_wait = NULL;
+	for (size_t i = 0; i < n; i++) {
+		struct publish_session *s;
+		bool leftovers;
+		int rc = has_leftovers(with, tables[i], &leftovers, e);
+		if (rc)
+			return rc;
+		if (!leftovers)
+			continue;
+		rc = publish_begin(&at_once, &tables[i], 1, &s, e);
+		if (rc == OK)
+			publish_end(s);
+		else if (rc != ERR_CONFLICT)
+			return rc;
+	}
+	return OK;
 }
 
 const struct table_def *publish_find_table(const struct publish_session *s,

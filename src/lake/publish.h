@@ -51,6 +51,10 @@ int publish_replace(struct publish_session *, const struct publish_change *, siz
 #define COMPACT_MIN_SCOPES 8
 int publish_compact(struct publish_session *, const struct table_def *, bool everything,
 		    int64_t *ret_merged, struct err *) MUST_CHECK;
+/* Finishes what writers that died after their commit left of these tables: dead files, intents, staged files. Cheap when there is nothing; a
+ * table that somebody is writing is left to them. To be called at the end of a pass, which may itself have had nothing to write. */
+int publish_tidy(const struct publish *, const struct table_def *const *tables, size_t n,
+		 struct err *) MUST_CHECK;
 /* Removes dead files that nobody reads, the staging folder, and unlocks. NULL is fine. Failing to remove is no error: it is tried again by the next. */
 void publish_end(struct publish_session *);
 

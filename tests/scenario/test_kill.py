@@ -33,12 +33,12 @@ def portfolio(seed, stocks=6, **kw):
 
 
 def state_of(pregao, lake):
-    """What a reader sees: the raw rows with their totals, and the refined rows."""
-    raw = look.sql(pregao, lake, 'SELECT codigo, qtd_teorica, (SELECT qtd_teorica_total FROM raw.portfolio_total t '
-                   'WHERE t.data_pregao = p.data_pregao AND t.index_code = p.index_code) AS total FROM raw.portfolio p ORDER BY codigo')
-    refined = look.sql(pregao, lake, "SELECT action, tipo, theoretical_quantity FROM refined.portfolio "
-                       "WHERE pregao_date = DATE '2024-07-15' ORDER BY ALL")
-    return str(raw), str(refined)
+    """What a reader sees, in one statement: the raw rows with their totals, and the refined rows."""
+    got = look.sql(pregao, lake, """
+        SELECT (SELECT string_agg(concat_ws(' ', codigo, qtd_teorica, qtd_teorica_total), ', ' ORDER BY codigo)
+                FROM raw.portfolio p LEFT JOIN raw.portfolio_total t ON t.data_pregao = p.data_pregao AND t.index_code = p.index_code) AS raw,
+               (SELECT string_agg(concat_ws(' ', action, tipo, theoretical_quantity), ', ' ORDER BY action, tipo) FROM refined.portfolio) AS refined""")
+    return got[0]['raw'], got[0]['refined']
 
 
 def die_everywhere(pregao, killpoint, tmp_path, base, files):
