@@ -1,105 +1,64 @@
 /* Job batches in DuckDB. Everything runs on connections that have one thread each, which is what makes the bytes the same every time; the files
  * are written by several of them at once, each its own share of the partitions. */
-#include "job_compute.h"
-
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "duckdb_api.h"
 #include "duckdb_batch.h"
 #include "file.h"
+#include "job_compute_private.h"
 #include "lake_view.h"
-#include "path.h"
 #include "value.h"
 
 #define BATCH_UNITS \
 	32 /* enough to make what a batch costs of its own small: 10 ms against 30 ms a unit */
-#define BATCH_ROWS       1000000 /* of the inputs */
-#define SLICE_PARTITIONS 64      /* written by one COPY: each takes some 100 KB while it is open */
-#define SLICE_LEAST      8
+#define BATCH_ROWS 1000000 /* of the inputs */
 #define TABLE_ROWS \
-	500000 /* an input up to this size is read once into memory, not by each statement anew */
-#define WORKERS_MAX 16
-
-/* A schema of our own in the shared database, and a column that numbers the partitions of an output. */
-#define SCHEMA  "pregao_job"
-#define ORDINAL "pregao_partition"
-
-/* One partition of an output. */
-struct part {
-	const char **values; /* of the table's partition columns */
-	const char *path;
-	size_t scope; /* which of the output's scopes */
-	int64_t rows;
-	struct duck_file file;
-};
-struct output {
-	const struct table_def *table;
-	size_t index;
-	struct part *parts;
-	size_t part_count;
-	struct catalog_scope *scopes;
-	const char **names; /* of the files of each scope */
-	size_t scope_count, scope_cap, name_cap, name_count;
-	struct duck_file *compact; /* for each scope; path NULL: it has no rows */
-};
-/* A COPY: some partitions of an output, or the compact file of a scope. */
-struct task {
-	struct output *output;
-	size_t first, last; /* partitions */
-	bool compact;
-	size_t scope;
-	struct arena *arena;
-	struct duck_file *files;
-	size_t file_count;
-};
-struct job_compute {
-	struct job_compute_options o;
-	struct duck connections[WORKERS_MAX];
-	int connection_count;
-	bool busy[WORKERS_MAX];
-	pthread_mutex_t lock;
-	/* of the batch that runs */
-	struct arena *arena;
-	struct output *outputs;
-	struct task *tasks;
-	size_t task_count, task_cap;
-};
+	500000 /* an input up to this size that is read often is read into memory, once */
+#define FEW_READERS 2
+#define FEW_FILES   4
 
 /* ---- connections ----------------------------------------------------------------------------------------------------- */
 
-/* There are as many as threads, so one is always free. */
-static int take_connection(struct job_compute *c)
+int job_take_connection(struct job_compute *c)
 {
-	int found = 0;
+	int found = -1;
 	pthread_mutex_lock(&c->lock);
-	for (int i = 0; i < c->connection_count; i++) {
-		if (!c->busy[i]) {
-			found = i;
-			break;
-		}
+	while (found < 0) {
+		for (int i = 0; i < c->connection_count && found < 0; i++)
+			if (!c->busy[i])
+				found = i;
+		if (found < 0)
+			pthread_cond_wait(&c->freed, &c->lock);
 	}
 	c->busy[found] = true;
 	pthread_mutex_unlock(&c->lock);
 	return found;
 }
 
-static void give_connection(struct job_compute *c, int i)
+void job_give_connection(struct job_compute *c, int i)
 {
 	pthread_mutex_lock(&c->lock);
 	c->busy[i] = false;
+	pthread_cond_signal(&c->freed);
 	pthread_mutex_unlock(&c->lock);
 }
 
-static int run_sql(struct job_compute *c, const struct duck *d, const char *sql, duckdb_result *ret,
-		   struct err *e)
+int job_run_sql(struct job_compute *c, int connection, const char *sql, duckdb_result *ret,
+		struct err *e)
 {
-	int rc = duck_query_polled(d, sql, c->o.poll, c->o.ctx, ret, e);
+	int rc = duck_query_polled(&c->connections[connection], sql, c->o.poll, c->o.ctx, ret, e);
 	/* A place in SQL that nobody wrote helps nobody. */
 	if (rc && e)
 		e->line = e->column = 0;
+	return rc;
+}
+
+static int drop_last(struct job_compute *c, struct err *e)
+{
+	int rc = c->drops.len ? duck_query(&c->connections[0], c->drops.data, NULL, e) : OK;
+	buf_reset(&c->drops);
 	return rc;
 }
 
@@ -108,6 +67,7 @@ int job_compute_open(const struct job_compute_options *o, struct job_compute **r
 	struct job_compute *c = NEW(struct job_compute);
 	c->o = *o;
 	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->freed, NULL);
 	int wanted = o->workers < 1 ? 1 : o->workers > WORKERS_MAX ? WORKERS_MAX : o->workers;
 	int rc = duckdb_host_threads(o->host, 1, e);
 	for (; !rc && c->connection_count < wanted; c->connection_count += !rc)
@@ -124,14 +84,13 @@ void job_compute_close(struct job_compute *c)
 {
 	if (!c)
 		return;
-	if (c->connection_count) {
-		/* The memory of the last batch; that it cannot be had back is no failure of the run. */
-		int rc = duck_query(&c->connections[0], "DROP SCHEMA IF EXISTS " SCHEMA " CASCADE",
-				    NULL, NULL);
-		(void)rc;
-	}
+	/* That the memory of the last batch cannot be had back is no failure of the run. */
+	int rc = drop_last(c, NULL);
+	(void)rc;
+	buf_free(&c->drops);
 	for (int i = 0; i < c->connection_count; i++)
 		duck_close(&c->connections[i]);
+	pthread_cond_destroy(&c->freed);
 	pthread_mutex_destroy(&c->lock);
 	free(c->tasks);
 	free(c);
@@ -153,7 +112,7 @@ size_t job_compute_batch_end(const struct job_units *units, size_t from)
 
 /* ---- SQL ------------------------------------------------------------------------------------------------------------- */
 
-static void add_names(struct buf *b, const struct column *columns, size_t n, bool *first)
+void job_add_names(struct buf *b, const struct column *columns, size_t n, bool *first)
 {
 	for (size_t i = 0; i < n; i++) {
 		buf_str(b, *first ? "" : ", ");
@@ -162,7 +121,7 @@ static void add_names(struct buf *b, const struct column *columns, size_t n, boo
 	}
 }
 
-static void add_sort(struct buf *b, const struct table_def *t, bool *first)
+void job_add_sort(struct buf *b, const struct table_def *t, bool *first)
 {
 	for (size_t i = 0; i < t->sort_count; i++) {
 		buf_str(b, *first ? "" : ", ");
@@ -172,15 +131,15 @@ static void add_sort(struct buf *b, const struct table_def *t, bool *first)
 }
 
 /* Every column takes part in the order: only equal rows are left to chance. */
-static void add_all(struct buf *b, const struct table_def *t, bool *first)
+void job_add_all(struct buf *b, const struct table_def *t, bool *first)
 {
-	add_names(b, t->columns, t->column_count, first);
-	add_names(b, t->partition, t->partition_count, first);
+	job_add_names(b, t->columns, t->column_count, first);
+	job_add_names(b, t->partition, t->partition_count, first);
 }
 
-static void add_staged(struct buf *b, const struct output *out)
+void job_add_staged(struct buf *b, const struct output *out)
 {
-	buf_printf(b, SCHEMA ".staged_%zu", out->index);
+	buf_printf(b, STAGED "%zu", out->index);
 }
 
 /* ---- inputs ---------------------------------------------------------------------------------------------------------- */
@@ -237,9 +196,17 @@ static int input_files(struct job_compute *c, size_t index, size_t from, size_t 
 	return OK;
 }
 
+/* A table where several statements read several files; else a view, which leaves out a step. */
+static bool is_table(struct job_compute *c, size_t files, int64_t rows)
+{
+	size_t readers = c->o.plan->output_count + (c->o.plan->checks_sql != NULL);
+	return rows <= TABLE_ROWS && (readers > FEW_READERS || (readers > 1 && files > FEW_FILES));
+}
+
 static int create_input(struct job_compute *c, size_t index, size_t from, size_t to, struct err *e)
 {
 	const struct job_files *input = &c->o.units->inputs[index];
+	const char *name = c->o.plan->inputs[index].view;
 	struct catalog_file *files = NULL;
 	size_t n = 0;
 	int rc = input_files(c, index, from, to, &files, &n, e);
@@ -254,38 +221,40 @@ static int create_input(struct job_compute *c, size_t index, size_t from, size_t
 	}
 	if (n)
 		rc = object_store_localise(c->o.store, keys, n, c->arena, paths, e);
+	const char *kind = is_table(c, n, rows) ? "TABLE" : "VIEW";
 	AUTO_BUF struct buf sql = {0};
-	buf_printf(&sql, "CREATE %s " SCHEMA ".", rows <= TABLE_ROWS ? "TABLE" : "VIEW");
-	buf_sql_name(&sql, c->o.plan->inputs[index].view);
+	buf_printf(&sql, "CREATE %s ", kind);
+	buf_sql_name(&sql, name);
 	buf_str(&sql, " AS SELECT * FROM (");
 	enum catalog_layout layout = input->table->compact_location ? LAYOUT_COMPACT
 								    : LAYOUT_PUBLISHED;
 	if (!rc)
-		rc = lake_view_sql(&sql, input->table, layout, paths, n, input->grown, e);
+		rc = lake_view_sql(&sql, input->table, layout, files, paths, n, input->grown, e);
 	buf_char(&sql, ')');
 	if (input->cut && layout == LAYOUT_COMPACT)
 		add_units_condition(c, &sql, input, from, to);
 	if (!rc)
-		rc = run_sql(c, &c->connections[0], sql.data, NULL, e);
-	return rc ? err_wrap(e, "reading %s.%s", input->table->database, input->table->name) : OK;
+		rc = job_run_sql(c, 0, sql.data, NULL, e);
+	if (rc)
+		return err_wrap(e, "reading %s.%s", input->table->database, input->table->name);
+	buf_printf(&c->drops, "DROP %s ", kind);
+	buf_sql_name(&c->drops, name);
+	buf_str(&c->drops, "; ");
+	return OK;
 }
 
-/* A new schema on all connections, with the inputs in it. */
 static int begin_batch(struct job_compute *c, size_t from, size_t to, struct err *e)
 {
-	char date[DATE_TEXT_SIZE], sql[256];
-	int rc = duck_query(&c->connections[0],
-			    "DROP SCHEMA IF EXISTS " SCHEMA " CASCADE; CREATE SCHEMA " SCHEMA, NULL,
-			    e);
-	snprintf(
-		sql, sizeof sql,
-		"SET search_path = '" SCHEMA
-		"'; SET VARIABLE as_of = DATE '%s'; SET partitioned_write_flush_threshold = 1000000000",
-		date_format(c->o.units->items[from].as_of, date));
+	char date[DATE_TEXT_SIZE], sql[64];
+	int rc = drop_last(c, e);
+	snprintf(sql, sizeof sql, "SET VARIABLE as_of = DATE '%s'",
+		 date_format(c->o.units->items[from].as_of, date));
 	for (int i = 0; i < c->connection_count && !rc; i++)
 		rc = duck_query(&c->connections[i], sql, NULL, e);
 	for (size_t i = 0; i < c->o.plan->input_count && !rc; i++)
 		rc = create_input(c, i, from, to, e);
+	for (size_t i = 0; i < c->o.plan->output_count && !rc; i++)
+		buf_printf(&c->drops, "DROP TABLE IF EXISTS " STAGED "%zu; ", i);
 	return rc;
 }
 
@@ -305,13 +274,17 @@ static int failed_check(const struct job_check *check, int64_t offending, const 
 }
 
 /* All checks in one statement; of those that find something the first in the plan's order is told. */
-static int run_checks(struct job_compute *c, const struct duck *d, struct err *e)
+static int run_checks(struct job_compute *c, struct err *e)
 {
 	const struct job_plan *plan = c->o.plan;
 	duckdb_result result;
-	int rc = run_sql(c, d, plan->checks_sql, &result, e);
-	if (rc)
+	int at = job_take_connection(c);
+	const struct duck *d = &c->connections[at];
+	int rc = job_run_sql(c, at, plan->checks_sql, &result, e);
+	if (rc) {
+		job_give_connection(c, at);
 		return err_wrap(e, "the checks");
+	}
 	AUTO_ARENA struct arena *arena = arena_new();
 	size_t first = plan->check_count, seen = 0;
 	int64_t offending = 0;
@@ -331,6 +304,7 @@ static int run_checks(struct job_compute *c, const struct duck *d, struct err *e
 		d->api->destroy_data_chunk(&chunk);
 	}
 	d->api->destroy_result(&result);
+	job_give_connection(c, at);
 	if (seen != plan->check_count)
 		return err_set(e, ERR_BUG, "%zu checks gave %zu rows", plan->check_count, seen);
 	return first < plan->check_count ? failed_check(&plan->checks[first], offending, example, e)
@@ -345,7 +319,7 @@ static int check_schema(const struct duck *d, const struct job_output *o, const 
 	const struct table_def *t = out->table;
 	AUTO_BUF struct buf sql = {0};
 	buf_str(&sql, "FROM ");
-	add_staged(&sql, out);
+	job_add_staged(&sql, out);
 	AUTO_ARENA struct arena *arena = arena_new();
 	duckdb_prepared_statement s = NULL;
 	int rc = OK;
@@ -377,369 +351,80 @@ static int check_schema(const struct duck *d, const struct job_output *o, const 
 }
 
 /* The result once, in the order of its files, each row with the number of its partition. */
-static int stage_output(struct job_compute *c, const struct duck *d, size_t index, struct err *e)
+static int stage_output(void *ctx, size_t index, struct err *e)
 {
+	struct job_compute *c = ctx;
 	struct output *out = &c->outputs[index];
 	const struct job_output *o = &c->o.plan->outputs[index];
 	AUTO_BUF struct buf sql = {0};
 	bool first = true;
 	buf_str(&sql, "CREATE TABLE ");
-	add_staged(&sql, out);
+	job_add_staged(&sql, out);
 	buf_str(&sql, " AS SELECT *, CAST(dense_rank() OVER (ORDER BY ");
-	add_names(&sql, out->table->partition, out->table->partition_count, &first);
+	job_add_names(&sql, out->table->partition, out->table->partition_count, &first);
 	buf_str(&sql, ") - 1 AS INTEGER) AS " ORDINAL " FROM (");
 	buf_str(&sql, o->sql);
 	buf_str(&sql, "\n) ORDER BY ");
 	first = true;
-	add_names(&sql, out->table->partition, out->table->partition_count, &first);
-	add_sort(&sql, out->table, &first);
-	add_all(&sql, out->table, &first);
-	int rc = run_sql(c, d, sql.data, NULL, e);
+	job_add_names(&sql, out->table->partition, out->table->partition_count, &first);
+	job_add_sort(&sql, out->table, &first);
+	job_add_all(&sql, out->table, &first);
+	int at = job_take_connection(c);
+	int rc = job_run_sql(c, at, sql.data, NULL, e);
 	if (rc)
-		return err_wrap(e, "node %s", o->node);
-	return check_schema(d, o, out, e);
-}
-
-static int run_part(void *ctx, size_t i, struct err *e)
-{
-	struct job_compute *c = ctx;
-	int at = take_connection(c);
-	const struct duck *d = &c->connections[at];
-	int rc = i < c->o.plan->output_count ? stage_output(c, d, i, e) : run_checks(c, d, e);
-	give_connection(c, at);
-	return rc;
-}
-
-/* ---- partitions ------------------------------------------------------------------------------------------------------ */
-
-static size_t add_scope(struct output *out, const char *scope, const char *name)
-{
-	*PUSH(out->scopes, out->scope_count, out->scope_cap) =
-		(struct catalog_scope){.scope = scope};
-	*PUSH(out->names, out->name_count, out->name_cap) = name;
-	return out->scope_count - 1;
-}
-
-/* The scopes that the batch replaces, whether it has rows for them or not. */
-static int begin_output(struct job_compute *c, size_t index, size_t from, size_t to, struct err *e)
-{
-	struct output *out = &c->outputs[index];
-	out->table = &c->o.plan->outputs[index].table;
-	out->index = index;
-	if (out->table->partition_count == 0)
-		return err_set(e, ERR_BUG, "table %s.%s has no partition columns",
-			       out->table->database, out->table->name);
-	for (size_t u = from; u < to; u++)
-		if (c->o.units->items[u].scopes[index])
-			add_scope(out, c->o.units->items[u].scopes[index],
-				  c->o.units->items[u].names[index]);
-	if (c->o.plan->scope_column_count > 0)
-		return OK;
-	struct catalog_scope *scopes;
-	size_t n;
-	int rc = catalog_scopes(c->o.catalog, out->table, NULL, 0, c->arena, &scopes, &n, e);
-	for (size_t i = 0; i < n && !rc; i++)
-		add_scope(out, scopes[i].scope, c->o.units->items[from].names[index]);
-	return rc;
-}
-
-static int place_part(struct job_compute *c, struct output *out, struct part *p, size_t from,
-		      struct err *e)
-{
-	const char *scope;
-	int rc = path_partition(c->arena, out->table, p->values, out->table->partition_count,
-				&p->path, e);
-	if (!rc)
-		rc = path_partition(c->arena, out->table, p->values, out->table->scope_count,
-				    &scope, e);
-	if (rc)
-		return err_wrap(e, "node %s", c->o.plan->outputs[out->index].node);
-	/* Partitions come in order, so mostly it is the last one's. */
-	for (size_t i = out->scope_count; i-- > 0;) {
-		if (strcmp(out->scopes[i].scope, scope) == 0) {
-			p->scope = i;
-			return OK;
-		}
-	}
-	if (c->o.plan->scope_column_count > 0)
-		return err_set(e, ERR_INPUT,
-			       "node %s gives rows of %s, for which the job was not run",
-			       c->o.plan->outputs[out->index].node, scope);
-	p->scope = add_scope(out, scope, c->o.units->items[from].names[out->index]);
-	return OK;
-}
-
-static int list_parts(struct job_compute *c, struct output *out, size_t from, struct err *e)
-{
-	const struct duck *d = &c->connections[0];
-	const struct table_def *t = out->table;
-	AUTO_BUF struct buf sql = {0};
-	buf_str(&sql, "SELECT count(*)");
-	for (size_t i = 0; i < t->partition_count; i++) {
-		buf_str(&sql, ", CAST(any_value(");
-		buf_sql_name(&sql, t->partition[i].name);
-		buf_str(&sql, ") AS VARCHAR)");
-	}
-	buf_str(&sql, " FROM ");
-	add_staged(&sql, out);
-	buf_str(&sql, " GROUP BY " ORDINAL " ORDER BY " ORDINAL);
-	duckdb_result result;
-	int rc = run_sql(c, d, sql.data, &result, e);
-	if (rc)
-		return rc;
-	size_t cap = 0;
-	duckdb_data_chunk chunk;
-	while (!rc && (chunk = d->api->fetch_chunk(result))) {
-		uint64_t n = d->api->data_chunk_get_size(chunk);
-		for (uint64_t row = 0; row < n && !rc; row++) {
-			struct part *p = PUSH(out->parts, out->part_count, cap);
-			p->rows = duck_i64(d, d->api->data_chunk_get_vector(chunk, 0), row);
-			p->values = ANEW_ARRAY(c->arena, t->partition_count, const char *);
-			for (size_t i = 0; i < t->partition_count; i++)
-				p->values[i] =
-					duck_text(d, d->api->data_chunk_get_vector(chunk, i + 1),
-						  row, c->arena);
-			rc = place_part(c, out, p, from, e);
-		}
-		d->api->destroy_data_chunk(&chunk);
-	}
-	d->api->destroy_result(&result);
-	return rc;
-}
-
-/* ---- files ----------------------------------------------------------------------------------------------------------- */
-
-static void add_task(struct job_compute *c, struct task t)
-{
-	*PUSH(c->tasks, c->task_count, c->task_cap) = t;
-}
-
-/* Slices first, for they take longest. The cut has no influence on the bytes. */
-static void plan_slices(struct job_compute *c, struct output *out)
-{
-	size_t n = out->part_count, size = SLICE_PARTITIONS,
-	       share = (n + (size_t)c->connection_count - 1) / (size_t)c->connection_count;
-	if (share < size)
-		size = share > SLICE_LEAST ? share : SLICE_LEAST;
-	for (size_t first = 0; first < n; first += size)
-		add_task(c, (struct task){.output = out,
-					  .first = first,
-					  .last = first + size < n ? first + size - 1 : n - 1});
-}
-
-static void plan_compact(struct job_compute *c, struct output *out)
-{
-	if (!out->table->compact_location)
-		return;
-	/* A scope's partitions stand together: its columns are the first of the order. */
-	for (size_t first = 0, last; first < out->part_count; first = last + 1) {
-		for (last = first; last + 1 < out->part_count &&
-				   out->parts[last + 1].scope == out->parts[first].scope;)
-			last++;
-		add_task(c, (struct task){.output = out,
-					  .first = first,
-					  .last = last,
-					  .compact = true,
-					  .scope = out->parts[first].scope});
-	}
-}
-
-#define COPY_FORMAT " (FORMAT parquet, COMPRESSION snappy, RETURN_STATS"
-
-static void slice_sql(struct job_compute *c, const struct task *t, struct buf *sql)
-{
-	bool first = true;
-	buf_str(sql, "COPY (SELECT ");
-	add_names(sql, t->output->table->columns, t->output->table->column_count, &first);
-	buf_str(sql, ", " ORDINAL " FROM ");
-	add_staged(sql, t->output);
-	buf_printf(sql, " WHERE " ORDINAL " BETWEEN %zu AND %zu) TO ", t->first, t->last);
-	AUTO_BUF struct buf path = {0};
-	buf_printf(&path, "%s/output_%zu", c->o.staging, t->output->index);
-	buf_sql_str(sql, path.data);
-	/* The folders are there from the batch before: making and removing them each time is slow on ext4, which does not use a freed inode again for some seconds. */
-	buf_str(sql, COPY_FORMAT ", PARTITION_BY (" ORDINAL "), OVERWRITE_OR_IGNORE)");
-}
-
-static void compact_sql(struct job_compute *c, const struct task *t, struct buf *sql)
-{
-	const struct table_def *table = t->output->table;
-	bool first = true;
-	buf_str(sql, "COPY (SELECT ");
-	add_all(sql, table, &first);
-	buf_str(sql, " FROM ");
-	add_staged(sql, t->output);
-	buf_printf(sql, " WHERE " ORDINAL " BETWEEN %zu AND %zu ORDER BY ", t->first, t->last);
-	first = true;
-	add_sort(sql, table, &first);
-	add_all(sql, table, &first);
-	buf_str(sql, ") TO ");
-	AUTO_BUF struct buf path = {0};
-	buf_printf(&path, "%s/compact_%zu_%zu.parquet", c->o.staging, t->output->index, t->scope);
-	buf_sql_str(sql, path.data);
-	buf_str(sql, COPY_FORMAT ", USE_TMP_FILE false)");
-}
-
-static int run_task(void *ctx, size_t i, struct err *e)
-{
-	struct job_compute *c = ctx;
-	struct task *t = &c->tasks[i];
-	AUTO_BUF struct buf sql = {0};
-	if (t->compact)
-		compact_sql(c, t, &sql);
+		err_wrap(e, "node %s", o->node);
 	else
-		slice_sql(c, t, &sql);
-	int at = take_connection(c);
-	const struct duck *d = &c->connections[at];
-	duckdb_result result;
-	int rc = run_sql(c, d, sql.data, &result, e);
-	if (!rc) {
-		t->arena = arena_new();
-		rc = duck_files(d, &result, t->arena, &t->files, &t->file_count, e);
-		d->api->destroy_result(&result);
-	}
-	give_connection(c, at);
+		rc = check_schema(&c->connections[at], o, out, e);
+	job_give_connection(c, at);
 	return rc;
 }
 
-/* Which partition a file of a slice holds: "…/pregao_partition=17/data_0.parquet". */
-static int take_slice(struct task *t, struct err *e)
+/* ---- a batch --------------------------------------------------------------------------------------------------------- */
+
+/* The checks run beside everything else: nothing is published before they are done. */
+struct checking {
+	struct job_compute *compute;
+	pthread_t thread;
+	bool started;
+	int code;
+	struct err err;
+};
+
+static void *check_thread(void *arg)
 {
-	for (size_t i = 0; i < t->file_count; i++) {
-		const char *at = strstr(t->files[i].path, "/" ORDINAL "="),
-			   *digits = at ? at + strlen("/" ORDINAL "=") : "";
-		int64_t n;
-		if (!int64_parse((struct slice){digits, strcspn(digits, "/")}, &n) ||
-		    n < (int64_t)t->first || n > (int64_t)t->last)
-			return err_set(e, ERR_BUG, "DuckDB wrote a file that was not asked for: %s",
-				       t->files[i].path);
-		struct part *p = &t->output->parts[n];
-		if (p->file.path || p->rows != t->files[i].rows)
-			return err_set(e, ERR_BUG, "DuckDB wrote partition %s in several files",
-				       p->path);
-		p->file = t->files[i];
-	}
-	for (size_t n = t->first; n <= t->last; n++)
-		if (!t->output->parts[n].file.path)
-			return err_set(e, ERR_BUG, "DuckDB wrote no file for partition %s",
-				       t->output->parts[n].path);
-	return OK;
+	struct checking *k = arg;
+	k->code = run_checks(k->compute, &k->err);
+	return NULL;
 }
 
-static int write_files(struct job_compute *c, struct err *e)
+static void start_checks(struct checking *k)
 {
-	int rc = OK;
-	for (size_t i = 0; i < c->o.plan->output_count && !rc; i++) {
-		AUTO_BUF struct buf path = {0};
-		buf_printf(&path, "%s/output_%zu", c->o.staging, i);
-		rc = file_mkdirs(path.data, false, e);
-		plan_slices(c, &c->outputs[i]);
-	}
-	for (size_t i = 0; i < c->o.plan->output_count; i++)
-		plan_compact(c, &c->outputs[i]);
-	if (!rc)
-		rc = parallel_for(c->task_count, c->connection_count, run_task, c, e);
-	for (size_t i = 0; i < c->task_count && !rc; i++) {
-		struct task *t = &c->tasks[i];
-		if (!t->compact)
-			rc = take_slice(t, e);
-		else if (t->file_count == 1)
-			t->output->compact[t->scope] = t->files[0];
-		else
-			rc = err_set(e, ERR_BUG, "DuckDB wrote %zu files where one was expected",
-				     t->file_count);
+	if (k->compute->o.plan->checks_sql && k->compute->connection_count > 1)
+		k->started = pthread_create(&k->thread, NULL, check_thread, k) == 0;
+}
+
+/* What a check says explains more than what may have failed over the same rows meanwhile. */
+static int end_checks(struct checking *k, int rc, struct err *e)
+{
+	if (k->started)
+		pthread_join(k->thread, NULL);
+	else if (!rc && k->compute->o.plan->checks_sql)
+		check_thread(k);
+	if (k->code && (!rc || k->code == ERR_INPUT)) {
+		if (e)
+			*e = k->err;
+		return k->code;
 	}
 	return rc;
 }
 
-/* ---- what is to be published ----------------------------------------------------------------------------------------- */
-
-static struct column_stats *copy_stats(struct arena *arena, const struct duck_file *f)
+static int compute_outputs(struct job_compute *c, size_t from, struct err *e)
 {
-	struct column_stats *stats = ANEW_ARRAY(arena, f->stats_count, struct column_stats);
-	for (size_t i = 0; i < f->stats_count; i++)
-		stats[i] =
-			(struct column_stats){.column = arena_strdup(arena, f->stats[i].column),
-					      .minimum = arena_strdup(arena, f->stats[i].minimum),
-					      .maximum = arena_strdup(arena, f->stats[i].maximum),
-					      .nulls = f->stats[i].nulls};
-	return stats;
-}
-
-static void fill_file(struct job_compute *c, struct publish_file *to, const struct output *out,
-		      const struct duck_file *from, size_t scope, enum catalog_layout layout)
-{
-	const char **covered = ANEW_ARRAY(c->arena, 1, const char *);
-	covered[0] = out->scopes[scope].scope;
-	to->path = arena_strdup(c->arena, from->path);
-	to->file.layout = layout;
-	to->file.scopes = covered;
-	to->file.origins = ANEW_ARRAY(c->arena, 1, const char *);
-	to->file.scope_count = 1;
-	to->file.rows = from->rows;
-	to->file.bytes = from->bytes;
-	/* The catalog keeps the statistics of the layout that queries read. */
-	if (layout == LAYOUT_COMPACT || !out->table->compact_location) {
-		to->file.stats = copy_stats(c->arena, from);
-		to->file.stats_count = from->stats_count;
-	}
-}
-
-static void widen(const struct column *column, const char *value, const char **low,
-		  const char **high)
-{
-	bool number = column->type == COL_INTEGER || column->type == COL_BIGINT;
-	int64_t v = 0, l = 0, h = 0;
-	if (!*low) {
-		*low = *high = value;
-		return;
-	}
-	bool below = strcmp(value, *low)<0, above = strcmp(value, *high)> 0;
-	if (number && int64_parse(slice_of(value), &v) && int64_parse(slice_of(*low), &l) &&
-	    int64_parse(slice_of(*high), &h)) {
-		below = v < l;
-		above = v > h;
-	}
-	*low = below ? value : *low;
-	*high = above ? value : *high;
-}
-
-static int make_change(struct job_compute *c, const struct output *out, struct publish_change *ret,
-		       struct err *e)
-{
-	const struct table_def *t = out->table;
-	struct publish_file *files =
-		ANEW_ARRAY(c->arena, out->part_count + out->scope_count, struct publish_file);
-	size_t n = out->part_count;
-	int rc = OK;
-	for (size_t i = 0; i < out->part_count; i++) {
-		const struct part *p = &out->parts[i];
-		fill_file(c, &files[i], out, &p->file, p->scope, LAYOUT_PUBLISHED);
-		files[i].file.key = path_key(c->arena, t, p->path, out->names[p->scope]);
-		for (size_t k = 0; k < t->partition_count; k++)
-			files[i].file.low[k] = files[i].file.high[k] = p->values[k];
-	}
-	for (size_t s = 0; s < out->scope_count && !rc; s++) {
-		if (!out->compact[s].path)
-			continue;
-		struct publish_file *f = &files[n++];
-		fill_file(c, f, out, &out->compact[s], s, LAYOUT_COMPACT);
-		rc = path_compact_key(c->arena, t, out->scopes[s].scope, false, out->names[s],
-				      &f->file.key, e);
-		for (size_t i = 0; i < out->part_count; i++)
-			for (size_t k = 0; k < t->partition_count && out->parts[i].scope == s; k++)
-				widen(&t->partition[k], out->parts[i].values[k], &f->file.low[k],
-				      &f->file.high[k]);
-	}
-	struct catalog_scope *scopes = ANEW_ARRAY(c->arena, out->scope_count, struct catalog_scope);
-	if (out->scope_count)
-		memcpy(scopes, out->scopes, out->scope_count * sizeof *scopes);
-	*ret = (struct publish_change){.table = t,
-				       .scopes = scopes,
-				       .scope_count = out->scope_count,
-				       .files = files,
-				       .file_count = n};
-	return rc;
+	size_t n = c->o.plan->output_count;
+	int rc = parallel_for(n, c->connection_count, stage_output, c, e);
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = job_list_parts(c, &c->outputs[i], from, e);
+	return rc ? rc : job_write_files(c, e);
 }
 
 int job_compute_batch(struct job_compute *c, size_t from, size_t to, struct arena *arena,
@@ -753,27 +438,16 @@ int job_compute_batch(struct job_compute *c, size_t from, size_t to, struct aren
 		ANEW_ARRAY(arena, plan->output_count, struct publish_change);
 	int rc = begin_batch(c, from, to, e);
 	for (size_t i = 0; i < plan->output_count && !rc; i++)
-		rc = begin_output(c, i, from, to, e);
-	/* Checks run beside the computing: nothing is published before both are done. */
-	if (!rc)
-		rc = parallel_for(plan->output_count + (plan->checks_sql != NULL),
-				  c->connection_count, run_part, c, e);
-	for (size_t i = 0; i < plan->output_count && !rc; i++) {
-		rc = list_parts(c, &c->outputs[i], from, e);
-		c->outputs[i].compact =
-			ANEW_ARRAY(arena, c->outputs[i].scope_count, struct duck_file);
+		rc = job_begin_output(c, i, from, to, e);
+	if (!rc) {
+		struct checking k = {.compute = c, .err = ERR_INIT};
+		start_checks(&k);
+		rc = compute_outputs(c, from, e);
+		rc = end_checks(&k, rc, e);
 	}
-	if (!rc)
-		rc = write_files(c, e);
 	for (size_t i = 0; i < plan->output_count && !rc; i++)
-		rc = make_change(c, &c->outputs[i], &changes[i], e);
-	for (size_t i = 0; i < c->task_count; i++)
-		arena_free(c->tasks[i].arena);
-	for (size_t i = 0; i < plan->output_count; i++) {
-		free(c->outputs[i].parts);
-		free(c->outputs[i].scopes);
-		free(c->outputs[i].names);
-	}
+		rc = job_make_change(c, &c->outputs[i], &changes[i], e);
+	job_clear_files(c);
 	free(c->outputs);
 	c->outputs = NULL;
 	if (!rc)

@@ -7,16 +7,22 @@
 
 #include "duckdb_api.h"
 
+enum source { FROM_COLUMNS, FROM_NULLS, FROM_COLUMNS_AND_VALUES };
+
 /* CAST(<from> AS T) AS "name" of all columns; a cast to what it is already costs nothing. */
-static void add_columns(struct buf *sql, const struct table_def *t, bool nulls)
+static void add_columns(struct buf *sql, const struct table_def *t, enum source source,
+			const char *const *values)
 {
 	char type[COLUMN_TYPE_SIZE];
 	for (size_t i = 0; i < t->column_count + t->partition_count; i++) {
-		const struct column *c = i < t->column_count ? &t->columns[i]
-							     : &t->partition[i - t->column_count];
+		bool partition = i >= t->column_count;
+		const struct column *c = partition ? &t->partition[i - t->column_count]
+						   : &t->columns[i];
 		buf_str(sql, i ? ", CAST(" : "CAST(");
-		if (nulls)
+		if (source == FROM_NULLS)
 			buf_str(sql, "NULL");
+		else if (source == FROM_COLUMNS_AND_VALUES && partition)
+			buf_sql_str(sql, values[i - t->column_count]);
 		else
 			buf_sql_name(sql, c->name);
 		buf_printf(sql, " AS %s) AS ", column_type_format(c, type));
@@ -27,17 +33,17 @@ static void add_columns(struct buf *sql, const struct table_def *t, bool nulls)
 static void add_empty(struct buf *sql, const struct table_def *t)
 {
 	buf_str(sql, "SELECT ");
-	add_columns(sql, t, true);
+	add_columns(sql, t, FROM_NULLS, NULL);
 	buf_str(sql, " WHERE false");
 }
 
-static void add_files(struct buf *sql, const struct table_def *t, enum catalog_layout layout,
+static void add_files(struct buf *sql, const struct table_def *t, bool hive,
 		      const char *const *paths, size_t n, bool grown)
 {
 	char type[COLUMN_TYPE_SIZE];
 	buf_str(sql, "read_parquet(");
 	duck_list(sql, paths, n);
-	if (layout == LAYOUT_COMPACT || t->partition_count == 0) {
+	if (!hive) {
 		buf_str(sql, ", hive_partitioning = false");
 	} else {
 		buf_str(sql,
@@ -80,28 +86,32 @@ static int check_path(const struct table_def *t, const char *path, struct err *e
 }
 
 int lake_view_sql(struct buf *sql, const struct table_def *t, enum catalog_layout layout,
-		  const char *const *paths, size_t n, bool grown, struct err *e)
+		  const struct catalog_file *files, const char *const *paths, size_t n, bool grown,
+		  struct err *e)
 {
 	if (n == 0) {
 		add_empty(sql, t);
 		return OK;
 	}
-	if (layout == LAYOUT_PUBLISHED) {
+	bool hive = layout == LAYOUT_PUBLISHED && t->partition_count > 0;
+	/* The values of a single file are known: DuckDB need not read them from its path, which takes it most of a millisecond. */
+	bool known = hive && n == 1 && !grown;
+	if (hive && !known) {
 		int rc = check_path(t, paths[0], e);
 		if (rc)
 			return rc;
 	}
 	buf_str(sql, "SELECT ");
-	add_columns(sql, t, false);
+	add_columns(sql, t, known ? FROM_COLUMNS_AND_VALUES : FROM_COLUMNS, files[0].low);
 	buf_str(sql, " FROM ");
 	if (grown) {
 		buf_char(sql, '(');
 		add_empty(sql, t);
 		buf_str(sql, " UNION ALL BY NAME FROM ");
-		add_files(sql, t, layout, paths, n, true);
+		add_files(sql, t, hive, paths, n, true);
 		buf_char(sql, ')');
 	} else {
-		add_files(sql, t, layout, paths, n, false);
+		add_files(sql, t, hive && !known, paths, n, false);
 	}
 	return OK;
 }

@@ -261,7 +261,7 @@ static int create_view(struct query *q, const struct prune_table *p, struct err 
 	buf_sql_name(&sql, p->table->name);
 	buf_str(&sql, " AS ");
 	if (!rc)
-		rc = lake_view_sql(&sql, p->table, layout, paths, n, grown, e);
+		rc = lake_view_sql(&sql, p->table, layout, files, paths, n, grown, e);
 	return rc ? rc : duck_query(&q->engine->duck, sql.data, NULL, e);
 }
 
