@@ -33,7 +33,7 @@ struct query_engine_duckdb {
 struct query {
 	struct query_engine_duckdb *engine;
 	const char *sql;
-	const char *body; /* without its EXPLAIN, in the same place */
+	const char *body; /* without its EXPLAIN, in the same place; what is parsed */
 	struct arena *arena;
 	struct table_def **tables;
 	size_t table_count;
@@ -265,12 +265,26 @@ static int create_view(struct query *q, const struct prune_table *p, struct err 
 	return rc ? rc : duck_query(&q->engine->duck, sql.data, NULL, e);
 }
 
+/* SHOW TABLES by itself: DuckDB would leave out the database, and two tables of one name would look the same. */
+static bool is_show_tables(const json_t *root)
+{
+	const json_t *node =
+		json_object_get(json_array_get(json_object_get(root, "statements"), 0), "node");
+	const json_t *from = json_object_get(node, "from_table");
+	return strcmp(json_opt_str(from, "type", ""), "SHOW_REF") == 0 &&
+	       !json_object_get(from, "query") &&
+	       strcmp(json_opt_str(from, "table_name", ""), "\"tables\"") == 0;
+}
+
 static int create_views(struct query *q, struct err *e)
 {
 	AUTO_JSON json_t *root = NULL;
 	int rc = parse(q, &root, e);
 	if (rc)
 		return rc;
+	if (is_show_tables(root) && !q->explains)
+		q->sql =
+			"SELECT table_schema AS \"database\", table_name AS \"name\" FROM information_schema.tables WHERE table_schema <> 'main' ORDER BY ALL";
 	struct prune p;
 	rc = prune_statement(root, q->body, q->tables, q->table_count, q->arena, &p, e);
 	for (size_t i = 0; i < p.count && !rc; i++)
@@ -402,6 +416,42 @@ static bool is_cancelled(struct query *q)
 	return cancelled;
 }
 
+/* A plan is a drawing: a row for each of its lines. The last column of what DuckDB gives holds it. */
+static int give_plan(struct query *q, duckdb_data_chunk chunk, const struct query_sink *sink,
+		     struct err *e)
+{
+	const struct duck *d = &q->engine->duck;
+	static const struct column column = {.name = "plan", .type = COL_TEXT};
+	int rc = OK;
+	for (uint64_t row = 0; row < d->api->data_chunk_get_size(chunk) && !rc; row++) {
+		const char *text =
+			duck_text(d,
+				  d->api->data_chunk_get_vector(
+					  chunk, d->api->data_chunk_get_column_count(chunk) - 1),
+				  row, q->arena);
+		struct slice rest = slice_of(text);
+		while (rest.n && !rc) {
+			struct slice line = slice_cut(&rest, '\n');
+			rc = sink->batch(sink->ctx,
+					 &(struct batch){.columns = &column,
+							 .vectors = &(struct vector){.data = &line},
+							 .column_count = 1,
+							 .row_count = 1},
+					 e);
+			q->stats.rows++;
+		}
+	}
+	return rc;
+}
+
+static int give_batch(struct query *q, struct duck_reader *reader, duckdb_data_chunk chunk,
+		      const struct query_sink *sink, struct err *e)
+{
+	struct batch b = duck_reader_batch(reader, chunk);
+	q->stats.rows += (int64_t)b.row_count;
+	return b.row_count ? sink->batch(sink->ctx, &b, e) : OK;
+}
+
 /* Chunk after chunk, never more than one at a time in memory beside what the plan itself needs. */
 static int stream(struct query *q, const struct shape *s, duckdb_prepared_statement statement,
 		  const struct query_sink *sink, struct err *e)
@@ -416,8 +466,11 @@ static int stream(struct query *q, const struct shape *s, duckdb_prepared_statem
 	else if (a->execute_pending(pending, &result) == DuckDBError)
 		rc = duck_error(e, a->result_error_type(&result), a->result_error(&result));
 	a->destroy_pending(&pending);
+	static const struct column plan = {.name = "plan", .type = COL_TEXT};
+	static const char *const text = "VARCHAR";
 	if (!rc)
-		rc = sink->columns(sink->ctx, s->columns, s->names, s->count, e);
+		rc = q->explains ? sink->columns(sink->ctx, &plan, &text, 1, e)
+				 : sink->columns(sink->ctx, s->columns, s->names, s->count, e);
 	duckdb_logical_type *types = NEW_ARRAY(s->count, duckdb_logical_type);
 	for (size_t i = 0; i < s->count; i++)
 		types[i] = a->column_logical_type(&result, i);
@@ -433,10 +486,8 @@ static int stream(struct query *q, const struct shape *s, duckdb_prepared_statem
 			rc = duck_error(e, a->result_error_type(&result), why);
 		if (!chunk)
 			break;
-		struct batch b = duck_reader_batch(&reader, chunk);
-		q->stats.rows += (int64_t)b.row_count;
-		if (b.row_count)
-			rc = sink->batch(sink->ctx, &b, e);
+		rc = q->explains ? give_plan(q, chunk, sink, e)
+				 : give_batch(q, &reader, chunk, sink, e);
 		a->destroy_data_chunk(&chunk);
 		if (!rc && is_cancelled(q))
 			rc = err_set(e, ERR_CONFLICT, "the statement was cancelled");
