@@ -15,6 +15,8 @@
 #include "prune.h"
 
 #define STATEMENT_MAX_BYTES (256 * 1024)
+#define SHOW_TABLES \
+	"SELECT table_schema AS \"database\", table_name AS \"name\" FROM information_schema.tables WHERE table_schema <> 'main' ORDER BY ALL"
 #define WRAPPER \
 	"pregao_statement" /* a view of the statement itself, where its columns need casting */
 
@@ -37,7 +39,7 @@ struct query {
 	struct arena *arena;
 	struct table_def **tables;
 	size_t table_count;
-	bool explains;
+	bool explains, shows;
 	int hold;          /* of the catalog's version */
 	bool counts_total; /* somebody wants to know files_total */
 	struct query_stats stats;
@@ -265,15 +267,13 @@ static int create_view(struct query *q, const struct prune_table *p, struct err 
 	return rc ? rc : duck_query(&q->engine->duck, sql.data, NULL, e);
 }
 
-/* SHOW TABLES by itself: DuckDB would leave out the database, and two tables of one name would look the same. */
-static bool is_show_tables(const json_t *root)
+/* What a DESCRIBE, SUMMARIZE or SHOW reads from; NULL for other statements. */
+static const json_t *show_ref(const json_t *root)
 {
 	const json_t *node =
 		json_object_get(json_array_get(json_object_get(root, "statements"), 0), "node");
 	const json_t *from = json_object_get(node, "from_table");
-	return strcmp(json_opt_str(from, "type", ""), "SHOW_REF") == 0 &&
-	       !json_object_get(from, "query") &&
-	       strcmp(json_opt_str(from, "table_name", ""), "\"tables\"") == 0;
+	return strcmp(json_opt_str(from, "type", ""), "SHOW_REF") == 0 ? from : NULL;
 }
 
 static int create_views(struct query *q, struct err *e)
@@ -282,9 +282,12 @@ static int create_views(struct query *q, struct err *e)
 	int rc = parse(q, &root, e);
 	if (rc)
 		return rc;
-	if (is_show_tables(root) && !q->explains)
-		q->sql =
-			"SELECT table_schema AS \"database\", table_name AS \"name\" FROM information_schema.tables WHERE table_schema <> 'main' ORDER BY ALL";
+	const json_t *shown = show_ref(root);
+	q->shows = shown != NULL;
+	/* DuckDB would leave out the database, and two tables of one name would look the same. */
+	if (shown && !json_object_get(shown, "query") &&
+	    strcmp(json_opt_str(shown, "table_name", ""), "\"tables\"") == 0 && !q->explains)
+		q->sql = SHOW_TABLES;
 	struct prune p;
 	rc = prune_statement(root, q->body, q->tables, q->table_count, q->arena, &p, e);
 	for (size_t i = 0; i < p.count && !rc; i++)
@@ -599,8 +602,10 @@ static int export_body(struct query *q, void *ctx, struct err *e)
 {
 	const struct duck *d = &q->engine->duck;
 	const char *path = ctx;
-	if (q->explains)
-		return err_set(e, ERR_INPUT, "the plan that EXPLAIN shows cannot be exported");
+	if (q->explains || q->shows)
+		return err_set(
+			e, ERR_INPUT,
+			"what EXPLAIN, DESCRIBE, SUMMARIZE and SHOW give cannot be exported as Parquet");
 	struct shape s = {0};
 	duckdb_prepared_statement statement = NULL;
 	int rc = prepare(q, q->sql, &statement, e);
