@@ -43,6 +43,8 @@ const char *human_duration(int64_t us, char buf[32]);
 const char *
 paint(bool on,
       const char *code); /* "bold", "dim", "red", "green", "yellow", "blue", "reset"; "" when off */
+/* Text of somebody else's with its control characters (but for line ends) as '?', so that data cannot steer a terminal. */
+void print_text(FILE *, const char *);
 int terminal_width(FILE *); /* columns; 0 when it is no terminal */
 
 #endif
