@@ -206,7 +206,7 @@ int cmd_compact(struct cli *cli)
 	struct err e = ERR_INIT;
 	struct table_def **all, *one;
 	size_t count;
-	if (cli_system(cli, cli_flag(cli, OPT_DRY_RUN) ? SYSTEM_READ : SYSTEM_WRITE, &e) != 0 ||
+	if (cli_system(cli, cli_flag(cli, OPT_DRY_RUN) ? SYSTEM_READ : SYSTEM_WORK, &e) != 0 ||
 	    catalog_tables(system_catalog(cli->system), cli->arena, &all, &count, &e) != 0)
 		return cli_fail(cli, &e);
 	if (cli->word_count) {

@@ -157,7 +157,7 @@ int cmd_import(struct cli *cli)
 		free(f.paths);
 		return code;
 	}
-	if (cli_system(cli, SYSTEM_WRITE, &e) != 0) {
+	if (cli_system(cli, SYSTEM_WORK, &e) != 0) {
 		free(f.paths);
 		return cli_fail(cli, &e);
 	}
@@ -201,7 +201,7 @@ int cmd_fetch(struct cli *cli)
 			printf(tr("%s would be fetched from %s\n"), indices[i], intake_url(cli));
 		return EXIT_DONE;
 	}
-	if (cli_system(cli, SYSTEM_WRITE, &e) != 0)
+	if (cli_system(cli, SYSTEM_WORK, &e) != 0)
 		return cli_fail(cli, &e);
 	struct session s;
 	session_begin(&s, cli, source, "fetch portfolio");

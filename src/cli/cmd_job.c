@@ -257,7 +257,7 @@ int cmd_job_run(struct cli *cli)
 	struct job_request q = {.force = cli_flag(cli, OPT_FORCE)};
 	bool dry = cli_flag(cli, OPT_DRY_RUN);
 	if (cli_date(cli, OPT_AS_OF, AS_OF_LANDED, &q.as_of, &e) != 0 ||
-	    load(cli, dry ? SYSTEM_READ : SYSTEM_WRITE, &job, &e) != 0 ||
+	    load(cli, dry ? SYSTEM_READ : SYSTEM_WORK, &job, &e) != 0 ||
 	    job_compile(cli->arena, job, &plan, &e) != 0)
 		return cli_fail(cli, &e);
 	const char **scopes = NULL;

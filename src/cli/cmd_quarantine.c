@@ -156,7 +156,7 @@ int cmd_quarantine_replay(struct cli *cli)
 	bool all = cli_flag(cli, OPT_ALL), dry = cli_flag(cli, OPT_DRY_RUN);
 	if (all == (cli->word_count > 0))
 		return cli_usage(cli, "name an entry or give --all");
-	if (cli_system(cli, dry ? SYSTEM_READ : SYSTEM_WRITE, &e) != 0)
+	if (cli_system(cli, dry ? SYSTEM_READ : SYSTEM_WORK, &e) != 0)
 		return cli_fail(cli, &e);
 	if (!system_lake_exists(cli->system))
 		return no_lake(cli);

@@ -271,7 +271,7 @@ int cmd_run(struct cli *cli)
 	if (decide(cli, source, &w, &e) != 0)
 		return cli_fail(cli, &e);
 	choose_lake(cli, &w);
-	if (cli_system(cli, SYSTEM_WRITE, &e) != 0)
+	if (cli_system(cli, SYSTEM_WORK, &e) != 0)
 		return cli_fail(cli, &e);
 	struct session s;
 	session_begin(&s, cli, source, "run");

@@ -26,7 +26,7 @@ struct session {
 	size_t flushed; /* items before this one are durable */
 	struct settle_result settled;
 };
-/* After cli_system(SYSTEM_WRITE). name is the run's name. */
+/* After cli_system(SYSTEM_WORK). name is the run's name. */
 void session_begin(struct session *, struct cli *, const struct source *, const char *name);
 /* Adds a payload; errors are kept with its item. */
 void session_add(struct session *, const struct payload *, const char *name);

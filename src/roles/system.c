@@ -25,8 +25,9 @@
 struct system {
 	struct system_options options;
 	struct arena *arena;
-	const char *lake;  /* absolute */
-	const char *state; /* "<lake>/state" */
+	const char *lake;    /* absolute */
+	const char *state;   /* "<lake>/state" */
+	const char *scratch; /* "<lake>/scratch" */
 	bool exists;
 	struct object_store *store;
 	struct catalog *catalog;
@@ -37,6 +38,19 @@ struct system {
 	struct job_engine *jobs;
 	struct query_engine *query;
 };
+
+static bool writes(const struct system *s)
+{
+	return s->options.mode != SYSTEM_READ;
+}
+
+static struct duckdb_host *host(struct system *s)
+{
+	if (!s->host)
+		s->host = duckdb_host_start(&(struct duckdb_host_options){
+			.temp_dir = s->exists ? s->scratch : NULL, .background = true});
+	return s->host;
+}
 
 /* realpath for a path whose last parts may not exist yet. */
 static const char *absolute(struct arena *arena, const char *path)
@@ -71,15 +85,27 @@ static int open_catalog(struct system *s, struct err *e)
 	return rc == ERR_DENIED && s->options.mode == SYSTEM_READ ? 0 : rc;
 }
 
+static void begin_to_load(struct system *s)
+{
+	/* The zone database is read while there is one thread only: it needs the environment, which threads must not share. */
+	int32_t day;
+	struct err ignored = ERR_INIT;
+	int rc = time_date_in_sao_paulo(clock_now_us(&clock_system), &day, &ignored);
+	(void)rc; /* who needs the date asks again and is told */
+	host(s);
+}
+
 static int open_parts(struct system *s, struct err *e)
 {
 	struct stat st;
 	if (stat(s->lake, &st) == 0 && !S_ISDIR(st.st_mode))
 		return err_set(e, ERR_USAGE, "the lake %s is no folder", s->lake);
-	s->exists = s->options.mode == SYSTEM_WRITE || access(s->state, F_OK) == 0;
+	s->exists = writes(s) || access(s->state, F_OK) == 0;
+	if (s->options.mode == SYSTEM_WORK)
+		begin_to_load(s);
 	int rc = 0;
 	if (s->exists)
-		rc = object_store_fs_open(s->lake, s->options.mode == SYSTEM_WRITE, &s->store, e);
+		rc = object_store_fs_open(s->lake, writes(s), &s->store, e);
 	if (rc == 0)
 		rc = open_catalog(s, e);
 	if (rc || !s->exists)
@@ -101,6 +127,7 @@ int system_open(const struct system_options *o, struct system **ret, struct err 
 	s->arena = arena_new();
 	s->lake = absolute(s->arena, o->lake);
 	s->state = arena_printf(s->arena, "%s/state", s->lake);
+	s->scratch = arena_printf(s->arena, "%s/scratch", s->lake);
 	int rc = open_parts(s, e);
 	if (rc) {
 		err_where(e, s->lake);
@@ -118,7 +145,8 @@ void system_free(struct system *s)
 	query_engine_free(s->query);
 	job_engine_free(s->jobs);
 	parquet_free(s->parquet);
-	duckdb_host_free(s->host);
+	/* A process that opened DuckDB ends when its system does. */
+	duckdb_host_abandon(s->host);
 	queue_free(s->queue);
 	telemetry_free(s->telemetry);
 	catalog_free(s->catalog);
@@ -174,8 +202,8 @@ int system_queue(struct system *s, struct queue **ret, struct err *e)
 	const char *dir = arena_printf(s->arena, "%s/queue", s->state);
 	const char *path = arena_printf(s->arena, "%s/%s.sqlite", dir, QUEUE_OF_CREATED_OBJECTS);
 	/* A reader finds an empty queue where none was ever written to. */
-	if (!s->queue && (s->options.mode == SYSTEM_WRITE || access(path, F_OK) == 0)) {
-		if (s->options.mode == SYSTEM_WRITE)
+	if (!s->queue && (writes(s) || access(path, F_OK) == 0)) {
+		if (writes(s))
 			rc = file_mkdirs(dir, true, e);
 		if (rc == 0)
 			rc = queue_sqlite_open(
@@ -187,24 +215,20 @@ int system_queue(struct system *s, struct queue **ret, struct err *e)
 	return rc;
 }
 
-static struct duckdb_host *host(struct system *s)
-{
-	if (!s->host)
-		s->host = duckdb_host_start(&(struct duckdb_host_options){
-			.memory_limit_bytes = 0,
-			.temp_dir = s->store ? object_store_staging(s->store) : NULL,
-			.background = true});
-	return s->host;
-}
-
 void system_warm(struct system *s)
 {
-	/* The zone database is read while there is one thread only: it needs the environment, which threads must not share. */
-	int32_t day;
+	AUTO_ARENA struct arena *arena = arena_new();
 	struct err ignored = ERR_INIT;
-	int rc = time_date_in_sao_paulo(clock_now_us(&clock_system), &day, &ignored);
-	(void)rc; /* who needs the date asks again and is told */
-	host(s);
+	struct queue *queue;
+	struct job_engine *jobs;
+	struct job_status *statuses;
+	size_t count;
+	int rc = system_queue(s, &queue, &ignored);
+	if (rc == OK)
+		rc = system_job_engine(s, &jobs, &ignored);
+	if (rc == OK)
+		rc = job_engine_list(jobs, 1, arena, &statuses, &count, &ignored);
+	(void)rc;
 }
 
 struct parquet *system_parquet(struct system *s)

@@ -20,6 +20,8 @@
 enum system_mode {
 	SYSTEM_READ, /* changes nothing that readers could see; a lake that does not exist is an empty one; works on read-only media */
 	SYSTEM_WRITE, /* makes the lake when it does not exist */
+	/* The same, and DuckDB will be needed: it begins to load at once, on a thread of its own, while the rest is opened. */
+	SYSTEM_WORK,
 };
 struct system_options {
 	const char *lake;        /* folder; not NULL */
@@ -51,7 +53,7 @@ void system_mirror_log(struct system *, int fd); /* each log event also as a JSO
 struct publish system_publish(struct system *);  /* with parquet, which begins to load DuckDB */
 /* The queue of created objects (raw/): what the activator receives from. SYSTEM_READ: *ret is NULL when there is none yet. */
 int system_queue(struct system *, struct queue **ret, struct err *) MUST_CHECK;
-/* Begins to load DuckDB on a thread of its own, so that the fetching meanwhile hides it. Optional. */
+/* Opens what a pass is going to need anyway, while DuckDB is still loading. Optional; what is wrong is told by the first use. */
 void system_warm(struct system *);
 struct parquet *
 system_parquet(struct system *); /* what is wrong with DuckDB is told by the first write */
