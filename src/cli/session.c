@@ -134,18 +134,24 @@ int session_settle(struct session *s, int32_t as_of, struct err *e)
 		return rc;
 	settle.activations = activations;
 	/* What was there before and is asked for with another as-of date: no object was created, so it is started here. */
-	for (size_t i = 0; i < settle.activation_count && as_of != AS_OF_LANDED && rc == 0; i++) {
-		if (strcmp(activations[i].location_prefix, s->source->tables[0]->location) != 0)
+	const char **scopes = ANEW_ARRAY(cli->arena, s->count + 1, const char *);
+	const char **unchanged = ANEW_ARRAY(cli->arena, s->count + 1, const char *);
+	struct job_request q = {.as_of = as_of, .scopes = unchanged};
+	settle.location = s->source->tables[0]->location;
+	settle.scopes = scopes;
+	for (size_t k = 0; k < s->count; k++) {
+		if (s->items[k].code)
 			continue;
-		const char **scopes = ANEW_ARRAY(cli->arena, s->count + 1, const char *);
-		struct job_request q = {
-			.job = activations[i].job, .as_of = as_of, .scopes = scopes};
-		for (size_t k = 0; k < s->count; k++)
-			if (s->items[k].code == 0 &&
-			    s->items[k].result.outcome == EXTRACT_UNCHANGED)
-				scopes[q.scope_count++] = s->items[k].result.scope;
+		scopes[settle.scope_count++] = s->items[k].result.scope;
+		if (s->items[k].result.outcome == EXTRACT_UNCHANGED)
+			unchanged[q.scope_count++] = s->items[k].result.scope;
+	}
+	for (size_t i = 0;
+	     i < settle.activation_count && as_of != AS_OF_LANDED && q.scope_count && rc == 0;
+	     i++) {
 		char run[RUN_ID_SIZE];
-		if (q.scope_count)
+		q.job = activations[i].job;
+		if (strcmp(activations[i].location_prefix, settle.location) == 0)
 			rc = job_engine_start(settle.jobs, &q, run, e);
 	}
 	if (rc == 0)

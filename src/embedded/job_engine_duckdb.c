@@ -196,9 +196,24 @@ static int run_batches(struct run *r, struct err *e)
 	int rc = job_compute_open(&o, &compute, e);
 	if (rc)
 		return rc;
-	for (size_t from = 0, to; from < r->units.count && !rc; from = to) {
+	struct err first = ERR_INIT;
+	for (size_t from = 0, to; from < r->units.count && (rc == OK || rc == ERR_INPUT);
+	     from = to) {
 		to = job_compute_batch_end(&r->units, from);
 		rc = run_batch(r, compute, from, to, e);
+		/* One unit whose data are refused must not keep the others from being refined. */
+		for (size_t i = from; rc == ERR_INPUT && to - from > 1 && i < to; i++) {
+			rc = run_batch(r, compute, i, i + 1, e);
+			if (rc == ERR_INPUT && first.code == OK)
+				first = *e;
+			rc = rc == OK ? ERR_INPUT : rc;
+		}
+		if (rc == ERR_INPUT && first.code == OK)
+			first = *e;
+	}
+	if (first.code && (rc == OK || rc == ERR_INPUT)) {
+		*e = first;
+		rc = first.code;
 	}
 	job_compute_close(compute);
 	return rc;
@@ -247,7 +262,7 @@ static int run_locked(struct run *r, struct err *e)
 	return rc;
 }
 
-static int do_run(struct run *r, bool *ret_waiting, struct err *e)
+static int do_run(struct run *r, struct err *e)
 {
 	struct job_engine_duckdb *j = r->engine;
 	int rc = j->o.compile(j->o.ctx, r->claim.request.job, r->arena, &r->plan, e);
@@ -263,7 +278,6 @@ static int do_run(struct run *r, bool *ret_waiting, struct err *e)
 	if (rc)
 		return rc;
 	rc = publish_begin(&j->o.publish, r->outputs, r->plan.output_count, &r->session, e);
-	*ret_waiting = rc == ERR_CONFLICT;
 	if (rc)
 		return rc;
 	rc = run_locked(r, e);
@@ -284,7 +298,10 @@ static int job_engine_duckdb_start(struct job_engine *port, const struct job_req
 	int rc = j->o.compile(j->o.ctx, q->job, arena, &plan, e);
 	if (!rc)
 		rc = open_ledger(j, &ledger, e);
-	return rc ? rc : job_ledger_add(ledger, q, ret_run, e);
+	struct job_request kept = *q;
+	if (q->as_of_is_hint)
+		kept.as_of = AS_OF_LANDED;
+	return rc ? rc : job_ledger_add(ledger, &kept, ret_run, e);
 }
 
 static int job_engine_duckdb_status(struct job_engine *port, const char *run, struct arena *arena,
@@ -310,6 +327,12 @@ static int job_engine_duckdb_list(struct job_engine *port, size_t max, struct ar
 	return rc ? rc : job_ledger_list(ledger, max, arena, ret, ret_count, e);
 }
 
+static bool is_passing(int code)
+{
+	return code == ERR_CONFLICT || code == ERR_RETRY || code == ERR_LIMIT || code == ERR_IO ||
+	       code == ERR_DENIED;
+}
+
 static int job_engine_duckdb_work(struct job_engine *port, struct arena *arena,
 				  struct job_status *ret, struct err *e)
 {
@@ -326,11 +349,13 @@ static int job_engine_duckdb_work(struct job_engine *port, struct arena *arena,
 	pthread_mutex_init(&r.lock, NULL);
 	r.polled_us = clock_monotonic_us(j->o.clock);
 	int64_t started_us = clock_now_us(j->o.clock);
-	bool waiting = false;
 	struct err why = ERR_INIT;
 	tell_run(&r, RUN_RUNNING, started_us, NULL);
-	int outcome = do_run(&r, &waiting, &why);
+	int outcome = r.claim.given_up ? err_set(&why, ERR_BUG, "%s", r.claim.given_up)
+				       : do_run(&r, &why);
 	why.code = outcome;
+	/* The machine failed, not the data: the run goes back and is tried again by the next worker. */
+	bool waiting = !r.cancelled && is_passing(outcome);
 	enum run_state state = waiting       ? RUN_QUEUED
 			       : r.cancelled ? RUN_CANCELLED
 			       : outcome     ? RUN_FAILED
@@ -355,6 +380,18 @@ static int job_engine_duckdb_work(struct job_engine *port, struct arena *arena,
 	return rc;
 }
 
+static int job_engine_duckdb_stale(struct job_engine *port, const char *job,
+				   const char *const *scopes, size_t n, struct arena *arena,
+				   const char ***ret, size_t *ret_count, struct err *e)
+{
+	struct job_engine_duckdb *j = (struct job_engine_duckdb *)port;
+	struct job_plan plan;
+	int rc = j->o.compile(j->o.ctx, job, arena, &plan, e);
+	return rc ? rc
+		  : job_units_stale(j->o.publish.catalog, &plan, scopes, n, arena, ret, ret_count,
+				    e);
+}
+
 static void job_engine_duckdb_free(struct job_engine *port)
 {
 	struct job_engine_duckdb *j = (struct job_engine_duckdb *)port;
@@ -370,6 +407,7 @@ static const struct job_engine_ops job_engine_duckdb_ops = {
 	.cancel = job_engine_duckdb_cancel,
 	.list = job_engine_duckdb_list,
 	.work = job_engine_duckdb_work,
+	.stale = job_engine_duckdb_stale,
 	.free = job_engine_duckdb_free,
 };
 

@@ -299,7 +299,7 @@ static int take(struct job_ledger *l, struct arena *arena, struct job_claim *c, 
 	sqlite3_stmt *s;
 	int rc = sqlite_prepare(
 		l->db,
-		"SELECT state, job, as_of, scopes, force, attempts, cancel FROM runs WHERE run = ?1",
+		"SELECT state, job, as_of, scopes, force, attempts, cancel, error FROM runs WHERE run = ?1",
 		&s, e);
 	if (rc)
 		return rc;
@@ -308,31 +308,33 @@ static int take(struct job_ledger *l, struct arena *arena, struct job_claim *c, 
 	if (rc <= 0)
 		return rc;
 	int64_t state = sqlite_i64(s, 0), attempts = sqlite_i64(s, 5), cancelled = sqlite_i64(s, 6);
+	const char *said = sqlite_str(s, 7, arena);
 	rc = read_request(s, arena, &c->request, e);
 	sqlite_reset(s);
 	if (rc || state > RUN_RUNNING)
 		return rc;
-	bool dead = attempts >= JOB_ATTEMPTS;
-	AUTO_BUF struct buf why = {0};
-	if (dead)
-		buf_printf(&why, "the worker died %d times while it ran this", JOB_ATTEMPTS);
-	enum run_state next = cancelled ? RUN_CANCELLED : dead ? RUN_FAILED : RUN_RUNNING;
+	if (attempts >= JOB_ATTEMPTS)
+		c->given_up =
+			said && *said
+				? arena_printf(arena, "given up after %d tries; the last one: %s",
+					       JOB_ATTEMPTS, said)
+				: arena_printf(arena, "the worker died %d times while it ran this",
+					       JOB_ATTEMPTS);
+	enum run_state next = cancelled ? RUN_CANCELLED : RUN_RUNNING;
 	rc = sqlite_prepare(
 		l->db,
 		"UPDATE runs SET state = ?2, attempts = attempts + 1, started_us = CASE WHEN ?2 = 1 THEN ?3 ELSE started_us END, "
-		"ended_us = CASE WHEN ?2 = 1 THEN 0 ELSE ?3 END, error_code = CASE WHEN ?2 = 3 THEN ?5 ELSE 0 END, error = ?4 WHERE run = ?1",
+		"ended_us = CASE WHEN ?2 = 1 THEN 0 ELSE ?3 END, error_code = 0, error = NULL WHERE run = ?1",
 		&s, e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(s, 1, c->run);
 	sqlite_bind_i64(s, 2, next);
 	sqlite_bind_i64(s, 3, clock_now_us(l->clock));
-	sqlite_bind_str(s, 4, next == RUN_FAILED ? why.data : NULL);
-	sqlite_bind_i64(s, 5, ERR_BUG);
 	rc = sqlite_run(l->db, s, e);
 	return rc ? rc : next == RUN_RUNNING;
 }
-_Static_assert(RUN_FAILED == 3, "see take()");
+_Static_assert(RUN_RUNNING == 1, "see take()");
 
 static int find_candidates(struct job_ledger *l, struct arena *arena, const char **ret,
 			   size_t *ret_count, struct err *e)
@@ -423,7 +425,7 @@ static int update(struct job_ledger *l, const struct job_claim *c, enum run_stat
 	int rc = sqlite_prepare(
 		l->db,
 		"UPDATE runs SET state = ?2, ended_us = ?3, scopes_done = ?4, scopes_unchanged = ?5, rows_written = ?6, files_written = ?7, error_code = ?8, "
-		"error = ?9, attempts = attempts - (?2 = 0) WHERE run = ?1",
+		"error = ?9, attempts = attempts - (?2 = 0 AND ?10) WHERE run = ?1",
 		&s, e);
 	if (rc)
 		return rc;
@@ -437,6 +439,8 @@ static int update(struct job_ledger *l, const struct job_claim *c, enum run_stat
 	sqlite_bind_i64(s, 7, p->files_written);
 	sqlite_bind_i64(s, 8, error ? error->code : 0);
 	sqlite_bind_str(s, 9, error ? err_format(error, text, sizeof text) : NULL);
+	/* having had to wait for somebody is no try */
+	sqlite_bind_i64(s, 10, error && (error->code == ERR_CONFLICT || error->code == ERR_RETRY));
 	return sqlite_run(l->db, s, e);
 }
 

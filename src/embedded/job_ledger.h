@@ -25,9 +25,12 @@ int job_ledger_cancel(struct job_ledger *, const char *run, struct err *) MUST_C
 struct job_claim {
 	char run[RUN_ID_SIZE];
 	struct job_request request; /* in the arena */
+	const char
+		*given_up; /* NULL, or why it is not to be tried again: the worker only ends it */
 	int hold;
 };
-/* The oldest run that is queued, or whose worker died. ERR_NOT_FOUND when there is none. A run that has killed its worker JOB_ATTEMPTS times is ended as failed. */
+/* The oldest run that is queued, or whose worker died. ERR_NOT_FOUND when there is none. A run that was taken JOB_ATTEMPTS times without
+ * coming to an end is given out once more with given_up set. */
 #define JOB_ATTEMPTS 3
 int job_ledger_claim(struct job_ledger *, struct arena *, struct job_claim *ret,
 		     struct err *) MUST_CHECK;

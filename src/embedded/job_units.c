@@ -329,22 +329,93 @@ static int complete_unit(struct finder *f, struct job_unit *u, bool *ret_keep, s
 	return OK;
 }
 
+/* The date that an output's scope was made as of; without one nothing was made. */
+static bool made_as_of(const struct catalog_scope *s, int32_t *ret)
+{
+	AUTO_JSON json_t *properties = NULL;
+	return s->properties &&
+	       json_parse(s->properties, strlen(s->properties), &properties, NULL) == OK &&
+	       date_parse_iso(slice_of(json_opt_str(properties, "as_of", "")), ret);
+}
+
+static int output_is_stale(struct finder *f, struct job_unit *u, const struct table_def *out,
+			   bool *ret, struct err *e)
+{
+	struct catalog_scope *scopes, one;
+	size_t n;
+	const char *scope;
+	int rc = scope_of(f, u, out, &scope, e);
+	if (rc)
+		return rc;
+	if (scope) {
+		rc = catalog_scope(f->catalog, out, scope, f->arena, &one, e);
+		scopes = &one;
+		n = rc == OK;
+		rc = rc == ERR_NOT_FOUND ? OK : rc;
+	} else {
+		rc = catalog_scopes(f->catalog, out, NULL, 0, f->arena, &scopes, &n, e);
+	}
+	*ret = n == 0;
+	for (size_t i = 0; rc == OK && i < n && !*ret; i++)
+		*ret = !made_as_of(&scopes[i], &u->as_of) ||
+		       !is_made_of(&scopes[i], name_of(f, u, out));
+	return rc;
+}
+
+static int begin_to_find(struct finder *f, struct err *e)
+{
+	struct table_def *trigger;
+	int rc = catalog_table(f->catalog, f->plan->trigger_database, f->plan->trigger_table,
+			       f->arena, &trigger, e);
+	if (rc)
+		return rc;
+	f->trigger = trigger;
+	f->units->inputs = ANEW_ARRAY(f->arena, f->plan->input_count, struct job_files);
+	for (size_t i = 0; i < f->plan->input_count && rc == OK; i++)
+		rc = find_input(f, &f->plan->inputs[i], &f->units->inputs[i], e);
+	return rc;
+}
+
+int job_units_stale(struct catalog *catalog, const struct job_plan *plan, const char *const *scopes,
+		    size_t n, struct arena *arena, const char ***ret, size_t *ret_count,
+		    struct err *e)
+{
+	struct job_units units = {0};
+	struct job_request one = {.as_of = AS_OF_LANDED, .scope_count = 1};
+	struct finder f = {
+		.catalog = catalog, .plan = plan, .request = &one, .arena = arena, .units = &units};
+	int rc = begin_to_find(&f, e);
+	*ret = ANEW_ARRAY(arena, n + 1, const char *);
+	*ret_count = 0;
+	for (size_t i = 0; i < n && rc == OK; i++) {
+		bool stale = false, gone = false;
+		one.scopes = &scopes[i];
+		units.count = 0;
+		rc = find_units(&f, e);
+		for (size_t k = 0; k < units.count && rc == OK && !stale; k++) {
+			struct job_unit *u = &units.items[k];
+			rc = date_unit(&f, u, &gone, e);
+			if (rc == OK && !gone)
+				rc = find_files(&f, u, e);
+			for (size_t o = 0; o < plan->output_count && rc == OK && !gone && !stale;
+			     o++)
+				rc = output_is_stale(&f, u, &plan->outputs[o].table, &stale, e);
+		}
+		if (stale)
+			(*ret)[(*ret_count)++] = scopes[i];
+	}
+	free(units.items);
+	return rc;
+}
+
 int job_units_find(struct catalog *catalog, const struct job_plan *plan,
 		   const struct job_request *request, struct arena *arena, struct job_units *ret,
 		   struct err *e)
 {
 	struct finder f = {
 		.catalog = catalog, .plan = plan, .request = request, .arena = arena, .units = ret};
-	struct table_def *trigger;
 	*ret = (struct job_units){0};
-	int rc = catalog_table(catalog, plan->trigger_database, plan->trigger_table, arena,
-			       &trigger, e);
-	if (rc)
-		return rc;
-	f.trigger = trigger;
-	ret->inputs = ANEW_ARRAY(arena, plan->input_count, struct job_files);
-	for (size_t i = 0; i < plan->input_count && !rc; i++)
-		rc = find_input(&f, &plan->inputs[i], &ret->inputs[i], e);
+	int rc = begin_to_find(&f, e);
 	if (!rc)
 		rc = find_units(&f, e);
 	size_t kept = 0;

@@ -36,6 +36,9 @@ struct job_units {
  * that is none of the trigger table's, or that does not tell when it landed where the request leaves the date to it. */
 int job_units_find(struct catalog *, const struct job_plan *, const struct job_request *,
 		   struct arena *, struct job_units *ret, struct err *) MUST_CHECK;
+/* job_engine_stale(): of the scopes those whose outputs are not made of what is there now, under the as-of date that they have. */
+int job_units_stale(struct catalog *, const struct job_plan *, const char *const *scopes, size_t n,
+		    struct arena *, const char ***ret, size_t *ret_count, struct err *) MUST_CHECK;
 /* column = value for each scope column. */
 struct filter job_unit_filter(const struct job_plan *, const struct job_unit *, struct arena *);
 

@@ -94,6 +94,51 @@ int pass_work(struct pass *p, struct job_engine *jobs, struct arena *arena,
 	return err_set(e, ERR_BUG, "the job engine gave more than %d runs to one pass", RUNS_MAX);
 }
 
+static int start_stale(const struct settle *s, const struct activation *a, struct arena *arena,
+		       size_t *ret_count, struct err *e)
+{
+	const char **stale;
+	char run[RUN_ID_SIZE];
+	int rc = job_engine_stale(s->jobs, a->job, s->scopes, s->scope_count, arena, &stale,
+				  ret_count, e);
+	if (rc || *ret_count == 0)
+		return rc;
+	struct job_request q = {
+		.job = a->job, .as_of = s->as_of, .scopes = stale, .scope_count = *ret_count};
+	return job_engine_start(s->jobs, &q, run, e);
+}
+
+/* Messages hide for a while when their receiver dies, runs fail and workers are killed: whatever happened to them, what this pass saw gets refined,
+ * or the pass says that it is not. */
+static int make_sure(struct pass *p, const struct settle *s, struct arena *arena,
+		     struct settle_result *ret, struct err *e)
+{
+	for (size_t i = 0; i < s->activation_count; i++) {
+		const struct activation *a = &s->activations[i];
+		size_t stale = 0;
+		if (!s->location || s->scope_count == 0 ||
+		    strcmp(a->location_prefix, s->location) != 0)
+			continue;
+		int rc = start_stale(s, a, arena, &stale, e);
+		if (rc == OK && stale)
+			rc = pass_work(p, s->jobs, arena, ret, e);
+		if (rc || ret->failed)
+			return rc;
+		const char **left;
+		if (stale)
+			rc = job_engine_stale(s->jobs, a->job, s->scopes, s->scope_count, arena,
+					      &left, &stale, e);
+		if (rc)
+			return rc;
+		if (stale)
+			return err_set(
+				e, ERR_RETRY,
+				"job %s has not yet refined %zu of the partitions; run this again",
+				a->job, stale);
+	}
+	return OK;
+}
+
 int pass_settle(struct pass *p, const struct settle *s, struct arena *arena,
 		struct settle_result *ret, struct err *e)
 {
@@ -113,5 +158,7 @@ int pass_settle(struct pass *p, const struct settle *s, struct arena *arena,
 		telemetry_log(p->telemetry, LOG_LEVEL_WARNING, p->record.id, "trigger.failed",
 			      ret->trigger.first_error,
 			      (struct field[]){FIELD_INT("messages", ret->trigger.failed)}, 1);
-	return pass_work(p, s->jobs, arena, ret, e);
+	rc = pass_work(p, s->jobs, arena, ret, e);
+	/* A failure has been told already; trying the same again at once would only repeat it. */
+	return rc || ret->failed ? rc : make_sure(p, s, arena, ret, e);
 }

@@ -316,8 +316,10 @@ static int give_back(struct activator *a, struct message *m, const struct err *w
 static int start_run(struct activator *a, struct round *r, size_t from, size_t to, struct err *e)
 {
 	const char **scopes = ANEW_ARRAY(r->arena, to - from, const char *);
-	struct job_request request = {
-		.job = r->wishes[from].job, .as_of = r->wishes[from].as_of, .scopes = scopes};
+	struct job_request request = {.job = r->wishes[from].job,
+				      .as_of = r->wishes[from].as_of,
+				      .scopes = scopes,
+				      .as_of_is_hint = r->as_of == AS_OF_LANDED};
 	for (size_t i = from; i < to; i++)
 		if (i == from || strcmp(r->wishes[i].scope, r->wishes[i - 1].scope) != 0)
 			scopes[request.scope_count++] = r->wishes[i].scope;

@@ -41,6 +41,12 @@ int job_engine_work(struct job_engine *j, struct arena *arena, struct job_status
 	return j->ops->work(j, arena, ret, e);
 }
 
+int job_engine_stale(struct job_engine *j, const char *job, const char *const *scopes, size_t n,
+		     struct arena *arena, const char ***ret, size_t *ret_count, struct err *e)
+{
+	return j->ops->stale(j, job, scopes, n, arena, ret, ret_count, e);
+}
+
 void job_engine_free(struct job_engine *j)
 {
 	if (j)

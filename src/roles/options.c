@@ -28,8 +28,6 @@ const struct conf_option settings[] = {
 	 "a longer answer is refused"},
 	{"queue", "max_receives", CONF_INT, "5", NULL, NULL,
 	 "a message received this often without success becomes a dead letter"},
-	{"queue", "visibility", CONF_DURATION, "60s", NULL, NULL,
-	 "how long a received message stays hidden from others"},
 	{"sql", "memory", CONF_BYTES, "1GiB", "PREGAO_SQL_MEMORY", NULL,
 	 "memory that a statement may use before it spills to disk"},
 	{"sql", "timeout", CONF_DURATION, "10m", NULL, NULL,

@@ -649,11 +649,37 @@ static void a_dead_workers_run_is_taken_again(void **state)
 	for (int i = 0; i < 3; i++)
 		killed_worker(f);
 	GOOD(f->lake, driver->open(f, 2, &f->engine, &f->lake->e));
-	struct err e = ERR_INIT;
-	assert_int_equal(job_engine_work(f->engine, f->lake->arena, &s, &e), ERR_NOT_FOUND);
-	GOOD(f->lake, job_engine_status(f->engine, f->run, f->lake->arena, &s, &f->lake->e));
+	s = work(f); /* told, not passed over in silence */
+	assert_string_equal(s.run, f->run);
 	assert_int_equal(s.state, RUN_FAILED);
 	assert_non_null(strstr(s.error, "died 3 times"));
+}
+
+static size_t count_stale(struct fixture *f, const char *scope)
+{
+	const char **stale;
+	size_t n;
+	GOOD(f->lake, job_engine_stale(f->engine, "portfolio", &scope, 1, f->lake->arena, &stale,
+				       &n, &f->lake->e));
+	return n;
+}
+
+/* Missing, made of what is there under any date, and made of something else. */
+static void stale_outputs_are_told(void **state)
+{
+	struct fixture *f = *state;
+	static const char scope[] = "data_pregao=2024-07-15/index_code=IBOV";
+	assert_int_equal(count_stale(f, scope), 0); /* no such scope: nothing to make */
+	lake_put_session(f->lake, "2024-07-15", "IBOV", "a", LANDED("2024-07-15"), monday, 3);
+	assert_int_equal(count_stale(f, scope), 1);
+	start(f, AS_OF_LANDED, false, 0, NULL);
+	work(f);
+	assert_int_equal(count_stale(f, scope), 0);
+	start(f, 5, true, 0, NULL);
+	work(f);
+	assert_int_equal(count_stale(f, scope), 0);
+	lake_put_session(f->lake, "2024-07-15", "IBOV", "b", LANDED("2024-07-15"), monday, 2);
+	assert_int_equal(count_stale(f, scope), 1);
 }
 
 struct racer {
@@ -715,7 +741,8 @@ int main(int argc, char **argv)
 		CASE(what_is_wrong_fails_the_run),       CASE(the_cut_does_not_matter),
 		CASE(a_plan_without_scope_columns),      CASE(the_ledger),
 		CASE(a_running_run_can_be_cancelled),    CASE(another_writer_is_waited_for),
-		CASE(a_dead_workers_run_is_taken_again), CASE(two_workers_take_each_run_once),
+		CASE(a_dead_workers_run_is_taken_again), CASE(stale_outputs_are_told),
+		CASE(two_workers_take_each_run_once),
 	};
 	int failed = 0;
 	for (size_t i = 0; i < ARRAY_LEN(drivers); i++) {
