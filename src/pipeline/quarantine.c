@@ -84,20 +84,26 @@ struct found {
 	size_t count, cap;
 };
 
+/* The hash in "quarantine/<source's path>/<64 hex digits>.payload"; NULL for what somebody else put there. */
+static const char *hash_in(const char *key)
+{
+	const char *slash = strrchr(key, '/');
+	if (!slash || slash < key + sizeof(ROOT) ||
+	    strspn(slash + 1, "0123456789abcdef") != HASH_HEX_SIZE - 1 ||
+	    strcmp(slash + HASH_HEX_SIZE, PAYLOAD) != 0)
+		return NULL;
+	return slash + 1;
+}
+
 static int collect(void *ctx, const struct object_info *info)
 {
 	struct found *f = ctx;
-	const char *name = strrchr(info->key, '/');
-	size_t n = strlen(info->key);
-	if (!name || !slice_ends(slice_of(info->key), PAYLOAD))
-		return OK;
-	name++;
-	if (f->prefix && strncmp(name, f->prefix, strlen(f->prefix)) != 0)
+	const char *hash = hash_in(info->key);
+	if (!hash || (f->prefix && strncmp(hash, f->prefix, strlen(f->prefix)) != 0))
 		return OK;
 	struct quarantine_entry *entry = PUSH(f->items, f->count, f->cap);
 	entry->key = arena_strdup(f->arena, info->key);
-	entry->sha256 = arena_strndup(f->arena, name,
-				      n - (size_t)(name - info->key) - (sizeof(PAYLOAD) - 1));
+	entry->sha256 = arena_strndup(f->arena, hash, HASH_HEX_SIZE - 1);
 	entry->size_bytes = info->size_bytes;
 	return OK;
 }

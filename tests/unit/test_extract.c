@@ -8,8 +8,10 @@
 
 #include "b3_portfolio.h"
 #include "catalog_sqlite.h"
+#include "clock_fake.h"
 #include "extract.h"
 #include "hash.h"
+#include "object_store_fault.h"
 #include "object_store_fs.h"
 #include "quarantine.h"
 
@@ -530,18 +532,22 @@ static void a_replay_that_succeeds_leaves_no_entry(void **state)
 	assert_int_equal(tree_of(&l, true, hex).files, 4);
 }
 
+#define PORTFOLIO_ENTRY "quarantine/b3/portfolio/abc"
+#define OTHER_ENTRY     "quarantine/b3/other/abc"
+#define TAIL            "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab"
+
 static void an_entry_without_description_is_seen(void **state)
 {
 	LAKE;
 	struct err e = ERR_INIT;
 	struct quarantine_entry entry;
-	assert_int_equal(object_store_put(l.store, "quarantine/b3/portfolio/abcd.payload",
+	assert_int_equal(object_store_put(l.store, PORTFOLIO_ENTRY "d" TAIL ".payload",
 					  SLICE("x"), false, &e),
 			 OK);
-	assert_int_equal(object_store_put(l.store, "quarantine/b3/other/abce.payload", SLICE("x"),
+	assert_int_equal(object_store_put(l.store, OTHER_ENTRY "e" TAIL ".payload", SLICE("x"),
 					  false, &e),
 			 OK);
-	assert_int_equal(object_store_put(l.store, "quarantine/b3/other/abce.json", SLICE("[1,2"),
+	assert_int_equal(object_store_put(l.store, OTHER_ENTRY "e" TAIL ".json", SLICE("[1,2"),
 					  false, &e),
 			 OK);
 	assert_int_equal(quarantined(&l), 2);
@@ -554,6 +560,28 @@ static void an_entry_without_description_is_seen(void **state)
 	struct extract_result r;
 	assert_int_equal(quarantine_replay(&l.extract, &entry, NULL, l.arena, &r, &e),
 			 ERR_NOT_FOUND);
+}
+
+/* Only "quarantine/<source's path>/<64 hex digits>.payload" is an entry. */
+static void foreign_files_in_quarantine_are_no_entries(void **state)
+{
+	LAKE;
+	static const char *const keys[] = {
+		"quarantine/x.payload",
+		"quarantine/abcd" TAIL ".payload",
+		"quarantine/b3/portfolio/.payload",
+		"quarantine/b3/portfolio/abcd.payload",
+		"quarantine/b3/portfolio/abcg" TAIL ".payload",
+		"quarantine/b3/portfolio/abcd" TAIL "0.payload",
+		"quarantine/b3/portfolio/abcd" TAIL ".payload.payload",
+		"quarantine/b3/portfolio/ABCD" TAIL ".payload",
+	};
+	struct err e = ERR_INIT;
+	struct quarantine_entry entry;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		assert_int_equal(object_store_put(l.store, keys[i], SLICE("x"), false, &e), OK);
+	assert_int_equal(quarantined(&l), 0);
+	assert_int_equal(quarantine_show(l.store, "abc", l.arena, &entry, NULL, &e), ERR_NOT_FOUND);
 }
 
 int main(int argc, char **argv)
@@ -569,6 +597,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_refused_are_kept_whole),
 		cmocka_unit_test(a_replay_that_succeeds_leaves_no_entry),
 		cmocka_unit_test(an_entry_without_description_is_seen),
+		cmocka_unit_test(foreign_files_in_quarantine_are_no_entries),
 	};
 	return RUN_TESTS("extract");
 }
