@@ -55,6 +55,7 @@ enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_PARQUET };
 
 struct command;
 struct cli {
+	const char *program;           /* as it was called, for commands to try next */
 	const struct command *command;
 	const char *values[OPT_COUNT]; /* NULL: not given; flags without an argument hold "" */
 	const char *words[WORDS_MAX];  /* what is not an option */

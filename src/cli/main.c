@@ -45,6 +45,7 @@ int main(int argc, char **argv)
 	/* Text is UTF-8 whatever the locale; numbers and dates are ours. Only the language of messages is taken from it. */
 	tr_init();
 	cli.arena = arena_new();
+	cli.program = argc > 0 && *argv[0] ? argv[0] : "pregao";
 	bool no_colour = getenv("NO_COLOR") && *getenv("NO_COLOR");
 	const char *term = getenv("TERM");
 	no_colour |= term && strcmp(term, "dumb") == 0;
