@@ -1,4 +1,4 @@
-/* The system's clock, the one for tests, and UTC time as text. The date in São Paulo comes from the C library and the
+/* The system's clock, and UTC time as text. The date in São Paulo comes from the C library and the
  * system's zone database: the zone is set in TZ at the first question, and stays, for nothing else here asks for local time. */
 #include "clock.h"
 
@@ -48,31 +48,6 @@ static const struct clock_ops system_ops = {
 	.sleep_us = system_sleep_us,
 };
 struct clock clock_system = {&system_ops};
-
-static int64_t fake_now_us(struct clock *c)
-{
-	return ((struct clock_fake *)c)->now;
-}
-
-static void fake_sleep_us(struct clock *c, int64_t us)
-{
-	struct clock_fake *fake = (struct clock_fake *)c;
-	if (us <= 0)
-		return;
-	fake->now += us;
-	fake->slept_us += us;
-}
-
-static const struct clock_ops fake_ops = {
-	.now_us = fake_now_us,
-	.monotonic_us = fake_now_us,
-	.sleep_us = fake_sleep_us,
-};
-
-void clock_fake_init(struct clock_fake *fake, int64_t now_us)
-{
-	*fake = (struct clock_fake){.clock = {&fake_ops}, .now = now_us};
-}
 
 /* Division that rounds down, also before 1970. */
 static int64_t floor_div(int64_t a, int64_t b)

@@ -20,14 +20,6 @@ static inline int64_t clock_now_us(struct clock *c) { return c->ops->now_us(c); 
 static inline int64_t clock_monotonic_us(struct clock *c) { return c->ops->monotonic_us(c); }
 static inline void clock_sleep_us(struct clock *c, int64_t us) { c->ops->sleep_us(c, us); }
 
-/* A clock for tests: stands still, sleeping moves it. */
-struct clock_fake {
-	struct clock clock;
-	int64_t now;
-	int64_t slept_us; /* all sleeps added up */
-};
-void clock_fake_init(struct clock_fake *, int64_t now_us);
-
 #define TIME_TEXT_SIZE 40
 /* "2026-11-23T17:12:00.123456Z" */
 const char *time_format_utc(int64_t us, char buf[TIME_TEXT_SIZE]);

@@ -87,8 +87,4 @@ void object_store_free(struct object_store *);
 /* ERR_INPUT when the key breaks the rules above. */
 int object_key_check(const char *key, struct err *) MUST_CHECK;
 
-/* Wrapper: fails the Nth call that changes something (1-based, counted over put_many items, delete_many and copy) with the code, before
- * it takes effect; the other items of the same put_many go through; 0 never. Owns and frees the inner store. Tests stack it on any driver. */
-struct object_store *object_store_fault_new(struct object_store *inner, int64_t nth, int code);
-
 #endif

@@ -7,7 +7,7 @@
 
 #include "catalog.h"
 #include "catalog_sqlite.h"
-#include "clock.h"
+#include "clock_fake.h"
 #include "duckdb_api.h"
 #include "object_store_fs.h"
 #include "parquet_duckdb.h"

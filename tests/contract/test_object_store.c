@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "object_store.h"
+#include "object_store_fault.h"
 #include "object_store_fs.h"
 
 struct driver_case {

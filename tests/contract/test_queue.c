@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "clock_fake.h"
 #include "queue.h"
 #include "queue_sqlite.h"
 

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "clock_fake.h"
 #include "telemetry.h"
 #include "telemetry_sqlite.h"
 

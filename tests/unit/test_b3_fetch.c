@@ -8,6 +8,7 @@
 #include "b3_fetch.h"
 #include "b3_portfolio.h"
 #include "base64.h"
+#include "clock_fake.h"
 
 static const char csv[] = "IBOV - Carteira do Dia 15/07/24\r\n"
 			  "C\xF3"

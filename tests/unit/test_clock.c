@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "clock_fake.h"
 #include "value.h"
 
 static int64_t at(const char *text)

@@ -372,6 +372,47 @@ static void a_batch_is_one_commit_and_takes_refusals(void **state)
 	assert_int_equal(tree_of(&l, true, hex).parquet, 42);
 }
 
+/* Whoever holds results can tell which of them a failure took: not what an add within the batch had flushed before, but also
+ * what was only to be landed. */
+static void what_a_failure_took_can_be_told(void **state)
+{
+	LAKE;
+	struct err e = ERR_INIT;
+	struct extract_result r[5];
+	const char *first = csv(l.arena, "01/07/24", 1, false);
+	extracted(&l, csv(l.arena, "02/07/24", 1, false));
+	struct payload p[] = {
+		payload_of(&l, first),
+		payload_of(&l, csv(l.arena, "01/07/24", 2, false)),
+		payload_of(&l, arena_printf(l.arena, "%s\n", csv(l.arena, "02/07/24", 1, false))),
+		payload_of(&l, first),
+		payload_of(&l, csv(l.arena, "02/07/24", 1, false)),
+	};
+	struct extract_batch *b = extract_begin(&l.extract, &b3_portfolio_source);
+	assert_int_equal(extract_add(b, &p[0], l.arena, &r[0], &e), OK);
+	assert_int_equal(extract_staged_bytes(b), strlen(first));
+	/* The same session: the first is flushed. */
+	assert_int_equal(extract_add(b, &p[1], l.arena, &r[1], &e), OK);
+	assert_int_equal(extract_dropped(b), 0);
+	assert_true(r[0].flush > 0 && r[1].flush > r[0].flush);
+	/* The same rows in other bytes wait to be landed; the same bytes wait for nothing. */
+	assert_int_equal(extract_add(b, &p[2], l.arena, &r[2], &e), OK);
+	assert_int_equal(r[2].outcome, EXTRACT_UNCHANGED);
+	assert_int_equal(r[2].flush, r[1].flush);
+	assert_int_equal(extract_add(b, &p[4], l.arena, &r[4], &e), OK);
+	assert_int_equal(r[4].outcome, EXTRACT_UNCHANGED);
+	assert_int_equal(r[4].flush, 0);
+	l.extract.publish.store = object_store_fault_new(l.store, 1, ERR_IO);
+	/* Flushes what is staged, and fails. */
+	assert_int_equal(extract_add(b, &p[3], l.arena, &r[3], &e), ERR_IO);
+	assert_int_equal(extract_dropped(b), r[1].flush);
+	assert_int_equal(extract_staged(b), 0);
+	assert_int_equal(extract_staged_bytes(b), 0);
+	extract_end(b);
+	l.store = l.extract.publish.store;
+	assert_non_null(strstr(raw_rows(&l, &b3_portfolio_table), "|1|40.000|"));
+}
+
 /* Fails the nth write of the store; afterwards the same payload again must lead to the lake of an
  * undisturbed run. Whether there was an nth. */
 static bool made_good_after(int64_t nth, const char wanted[HASH_HEX_SIZE])
@@ -592,6 +633,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(sectors_are_gained_and_not_lost),
 		cmocka_unit_test(a_correction_replaces_its_session_only),
 		cmocka_unit_test(a_batch_is_one_commit_and_takes_refusals),
+		cmocka_unit_test(what_a_failure_took_can_be_told),
 		cmocka_unit_test(a_failure_at_any_write_is_made_good),
 		cmocka_unit_test(the_first_receipt_dates_it),
 		cmocka_unit_test(the_refused_are_kept_whole),

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "clock_fake.h"
 
 static void reading_has_a_ceiling(void **state)
 {

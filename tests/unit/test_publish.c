@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 
+#include "object_store_fault.h"
+
 static struct publish_session *session(struct lake *l)
 {
 	struct publish_session *s = NULL;

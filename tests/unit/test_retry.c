@@ -1,6 +1,7 @@
 /* Retries on a clock that stands still: how many, how long, and when no longer. */
 #include "unit.h"
 
+#include "clock_fake.h"
 #include "retry.h"
 
 struct scene {

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "catalog_sqlite.h"
+#include "clock_fake.h"
 #include "file.h"
 #include "json.h"
 #include "queue_sqlite.h"

@@ -1,8 +1,11 @@
 /* A wrapper around any object store that fails one chosen write, so that tests can ask what the Nth failure leaves behind.
  * Reading is passed on as it is. */
-#include <pthread.h>
+#include "object_store_fault.h"
 
-#include "object_store.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "mem.h"
 
 struct fault {
 	struct object_store store;
