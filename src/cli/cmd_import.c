@@ -68,25 +68,6 @@ static int expand(struct cli *cli, struct files *f, struct err *e)
 	return 0;
 }
 
-/* Payload bytes that wait for a flush: landing objects are made of them. */
-struct held {
-	struct buf *bufs;
-	size_t count, cap;
-};
-
-static struct buf *hold(struct held *h)
-{
-	return PUSH(h->bufs, h->count, h->cap);
-}
-
-static void release(struct held *h)
-{
-	for (size_t i = 0; i < h->count; i++)
-		buf_free(&h->bufs[i]);
-	free(h->bufs);
-	*h = (struct held){0};
-}
-
 static void progress(struct cli *cli, size_t done, size_t all)
 {
 	if (cli->quiet || !terminal_width(stderr) || all < 20)
@@ -163,22 +144,21 @@ int cmd_import(struct cli *cli)
 	}
 	struct session s;
 	session_begin(&s, cli, source, "import portfolio");
-	struct held held = {0};
 	for (size_t i = 0; i < f.count; i++) {
+		AUTO_BUF struct buf bytes = {0};
 		struct payload p;
 		struct err why = ERR_INIT;
 		progress(cli, i, f.count);
-		if (intake_file(cli, f.paths[i], index, hold(&held), &p, &why) != 0)
+		if (session_skips(&s, f.paths[i]))
+			continue;
+		if (intake_file(cli, f.paths[i], index, &bytes, &p, &why) != 0)
 			session_failed(&s, f.paths[i], &why);
 		else
 			session_add(&s, &p, f.paths[i]);
-		if (extract_staged(s.batch) == 0)
-			release(&held);
 	}
 	progress(cli, f.count, f.count);
 	free(f.paths);
 	session_flush(&s);
-	release(&held);
 	int rc = session_settle(&s, as_of, &e);
 	if (f.skipped)
 		cli_note(cli, "%zu files with other endings were left alone", f.skipped);

@@ -8,8 +8,9 @@
 #include "render.h"
 #include "tr.h"
 
-#define FLUSH_EVERY \
-	64 /* payloads in one commit: a folder of years should not pay a commit for each day */
+/* What one commit takes: a folder of years should not pay a commit for each day, nor fill the memory. */
+#define FLUSH_PAYLOADS 64
+#define FLUSH_BYTES    ((size_t)32 << 20)
 
 void session_begin(struct session *s, struct cli *cli, const struct source *source,
 		   const char *name)
@@ -45,15 +46,28 @@ void session_failed(struct session *s, const char *name, const struct err *e)
 		      e->text, (struct field[]){FIELD_TEXT("source", name)}, 1);
 }
 
-/* A commit that failed takes all that waited for it along. */
-static void drop_staged(struct session *s, const struct err *why)
+/* The machine failed. What waited for the commit is lost with it; and where waiting for a lock was in vain, the disk is full or
+ * may not be written, the next payload would find the same. */
+static void machine_failed(struct session *s, const struct err *why)
 {
-	for (size_t i = s->flushed; i < s->count; i++)
-		if (s->items[i].code == 0 && s->items[i].result.outcome != EXTRACT_UNCHANGED) {
+	int64_t dropped = extract_dropped(s->batch);
+	for (size_t i = 0; i < s->count; i++)
+		if (s->items[i].code == 0 && s->items[i].result.flush &&
+		    s->items[i].result.flush == dropped) {
 			s->items[i].code = why->code;
 			s->items[i].why = *why;
 		}
-	s->flushed = s->count;
+	if (why->code == ERR_CONFLICT || why->code == ERR_LIMIT || why->code == ERR_DENIED)
+		s->stop = *why;
+}
+
+bool session_skips(struct session *s, const char *name)
+{
+	if (!s->stop.code)
+		return false;
+	struct session_item *item = new_item(s, name);
+	item->code = err_set(&item->why, s->stop.code, "not tried: %s", s->stop.text);
+	return true;
 }
 
 void session_flush(struct session *s)
@@ -61,30 +75,31 @@ void session_flush(struct session *s)
 	struct err e = ERR_INIT;
 	pass_start(&s->pass);
 	int64_t rows = 0, files = 0, bytes = 0;
+	if (extract_flush(s->batch, &e) != 0)
+		machine_failed(s, &e);
 	for (size_t i = s->flushed; i < s->count; i++)
 		if (s->items[i].code == 0) {
 			rows += s->items[i].result.raw_files ? s->items[i].result.rows : 0;
 			files += s->items[i].result.raw_files;
 			bytes += s->items[i].result.raw_bytes;
 		}
-	if (extract_flush(s->batch, &e) != 0)
-		drop_staged(s, &e);
 	s->flushed = s->count;
 	pass_done(&s->pass, "raw", rows, files, bytes);
 }
 
 void session_add(struct session *s, const struct payload *p, const char *name)
 {
+	if (session_skips(s, name))
+		return;
 	struct session_item *item = new_item(s, name);
 	pass_start(&s->pass);
 	item->code = extract_add(s->batch, p, s->cli->arena, &item->result, &item->why);
 	pass_done(&s->pass, "check", item->code ? -1 : item->result.rows, -1, (int64_t)p->bytes.n);
-	if (item->code && item->code != ERR_INPUT) {
-		struct err why = item->why;
-		drop_staged(s, &why);
-	} else if (extract_staged(s->batch) >= FLUSH_EVERY) {
+	if (item->code && item->code != ERR_INPUT)
+		machine_failed(s, &item->why);
+	else if (extract_staged(s->batch) >= FLUSH_PAYLOADS ||
+		 extract_staged_bytes(s->batch) >= FLUSH_BYTES)
 		session_flush(s);
-	}
 }
 
 /* What a killed writer left behind its commit goes now, also when this pass had nothing to write. */

@@ -23,12 +23,16 @@ struct session {
 	struct extract_batch *batch;
 	struct session_item *items;
 	size_t count, cap;
-	size_t flushed; /* items before this one are durable */
+	size_t flushed; /* items before this one are counted in the run's step "raw" */
+	struct err stop; /* code is not 0: the machine failed so that nothing more is tried */
 	struct settle_result settled;
 };
 /* After cli_system(SYSTEM_WORK). name is the run's name. */
 void session_begin(struct session *, struct cli *, const struct source *, const char *name);
-/* Adds a payload; errors are kept with its item. */
+/* Whether the machine failed before in a way that the next payload would meet, too; then there is an item that says so, and the
+ * payload need not be read. */
+bool session_skips(struct session *, const char *name);
+/* Adds a payload, of which nothing is kept; errors are kept with its item. */
 void session_add(struct session *, const struct payload *, const char *name);
 /* Another try of a refused payload; durable on return. The batch must hold nothing. */
 void session_replay(struct session *, const struct quarantine_entry *, const char *index);

@@ -35,6 +35,9 @@ struct extract_batch {
 	struct staged *items;
 	size_t count, cap;
 	int64_t files_staged; /* in this session, for names in the staging folder */
+	size_t bytes;         /* of payloads, held to be landed */
+	int64_t flush;        /* the number of the next */
+	int64_t dropped;      /* the number of the last that failed; 0: none */
 };
 
 const char *extract_outcome_name(enum extract_outcome o)
@@ -53,14 +56,19 @@ struct extract_batch *extract_begin(const struct extract *extract, const struct 
 	b->extract = extract;
 	b->source = source;
 	b->arena = arena_new();
+	b->flush = 1;
 	return b;
 }
 
-static void drop_staged(struct extract_batch *b)
+/* Done with what was staged, one way or the other. */
+static void next_flush(struct extract_batch *b, bool durable)
 {
 	arena_free(b->arena);
 	b->arena = arena_new();
-	b->count = 0;
+	b->count = b->bytes = 0;
+	if (!durable)
+		b->dropped = b->flush;
+	b->flush++;
 }
 
 void extract_end(struct extract_batch *b)
@@ -76,6 +84,16 @@ void extract_end(struct extract_batch *b)
 size_t extract_staged(const struct extract_batch *b)
 {
 	return b->count;
+}
+
+size_t extract_staged_bytes(const struct extract_batch *b)
+{
+	return b->bytes;
+}
+
+int64_t extract_dropped(const struct extract_batch *b)
+{
+	return b->dropped;
 }
 
 static void count_outcome(struct extract_batch *b, enum extract_outcome outcome)
@@ -401,12 +419,15 @@ int extract_add(struct extract_batch *b, const struct payload *payload, struct a
 	if (rc == OK)
 		rc = path_partition(parsing, b->source->tables[0], parsed.values,
 				    b->source->tables[0]->partition_count, &scope, e);
-	if (rc == OK && is_staged(b, scope))
+	bool flushed = rc == OK && is_staged(b, scope);
+	if (flushed)
 		rc = extract_flush(b, e);
+	bool dropped = flushed && rc != OK;
 	if (rc == OK)
 		rc = stage(b, payload, &parsed, scope, &s, &result, e);
 	if (rc != OK) {
-		drop_staged(b);
+		if (!dropped)
+			next_flush(b, false);
 		/* Its own mistakes are refused above; here the machine failed. */
 		if (rc == ERR_INPUT)
 			e->code = rc = ERR_BUG;
@@ -420,10 +441,13 @@ int extract_add(struct extract_batch *b, const struct payload *payload, struct a
 		telemetry_log(b->extract->telemetry, LOG_LEVEL_INFO, b->extract->run,
 			      "landed_again", "these bytes came before", fields, ARRAY_LEN(fields));
 	}
-	if (!s.publishes && !s.landed.n && !s.receipt)
+	if (!s.publishes && !s.landed.n && !s.receipt) {
 		log_item(b, &s);
-	else
+	} else {
 		*PUSH(b->items, b->count, b->cap) = s;
+		b->bytes += s.landed.n;
+		result.flush = b->flush;
+	}
 	*ret = result;
 	return OK;
 }
@@ -493,7 +517,7 @@ int extract_flush(struct extract_batch *b, struct err *e)
 		rc = publish(b, e);
 	for (size_t i = 0; rc == OK && i < b->count; i++)
 		log_item(b, &b->items[i]);
-	drop_staged(b);
+	next_flush(b, rc == OK);
 	return rc;
 }
 

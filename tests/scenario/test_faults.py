@@ -1,5 +1,7 @@
 """A machine that fails: read-only lakes, unreadable files, full disks, two passes at once."""
+import contextlib
 import datetime
+import fcntl
 import json
 import os
 import pathlib
@@ -109,6 +111,27 @@ def test_two_passes_at_once(pregao, tmp_path):
         assert p.returncode == 0, err
     assert look.files(busy) == look.files(calm)
     assert look.sql(pregao, busy, 'SELECT count(*) AS n FROM refined.portfolio') == look.sql(pregao, calm, 'SELECT count(*) AS n FROM refined.portfolio')
+
+
+def test_a_held_lock_is_waited_for_once(pregao, tmp_path):
+    """Somebody holds the raw tables: the first file waits and fails, the others say that they were not tried."""
+    lake, config = tmp_path / 'lake', tmp_path / 'c.ini'
+    config.write_text('[lake]\nlock_wait = 300ms\n')
+    files = []
+    for n in range(5):
+        files.append(tmp_path / f'{n}.csv')
+        files[n].write_bytes(portfolio(day=15 + n).csv())
+    pregao('import', 'portfolio', files[0], '--lake', lake)
+    before = look.files(lake)
+    with contextlib.ExitStack() as held:
+        for path in (lake / 'state/locks').iterdir():
+            fcntl.flock(held.enter_context(open(path)), fcntl.LOCK_EX)
+        done = pregao('import', 'portfolio', *files, '--lake', lake, '--config', config, '--format', 'json', expect=1)
+    rows = json.loads(done.stdout)
+    assert [r['outcome'] for r in rows] == ['unchanged'] + ['failed'] * 4
+    assert ['not tried' in (r['text'] or '') for r in rows] == [False, False, True, True, True], rows
+    assert 'holds the lock' in rows[1]['text'] and 'holds the lock' in rows[4]['text']
+    assert look.files(lake) == before
 
 
 def test_damaged_catalog_is_said(pregao, file, tmp_path):
