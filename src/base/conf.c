@@ -266,11 +266,6 @@ int64_t conf_duration_us(const struct conf *c, const char *section, const char *
 	return get(c, section, key, 1u << CONF_DURATION)->number;
 }
 
-bool conf_bool(const struct conf *c, const char *section, const char *key)
-{
-	return get(c, section, key, 1u << CONF_BOOL)->number;
-}
-
 const char *const *conf_list(const struct conf *c, const char *section, const char *key)
 {
 	return get(c, section, key, 1u << CONF_LIST)->list;

@@ -10,7 +10,7 @@
 #include "err.h"
 #include "str.h"
 
-enum conf_type { CONF_TEXT, CONF_INT, CONF_BYTES, CONF_DURATION, CONF_BOOL, CONF_LIST, CONF_CHOICE };
+enum conf_type { CONF_TEXT, CONF_INT, CONF_BYTES, CONF_DURATION, CONF_LIST, CONF_CHOICE };
 struct conf_option {
 	const char *section, *key;
 	enum conf_type type;
@@ -34,7 +34,6 @@ int conf_set(struct conf *, const char *section, const char *key, const char *va
 const char *conf_text(const struct conf *, const char *section, const char *key);
 int64_t conf_int(const struct conf *, const char *section, const char *key);      /* INT, BYTES */
 int64_t conf_duration_us(const struct conf *, const char *section, const char *key);
-bool conf_bool(const struct conf *, const char *section, const char *key);
 /* CONF_LIST: items separated by commas or blanks; borrowed; NULL-terminated. */
 const char *const *conf_list(const struct conf *, const char *section, const char *key);
 /* The value of any type as it would stand in the file. */

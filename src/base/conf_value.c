@@ -1,4 +1,4 @@
-/* Values of the configuration by type: numbers, sizes with units, durations, yes and no, lists, choices. */
+/* Values of the configuration by type: numbers, sizes with units, durations, lists, choices. */
 #include "conf_value.h"
 
 #include <stdlib.h>
@@ -34,23 +34,6 @@ static bool bytes_parse(struct slice s, int64_t *ret)
 	for (size_t i = 0; i < ARRAY_LEN(units); i++)
 		if (slice_is(unit, units[i].name))
 			return !__builtin_mul_overflow(number, units[i].bytes, ret);
-	return false;
-}
-
-static bool bool_parse(struct slice s, int64_t *ret)
-{
-	static const char *const words[][2] = {
-		{"no", "yes"},
-		{"false", "true"},
-		{"off", "on"},
-		{"0", "1"},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		for (int64_t value = 0; value < 2; value++)
-			if (slice_is(s, words[i][value])) {
-				*ret = value;
-				return true;
-			}
 	return false;
 }
 
@@ -104,11 +87,6 @@ static int check(struct conf_value *v, const struct conf_option *o, struct slice
 				e, ERR_USAGE,
 				"%s is \"%.*s\", expected a duration such as 250ms, 60s, 5m, 2h or 1d",
 				o->key, shown, s.p);
-		return OK;
-	case CONF_BOOL:
-		if (!bool_parse(s, &v->number))
-			return err_set(e, ERR_USAGE, "%s is \"%.*s\", expected yes or no", o->key,
-				       shown, s.p);
 		return OK;
 	case CONF_CHOICE:
 		if (!is_choice(s, o->choices))

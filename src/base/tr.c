@@ -50,11 +50,6 @@ void tr_init(void)
 	}
 }
 
-const char *tr_language(void)
-{
-	return portuguese ? "pt" : "en";
-}
-
 const char *tr(const char *english)
 {
 	if (!portuguese || !english)

@@ -8,8 +8,6 @@
 const char *tr(const char *english) __attribute__((format_arg(1)));
 /* Chooses the language from LC_ALL, LC_MESSAGES, LANG (the first that is set): "pt..." is Portuguese, all else English. */
 void tr_init(void);
-/* "en" or "pt". */
-const char *tr_language(void);
 
 /* All pairs, for the index and for the test that reads them. */
 struct tr_pair {

@@ -74,13 +74,6 @@ const char *date_format(int32_t days, char buf[DATE_TEXT_SIZE])
 	return buf;
 }
 
-int date_weekday(int32_t days)
-{
-	/* 1970-01-01 was a Thursday. */
-	int weekday = (int)(((int64_t)days + 4) % 7);
-	return weekday < 0 ? weekday + 7 : weekday;
-}
-
 static bool add_digit(int128 *n, char c)
 {
 	if (!is_digit(c))

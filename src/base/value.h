@@ -16,7 +16,6 @@ bool date_make(int year, int month, int day, int32_t *ret_days); /* false when t
 void date_split(int32_t days, int *ret_year, int *ret_month, int *ret_day);
 bool date_parse_iso(struct slice, int32_t *ret_days); /* YYYY-MM-DD and nothing else */
 const char *date_format(int32_t days, char buf[DATE_TEXT_SIZE]);
-int date_weekday(int32_t days); /* 0 Sunday .. 6 Saturday */
 
 /* Brazilian numbers: groups of three by dots, comma before the decimals. `scale` decimals exactly: neither more nor
  * fewer. "235.661.666" with scale 0; "100,000" with scale 3 is 100000. Ungrouped digits are accepted too. No sign. */

@@ -410,15 +410,6 @@ void telemetry_sqlite_mirror(struct telemetry *telemetry, int fd, enum log_level
 	pthread_mutex_unlock(&t->lock);
 }
 
-int64_t telemetry_sqlite_dropped(struct telemetry *telemetry)
-{
-	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
-	pthread_mutex_lock(&t->lock);
-	int64_t dropped = t->dropped;
-	pthread_mutex_unlock(&t->lock);
-	return dropped;
-}
-
 int telemetry_sqlite_open(const char *path, const char *role, int64_t max_bytes,
 			  struct clock *clock, struct telemetry **ret, struct err *e)
 {

@@ -20,8 +20,5 @@ int telemetry_sqlite_open(const char *path, const char *role, int64_t max_bytes,
 			  struct telemetry **ret, struct err *) MUST_CHECK;
 /* From now on every event of at least this level is also written to fd as one line of JSON, at once. -1: no more. fd stays the caller's. */
 void telemetry_sqlite_mirror(struct telemetry *, int fd, enum log_level least);
-/* How many records this handle has dropped so far; with the next that could be written they also go to the counter
- * pregao_telemetry_dropped_total. */
-int64_t telemetry_sqlite_dropped(struct telemetry *);
 
 #endif

@@ -65,8 +65,6 @@ int expr_parse(struct arena *, const char *place, const char *text, struct expr 
 /* Gives every node of the tree its type. */
 int expr_check(struct arena *, const char *place, struct expr *, const struct schema *,
 	       struct err *) MUST_CHECK;
-/* Calls fn for each column named in the tree, in order. */
-void expr_columns(const struct expr *, void (*fn)(void *ctx, const char *name), void *ctx);
 
 enum dialect { DIALECT_DUCKDB, DIALECT_SPARK };
 struct spelling {

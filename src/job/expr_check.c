@@ -284,11 +284,3 @@ int expr_check(struct arena *arena, const char *place, struct expr *x, const str
 	struct checker c = {arena, place, schema, e};
 	return check(&c, x);
 }
-
-void expr_columns(const struct expr *x, void (*fn)(void *ctx, const char *name), void *ctx)
-{
-	if (x->kind == EXPR_COLUMN)
-		fn(ctx, x->text);
-	for (size_t i = 0; i < x->arg_count; i++)
-		expr_columns(x->args[i], fn, ctx);
-}

@@ -75,7 +75,4 @@ struct job_node_info {
 void job_describe(struct arena *, const struct job *, struct job_node_info **ret,
 		  size_t *ret_count);
 
-/* What the format offers (keys, node types, functions, aggregates, each with its doc), as JSON: for help, docs and an editor. */
-void job_vocabulary(struct buf *out);
-
 #endif

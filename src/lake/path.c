@@ -42,7 +42,8 @@ static int hex_digit(char c)
 	return -1;
 }
 
-int path_unescape(struct slice escaped, struct buf *out, struct err *e)
+/* path_escape the other way; ERR_INPUT for a bad escape. */
+static int path_unescape(struct slice escaped, struct buf *out, struct err *e)
 {
 	for (size_t i = 0; i < escaped.n; i++) {
 		if (escaped.p[i] != '%') {

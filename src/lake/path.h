@@ -11,8 +11,6 @@
 /* Appends value escaped as Hive does: ASCII control characters and " # % ' * / : = ? \ { } [ ] ^ and DEL as %XX, space as %20, UTF-8 left as it is (Spark shows
  * mojibake when it is escaped). */
 void path_escape(struct buf *out, const char *value);
-/* The other way; ERR_INPUT for a bad escape. */
-int path_unescape(struct slice escaped, struct buf *out, struct err *) MUST_CHECK;
 /* "a=1/b=x%2Fy" of the first n partition columns, in the arena. ERR_INPUT for a value that is null, empty, "NULL", "__HIVE_DEFAULT_PARTITION__", or not of the
  * column's type. */
 int path_partition(struct arena *, const struct table_def *, const char *const *values, size_t n,

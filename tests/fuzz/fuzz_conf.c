@@ -14,7 +14,6 @@ static const struct conf_option options[] = {
 	{"b3", "ceiling", CONF_BYTES, "16MiB", NULL, NULL, "bytes"},
 	{"query", "threads", CONF_INT, "2", NULL, NULL, "number"},
 	{"query", "input", CONF_CHOICE, "auto", NULL, "live|sample|auto", "choice"},
-	{"query", "colour", CONF_BOOL, "yes", NULL, NULL, "boolean"},
 };
 
 static void must(bool so)

@@ -10,7 +10,6 @@ static const struct conf_option options[] = {
 	{"b3", "ceiling", CONF_BYTES, "16MiB", NULL, NULL, "how much"},
 	{"query", "threads", CONF_INT, "2", NULL, NULL, "how many"},
 	{"query", "input", CONF_CHOICE, "auto", NULL, "live|sample|auto", "from where"},
-	{"query", "colour", CONF_BOOL, "yes", NULL, NULL, "whether"},
 };
 
 static void free_conf(struct conf **c)
@@ -40,7 +39,7 @@ static void defaults_and_types(void **state)
 	assert_string_equal(conf_origin(c, "b3", "url"), "default");
 	load(c,
 	     "\xEF\xBB\xBF# a comment\r\n\r\n[b3]\r\nurl = https://b3.example/a?b=c#d\r\n  indices = IBOV\tSMLL,,IBXX ; some\r\n"
-	     "indices = IFIX\r\ndeadline=250ms\r\nceiling = 1 GiB\r\n[query]\r\nthreads : -3\r\ninput = live\r\ncolour=off");
+	     "indices = IFIX\r\ndeadline=250ms\r\nceiling = 1 GiB\r\n[query]\r\nthreads : -3\r\ninput=live");
 	assert_string_equal(conf_text(c, "b3", "url"), "https://b3.example/a?b=c#d");
 	const char *const *indices = conf_list(c, "b3", "indices");
 	assert_string_equal(indices[0], "IBOV");
@@ -52,7 +51,6 @@ static void defaults_and_types(void **state)
 	assert_int_equal(conf_int(c, "b3", "ceiling"), 1 << 30);
 	assert_int_equal(conf_int(c, "query", "threads"), -3);
 	assert_string_equal(conf_text(c, "query", "input"), "live");
-	assert_false(conf_bool(c, "query", "colour"));
 	assert_string_equal(conf_origin(c, "b3", "url"), "pregao.conf:4");
 	assert_string_equal(conf_shown(c, "b3", "ceiling"), "1 GiB");
 }
@@ -108,7 +106,6 @@ static void mistakes_are_named(void **state)
 		{"[query]\ninput = lively\n", "live|sample|auto", 2},
 		{"[query]\ninput = live|sample\n", "live|sample|auto", 2},
 		{"[query]\ninput =\n", "live|sample|auto", 2},
-		{"[query]\ncolour = perhaps\n", "yes or no", 2},
 		{"[query]\nthreads = 1\nthreads = 2\n", "given twice, first at pregao.conf:2", 3},
 		{"[b3]\nurl = a\xE7"
 		 "b\n",
