@@ -220,3 +220,27 @@ def test_unreadable_file_as_user(pregao, tmp_path):
     file = save(tmp_path, 'a.csv', portfolio().csv())
     file.chmod(0)
     imported(pregao, tmp_path / 'lake', file, expect=1)
+
+
+def test_lost_state_is_made_again_from_landing(pregao, tmp_path):
+    """The catalog is no treasure: importing landing again gives the same names and bytes."""
+    import shutil
+    lake = tmp_path / 'lake'
+    imported(pregao, lake, save(tmp_path, 'a.csv', portfolio().csv()), save(tmp_path, 'b.csv', portfolio(index='SMLL').csv(sectors=True)))
+    before = look.files(lake)
+    shutil.rmtree(lake / 'state')
+    assert look.sql(pregao, lake, 'SELECT count(*) AS n FROM raw.portfolio') == [{'n': 0}]
+    imported(pregao, lake, *(lake / 'landing').rglob('*.csv'))
+    assert look.files(lake) == before
+
+
+def test_a_failed_job_is_tried_again(pregao, tmp_path):
+    """A machine failure fails the pass; the next one, though its payload is unchanged, finishes the work."""
+    lake = tmp_path / 'lake'
+    file = save(tmp_path, 'a.csv', portfolio().csv())
+    lake.mkdir()
+    (lake / 'refined').write_text('in the way')
+    imported(pregao, lake, file, expect=1)
+    (lake / 'refined').unlink()
+    assert imported(pregao, lake, file)[0]['outcome'] == 'unchanged'
+    assert look.sql(pregao, lake, 'SELECT sum(papers) AS n FROM refined.portfolio') == [{'n': 12}]
