@@ -60,7 +60,7 @@ const char *option_name(enum option_id id)
 	return options[id].name;
 }
 
-const char *const *option_names(size_t *ret_count)
+static const char *const *list_options(size_t *ret_count)
 {
 	static const char *names[OPT_COUNT];
 	for (size_t i = 0; i < OPT_COUNT; i++)
@@ -129,7 +129,7 @@ static void family_help(FILE *out, const char *word)
 	fprintf(out, "\n%s\n", tr("`pregao COMMAND --help` tells more and shows examples."));
 }
 
-void args_overview(FILE *out)
+static void help_overview(FILE *out)
 {
 	fprintf(out, "pregao %s: %s\n\n", PREGAO_VERSION,
 		tr("B3's trading sessions and Bitcoin in a lakehouse on your own machine"));
@@ -159,7 +159,7 @@ static void help_option(FILE *out, enum option_id id)
 	fprintf(out, "  %-34s %s\n", left, tr(o->help));
 }
 
-void args_help(FILE *out, const struct command *c)
+static void help_command(FILE *out, const struct command *c)
 {
 	fprintf(out, "%s pregao %s%s%s [OPTION...]\n\n%s\n", tr("usage:"), c->name,
 		c->arguments[0] ? " " : "", c->arguments, tr(c->summary));
@@ -225,7 +225,7 @@ static int parse_option(struct cli *cli, int argc, char **argv, int *at)
 	}
 	if (id < 0 || (cli->command && !takes(cli->command, (enum option_id)id))) {
 		size_t n;
-		const char *const *names = option_names(&n);
+		const char *const *names = list_options(&n);
 		char bare[64];
 		snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word + strspn(word, "-"), "="),
 			 word + strspn(word, "-"));
@@ -273,13 +273,13 @@ int args_parse(struct cli *cli, int argc, char **argv)
 		at++;
 	}
 	if (at >= argc) {
-		args_overview(cli->values[OPT_HELP] ? stdout : stderr);
+		help_overview(cli->values[OPT_HELP] ? stdout : stderr);
 		return (cli->values[OPT_HELP] ? EXIT_DONE : EXIT_USAGE) + 1;
 	}
 	if (strcmp(argv[at], "help") == 0) {
 		cli->values[OPT_HELP] = "";
 		if (++at >= argc) {
-			args_overview(stdout);
+			help_overview(stdout);
 			return EXIT_DONE + 1;
 		}
 	}
@@ -323,7 +323,7 @@ int args_parse(struct cli *cli, int argc, char **argv)
 		}
 	}
 	if (cli->values[OPT_HELP]) {
-		args_help(stdout, cli->command);
+		help_command(stdout, cli->command);
 		return EXIT_DONE + 1;
 	}
 	if ((int)cli->word_count < cli->command->words_min)

@@ -55,7 +55,7 @@ enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_PARQUET };
 
 struct command;
 struct cli {
-	const char *program;           /* as it was called, for commands to try next */
+	const char *program; /* as it was called, for commands to try next */
 	const struct command *command;
 	const char *values[OPT_COUNT]; /* NULL: not given; flags without an argument hold "" */
 	const char *words[WORDS_MAX];  /* what is not an option */
@@ -108,10 +108,7 @@ void cli_warn(struct cli *, const char *fmt, ...) PRINTF_LIKE(2, 3); /* also wit
 /* args.c */
 int args_parse(struct cli *, int argc,
 	       char **argv); /* 0, or an exit code + 1 when there is nothing more to do */
-void args_help(FILE *, const struct command *);
-void args_overview(FILE *);
 const char *option_name(enum option_id);
-const char *const *option_names(size_t *ret_count); /* "--lake" ... */
 
 /* Commands, one file per family. */
 int cmd_run(struct cli *);

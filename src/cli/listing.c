@@ -1,5 +1,4 @@
-/* Lists: rows that a command makes itself, a cell at a time, rendered as SQL results are.
- */
+/* Lists: rows that a command makes itself, a cell at a time, rendered as SQL results are. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,9 +14,7 @@ struct listing {
 		bool there;
 		union {
 			uint8_t u8;
-			int32_t i32;
 			int64_t i64;
-			int128 i128;
 			struct slice text;
 		} v;
 	} * cells;
@@ -73,29 +70,12 @@ void listing_int(struct listing *l, int64_t v)
 	next_cell(l)->v.i64 = v;
 }
 
-void listing_date(struct listing *l, int32_t days)
-{
-	struct cell *c = next_cell(l);
-	c->there = days != INT32_MIN;
-	c->v.i32 = days;
-}
-
 void listing_time(struct listing *l, int64_t us)
 {
 	char text[TIME_TEXT_SIZE];
 	if (us)
 		time_format_utc(us, text);
 	listing_text(l, us ? text : NULL);
-}
-
-void listing_decimal(struct listing *l, int128 v)
-{
-	struct cell *c = next_cell(l);
-	const struct column *column = &l->columns[(l->cell_count - 1) % l->column_count];
-	if (column->precision <= 18)
-		c->v.i64 = (int64_t)v;
-	else
-		c->v.i128 = v;
 }
 
 int listing_print(struct listing *l, struct cli *cli, struct err *e)

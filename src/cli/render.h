@@ -27,9 +27,7 @@ void listing_text(struct listing *, const char *); /* the next cell, left to rig
 void listing_null(struct listing *);
 void listing_bool(struct listing *, bool);
 void listing_int(struct listing *, int64_t);
-void listing_date(struct listing *, int32_t days);
 void listing_time(struct listing *, int64_t us); /* 0 is null */
-void listing_decimal(struct listing *, int128);
 int listing_print(struct listing *, struct cli *,
 		  struct err *) MUST_CHECK; /* on stdout in the command's format */
 void listing_print_upright(

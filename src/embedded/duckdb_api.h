@@ -118,7 +118,6 @@ int duck_error(struct err *, duckdb_error_type type, const char *message);
 const char *duck_text(const struct duck *, duckdb_vector, uint64_t row, struct arena *);
 /* A BIGINT or UBIGINT; 0 when null. */
 int64_t duck_i64(const struct duck *, duckdb_vector, uint64_t row);
-bool duck_is_null(const struct duck *, duckdb_vector, uint64_t row);
 /* 'abc', 'd''e' in brackets, for read_parquet. */
 void duck_list(struct buf *, const char *const *items, size_t n);
 

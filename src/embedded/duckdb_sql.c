@@ -171,7 +171,7 @@ void duck_list(struct buf *out, const char *const *items, size_t n)
 
 /* ---- values ---------------------------------------------------------------------------------------------------------- */
 
-bool duck_is_null(const struct duck *d, duckdb_vector v, uint64_t row)
+static bool duck_is_null(const struct duck *d, duckdb_vector v, uint64_t row)
 {
 	const uint64_t *valid = d->api->vector_get_validity(v);
 	return valid && !(valid[row / 64] >> (row % 64) & 1);

@@ -145,7 +145,8 @@ static int compare_slices(const void *a, const void *b)
 	return order ? order : (x->n > y->n) - (x->n < y->n);
 }
 
-void fs_folders_sort(struct fs_folders *f)
+/* By bytes, each once. */
+static void sort_folders(struct fs_folders *f)
 {
 	if (f->count < 2)
 		return;
@@ -188,7 +189,7 @@ static int sync_one(void *ctx, size_t i, struct err *e)
 
 int fs_folders_sync(int root_fd, struct fs_folders *f, struct err *e)
 {
-	fs_folders_sort(f);
+	sort_folders(f);
 	struct sync_context c = {root_fd, f};
 	return parallel_for(f->count, SYNC_THREADS, sync_one, &c, e);
 }

@@ -29,7 +29,6 @@ struct fs_folders {
 void fs_folders_add(struct fs_folders *, struct slice folder);
 /* The folder of the key and all above it, the root too. */
 void fs_folders_add_way(struct fs_folders *, const char *key);
-void fs_folders_sort(struct fs_folders *); /* by bytes, each once */
 void fs_folders_free(struct fs_folders *);
 /* Sorts, and syncs each. One that has gone meanwhile is fine: so have the objects in it. */
 int fs_folders_sync(int root_fd, struct fs_folders *, struct err *) MUST_CHECK;

@@ -23,7 +23,10 @@ static int error_of_errno(int errnum, int otherwise)
 	return errnum ? err_errno(&e, errnum, "SQLite") : otherwise;
 }
 
-int sqlite_error(struct sqlite *s, int rc, struct err *e)
+/* Fills err from what SQLite said last and returns the code: SQLITE_FULL: LIMIT; READONLY, PERM, AUTH:
+ * DENIED; CANTOPEN, IOERR: by errno; BUSY, LOCKED: RETRY; CORRUPT, NOTADB: IO; CONSTRAINT, INTERRUPT:
+ * CONFLICT; TOOBIG: LIMIT; anything else: BUG. */
+static int sqlite_error(struct sqlite *s, int rc, struct err *e)
 {
 	struct err local = ERR_INIT;
 	if (!e)

@@ -82,8 +82,4 @@ int sqlite_begin_read(struct sqlite *, struct err *) MUST_CHECK;
 int sqlite_commit(struct sqlite *, struct err *) MUST_CHECK;
 void sqlite_rollback(struct sqlite *); /* without a transaction: nothing */
 
-/* Fills err from what SQLite said last and returns the code: SQLITE_FULL: LIMIT; READONLY, PERM, AUTH: DENIED; CANTOPEN, IOERR: by errno; BUSY, LOCKED:
- * RETRY; CORRUPT, NOTADB: IO; CONSTRAINT, INTERRUPT: CONFLICT; TOOBIG: LIMIT; anything else: BUG. */
-int sqlite_error(struct sqlite *, int rc, struct err *);
-
 #endif

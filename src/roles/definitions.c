@@ -1,5 +1,4 @@
-/* Job definitions: found in the program and in the user's folder, parsed and checked against the tables there are.
- */
+/* Job definitions: found in the program and in the user's folder, parsed and checked against the tables there are. */
 #include "definitions.h"
 
 #include <stdlib.h>
@@ -128,8 +127,9 @@ int definitions_list(const char *dir, struct arena *arena, struct definition **r
 	return rc;
 }
 
-int definitions_find(const char *dir, const char *name, struct arena *arena, struct definition *ret,
-		     struct err *e)
+/* By name, or by path when it holds a slash or ends in .json. ERR_NOT_FOUND names the ones there are. */
+static int find_definition(const char *dir, const char *name, struct arena *arena,
+			   struct definition *ret, struct err *e)
 {
 	if (strchr(name, '/') || slice_ends(slice_of(name), ".json"))
 		return read_definition(arena, name, ret, e);
@@ -196,7 +196,7 @@ int definitions_load(const char *dir, struct catalog *catalog, const char *name,
 		     struct arena *arena, struct job **ret, struct err *e)
 {
 	struct definition d;
-	int rc = definitions_find(dir, name, arena, &d, e);
+	int rc = find_definition(dir, name, arena, &d, e);
 	if (rc)
 		return rc;
 	struct known k = {.catalog = catalog};

@@ -160,11 +160,6 @@ const char *system_lake(const struct system *s)
 	return s->lake;
 }
 
-const struct conf *system_conf(const struct system *s)
-{
-	return s->options.conf;
-}
-
 bool system_lake_exists(const struct system *s)
 {
 	return s->exists;
@@ -231,7 +226,8 @@ void system_warm(struct system *s)
 	(void)rc;
 }
 
-struct parquet *system_parquet(struct system *s)
+/* What is wrong with DuckDB is told by the first write. */
+static struct parquet *parquet(struct system *s)
 {
 	if (!s->parquet)
 		s->parquet = parquet_duckdb_new(host(s));
@@ -242,7 +238,7 @@ struct publish system_publish(struct system *s)
 {
 	return (struct publish){.store = s->store,
 				.catalog = s->catalog,
-				.parquet = system_parquet(s),
+				.parquet = parquet(s),
 				.clock = &clock_system,
 				.lock_wait_us =
 					conf_duration_us(s->options.conf, "lake", "lock_wait"),

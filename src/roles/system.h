@@ -41,7 +41,6 @@ int system_open(const struct system_options *, struct system **ret, struct err *
 void system_free(struct system *);
 
 const char *system_lake(const struct system *);
-const struct conf *system_conf(const struct system *);
 /* Whether there is a lake at all (SYSTEM_READ of a missing folder: no). */
 bool system_lake_exists(const struct system *);
 struct clock *system_clock(struct system *);
@@ -55,8 +54,6 @@ struct publish system_publish(struct system *);  /* with parquet, which begins t
 int system_queue(struct system *, struct queue **ret, struct err *) MUST_CHECK;
 /* Opens what a pass is going to need anyway, while DuckDB is still loading. Optional; what is wrong is told by the first use. */
 void system_warm(struct system *);
-struct parquet *
-system_parquet(struct system *); /* what is wrong with DuckDB is told by the first write */
 int system_job_engine(struct system *, struct job_engine **ret, struct err *) MUST_CHECK;
 /* For the program's own statements, in this process. */
 int system_query(struct system *, struct query_engine **ret, struct err *) MUST_CHECK;
