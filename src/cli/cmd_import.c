@@ -185,17 +185,7 @@ int cmd_fetch(struct cli *cli)
 		return cli_fail(cli, &e);
 	struct session s;
 	session_begin(&s, cli, source, "fetch portfolio");
-	for (size_t i = 0; i < count; i++) {
-		struct payload p;
-		struct err why = ERR_INIT;
-		pass_start(&s.pass);
-		int rc = intake_live(cli, source, indices[i], false, &p, &why);
-		pass_done(&s.pass, "fetch", -1, -1, rc ? -1 : (int64_t)p.bytes.n);
-		if (rc)
-			session_failed(&s, indices[i], &why);
-		else
-			session_add(&s, &p, indices[i]);
-	}
+	session_fetch(&s, indices, count, NULL);
 	session_flush(&s);
 	int rc = session_relay(&s, &e);
 	return finish(&s, rc, &e);

@@ -19,9 +19,39 @@ struct pass_words {
 	int32_t as_of;
 	const char *source_name;  /* for the last line */
 	bool fell_back;           /* auto, and B3 could not be reached */
-	struct payload *payloads; /* fetched before the lake was opened (auto) */
+	struct fetched *first;    /* what came before the lake was opened (auto); NULL: nothing */
 	struct buf file_bytes;
 };
+
+/* B3 did not answer; any other failure is one that somebody should hear of, and no sample hides it. */
+static bool unreachable(int code)
+{
+	return code == ERR_RETRY || code == ERR_IO || code == ERR_DENIED || code == ERR_LIMIT;
+}
+
+/* The sample stands in for its own index only: whoever asked for another would get figures of something else. */
+static int check_stand_in(struct cli *cli, const struct source *source, const struct pass_words *w,
+			  struct err *e)
+{
+	struct payload sample;
+	struct source_parsed parsed;
+	struct err own = ERR_INIT;
+	const char *name;
+	int rc = intake_sample(&sample, &name, &own);
+	if (rc == 0)
+		rc = source->parse(&sample, cli->arena, &parsed, &own);
+	if (rc) {
+		*e = own;
+		return rc;
+	}
+	for (size_t i = 0; i < w->index_count; i++)
+		if (strcmp(w->indices[i], parsed.values[1]) != 0)
+			return err_wrap(
+				e,
+				"B3 cannot be reached, and the sample session in the program is of %s, not of %s",
+				parsed.values[1], w->indices[i]);
+	return 0;
+}
 
 /* auto: B3 if it answers, else the sample. Which lake is written depends on it, so this comes before the lake is opened. */
 static int decide(struct cli *cli, const struct source *source, struct pass_words *w, struct err *e)
@@ -41,22 +71,27 @@ static int decide(struct cli *cli, const struct source *source, struct pass_word
 		w->source_name = input;
 		return 0;
 	}
-	w->payloads = ANEW_ARRAY(cli->arena, w->index_count, struct payload);
+	w->first = ANEW(cli->arena, struct fetched);
 	w->source_name = intake_url(cli);
 	cli_note(cli, "fetching %s from %s", w->indices[0], w->source_name);
 	/* The first index decides; the others are fetched with full patience by gather(). */
-	int rc = intake_live(cli, source, w->indices[0], true, &w->payloads[0], e);
-	if (rc == 0)
-		return 0;
-	if (rc != ERR_RETRY && rc != ERR_IO && rc != ERR_DENIED && rc != ERR_NOT_FOUND &&
-	    rc != ERR_INPUT && rc != ERR_LIMIT)
+	int rc = intake_live(cli, source, w->indices[0], true, &w->first->payload, e);
+	if (rc == ERR_USAGE)
 		return rc;
+	w->first->why = (struct err)ERR_INIT;
+	if (!unreachable(rc)) {
+		if (rc)
+			w->first->why = *e;
+		return 0;
+	}
+	if (check_stand_in(cli, source, w, e) != 0)
+		return e->code;
 	char text[2048];
 	cli_warn(cli, "B3 cannot be reached: %s", err_format(e, text, sizeof text));
 	cli_warn(
 		cli,
 		"using the SAMPLE session that is compiled into the program; these are not B3's figures of today");
-	w->payloads = NULL;
+	w->first = NULL;
 	w->input = INPUT_SAMPLE;
 	w->fell_back = true;
 	return 0;
@@ -87,19 +122,7 @@ static void gather(struct session *s, struct pass_words *w)
 		session_add(s, &p, w->source_name);
 		return;
 	}
-	for (size_t i = 0; i < w->index_count; i++) {
-		pass_start(&s->pass);
-		int rc = 0;
-		if (w->payloads && i == 0)
-			p = w->payloads[0];
-		else
-			rc = intake_live(cli, s->source, w->indices[i], false, &p, &why);
-		pass_done(&s->pass, "fetch", -1, -1, rc ? -1 : (int64_t)p.bytes.n);
-		if (rc)
-			session_failed(s, w->indices[i], &why);
-		else
-			session_add(s, &p, w->indices[i]);
-	}
+	session_fetch(s, w->indices, w->index_count, w->first);
 }
 
 /* The largest shares of the sessions that this pass saw. */
@@ -184,12 +207,20 @@ static void tell(struct session *s, const struct pass_words *w)
 
 static void last_line(struct session *s, const struct pass_words *w)
 {
+	bool any = false;
+	for (size_t i = 0; i < s->count; i++)
+		any |= s->items[i].code == 0;
 	if (w->input == INPUT_SAMPLE)
 		printf(w->fell_back
 			       ? tr("source: SAMPLE session compiled into the program (B3 could not be reached)\n")
 			       : tr("source: SAMPLE session compiled into the program\n"));
+	else if (w->input == INPUT_LIVE)
+		printf(any ? tr("source: live, %s\n")
+			   : tr("source: live, %s (failed: no session came from it)\n"),
+		       w->source_name);
 	else
-		printf(w->input == INPUT_LIVE ? tr("source: live, %s\n") : tr("source: file %s\n"),
+		printf(any ? tr("source: file %s\n")
+			   : tr("source: file %s (failed: no session came from it)\n"),
 		       w->source_name);
 }
 

@@ -6,6 +6,12 @@
 #include "cli.h"
 #include "source.h"
 
+/* What came of asking for an index: a payload, or why there is none (its code is not 0). */
+struct fetched {
+	struct payload payload;
+	struct err why;
+};
+
 /* The base address in force: --url, else the configuration's. */
 const char *intake_url(struct cli *);
 /* Fetches one index. hasty: two attempts and short pauses, to find out whether B3 can be reached at all. Pauses are told on stderr. */

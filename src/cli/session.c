@@ -102,6 +102,29 @@ void session_add(struct session *s, const struct payload *p, const char *name)
 		session_flush(s);
 }
 
+void session_fetch(struct session *s, const char *const *indices, size_t count,
+		   const struct fetched *first)
+{
+	struct fetched *all = ANEW_ARRAY(s->cli->arena, count, struct fetched);
+	for (size_t i = 0; i < count; i++) {
+		pass_start(&s->pass);
+		all[i].why = (struct err)ERR_INIT;
+		if (i == 0 && first)
+			all[i] = *first;
+		else
+			all[i].why.code = intake_live(s->cli, s->source, indices[i], false,
+						      &all[i].payload, &all[i].why);
+		pass_done(&s->pass, "fetch", -1, -1,
+			  all[i].why.code ? -1 : (int64_t)all[i].payload.bytes.n);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (all[i].why.code)
+			session_failed(s, indices[i], &all[i].why);
+		else
+			session_add(s, &all[i].payload, indices[i]);
+	}
+}
+
 /* What a killed writer left behind its commit goes now, also when this pass had nothing to write. */
 static int tidy(struct session *s, struct err *e)
 {

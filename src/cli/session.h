@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "extract.h"
+#include "intake.h"
 #include "pass.h"
 #include "quarantine.h"
 #include "source.h"
@@ -38,6 +39,10 @@ void session_add(struct session *, const struct payload *, const char *name);
 void session_replay(struct session *, const struct quarantine_entry *, const char *index);
 /* An item that never became a payload (fetch failed, file unreadable). */
 void session_failed(struct session *, const char *name, const struct err *);
+/* Fetches the indices, all of them before the first is added: while B3 is slow nobody waits for the lake's locks. first: what came for
+ * the first index already, or NULL. */
+void session_fetch(struct session *, const char *const *indices, size_t count,
+		   const struct fetched *first);
 /* Makes durable what was added. */
 void session_flush(struct session *);
 /* Only tells the queue of what was created; the jobs are left to a worker. */

@@ -54,10 +54,20 @@ def test_auto_falls_back_loudly(pregao):
     assert 'SAMPLE' in done.stderr and 'cannot be reached' in done.stderr and 'SAMPLE' in done.stdout.splitlines()[-1]
 
 
+def test_auto_does_not_take_another_index_for_the_one_asked_for(pregao):
+    """The sample is of the IBOV: for any other index it is no answer, alone or beside it."""
+    for index in ('SMLL', 'IBOV,SMLL'):
+        done = pregao('run', '--input', 'auto', '--index', index, '--url', 'http://127.0.0.1:9/', expect=1)
+        assert 'IBOV, not of SMLL' in done.stderr and '127.0.0.1:9' in done.stderr and done.stdout == ''
+        assert not (pregao.home / 'data/pregao').exists()
+    assert 'SAMPLE' in pregao('run', '--input', 'auto', '--index', 'ibov', '--url', 'http://127.0.0.1:9/').stdout
+
+
 def test_live_unreachable_fails(pregao, tmp_path):
     config = save(tmp_path, 'c.ini', b'[b3_portfolio]\nattempts = 2\npause = 10ms\n')
     done = pregao('run', '--url', 'http://127.0.0.1:9/', '--config', config, expect=1)
     assert '127.0.0.1:9' in done.stderr
+    assert done.stdout.splitlines()[-1] == 'source: live, http://127.0.0.1:9/ (failed: no session came from it)'
 
 
 def test_layout_on_disk(pregao, tmp_path):

@@ -61,6 +61,36 @@ def test_run_live(pregao, fetch, b3, tmp_path):
     assert look.digest(tmp_path / 'lake') == digest
 
 
+@pytest.mark.parametrize('input', ['auto', 'live'])
+def test_what_b3_refuses_is_no_reason_for_the_sample(pregao, fetch, b3, tmp_path, input):
+    """An index that B3 does not list, and an address with nothing behind it, fail; the other index comes all the same."""
+    done = fetch('--index', 'NOPE,IBOV', '--input', input, command=('run',), expect=1)
+    assert json.loads(done.stdout)['input'] == 'live' and 'SAMPLE' not in done.stderr and 'NOPE' in done.stderr
+    assert [r['i'] for r in in_raw(pregao, tmp_path / 'lake')] == ['IBOV']
+    assert len([r for r in look.runs(pregao, tmp_path / 'lake') if r['kind'] == 'pass' and r['state'] == 'failed']) == 1
+    b3.misbehave('status', code=404)
+    done = fetch('--index', 'IBOV', '--input', input, command=('run',), expect=1, lake='other')
+    assert json.loads(done.stdout)['input'] == 'live' and '404' in done.stderr
+
+
+def test_no_lock_is_held_while_b3_is_slow(pregao, fetch, b3, tmp_path):
+    """The first index is there, the second is slow: another pass does not wait for it."""
+    import threading
+    file, config = tmp_path / 'a.csv', tmp_path / 'quick.ini'
+    file.write_bytes(portfolio('IBRX').csv())
+    config.write_text('[lake]\nlock_wait = 10ms\n')
+    b3.misbehave('delay', index='SMLL', seconds=1.5, times=1)
+    fetching = threading.Thread(target=fetch, args=('--index', 'IBOV,SMLL'))
+    fetching.start()
+    try:
+        while b3.count(index='SMLL') == 0:
+            time.sleep(0.01)
+        pregao('import', 'portfolio', file, '--lake', tmp_path / 'lake', '--config', config)
+    finally:
+        fetching.join()
+    assert {r['i'] for r in in_raw(pregao, tmp_path / 'lake')} == {'IBOV', 'IBRX', 'SMLL'}
+
+
 def test_fetch_leaves_the_job_to_a_worker(pregao, fetch, tmp_path):
     fetch('--index', 'IBOV')
     lake = tmp_path / 'lake'
