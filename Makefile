@@ -29,7 +29,7 @@ soak: program ## the long tests, for SOAK_SECONDS (300)
 	@scripts/setup test
 	@scripts/run-soak
 
-lint: ## format, clang-tidy, a clang build, banned functions, imports, shellcheck
+lint: ## format, clang-tidy, a clang build, banned and unused functions, imports, shellcheck
 	@scripts/setup lint
 	@scripts/run-lint
 

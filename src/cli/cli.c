@@ -91,6 +91,7 @@ int cli_indices(struct cli *cli, const char *const **ret, size_t *ret_count, str
 	return rc;
 }
 
+PRINTF_LIKE(4, 0)
 static void say(struct cli *cli, const char *colour, const char *word, const char *fmt, va_list ap)
 {
 	fflush(stdout);

@@ -351,7 +351,6 @@ static void scopes_one_by_one(void **state)
 		char AUTO_FREE *text = lineage_graph(lineages[i].nodes, lineages[i].last,
 						     lineages[i].partition, lineages[i].scope);
 		struct job_plan plan = compile(arena, text);
-		struct buf AUTO_BUF parts = {0};
 		if (!plan.scope_column_count)
 			continue;
 		duck_run(&f, "CREATE OR REPLACE TEMP VIEW \"raw.any\" AS FROM anything");
