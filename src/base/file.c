@@ -73,16 +73,14 @@ int file_read(const char *path, size_t ceiling_bytes, struct buf *out, struct er
 	return rc < 0 ? err_where(e, standard_input ? "standard input" : path) : OK;
 }
 
-static int write_all(int fd, const char *bytes, size_t n)
+int fd_write_all(int fd, const void *bytes, size_t n)
 {
-	while (n > 0) {
-		ssize_t done = write(fd, bytes, n);
+	for (size_t at = 0; at < n;) {
+		ssize_t done = write(fd, (const char *)bytes + at, n - at);
 		if (done < 0 && errno != EINTR)
 			return errno;
-		if (done > 0) {
-			bytes += done;
-			n -= (size_t)done;
-		}
+		if (done > 0)
+			at += (size_t)done;
 	}
 	return 0;
 }
@@ -94,7 +92,7 @@ int file_create(const char *path, const void *bytes, size_t n, bool durable, str
 		err_errno(e, errno, "cannot create the file");
 		return err_where(e, path);
 	}
-	int errnum = write_all(fd, bytes, n);
+	int errnum = fd_write_all(fd, bytes, n);
 	if (!errnum && durable && fsync(fd) != 0)
 		errnum = errno;
 	if (close(fd) != 0 && !errnum)

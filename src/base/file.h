@@ -15,7 +15,11 @@ int file_read(const char *path, size_t ceiling_bytes, struct buf *out, struct er
 /* Creates a new file (O_EXCL), writes it, and fsyncs it when durable. The folder is not synced. Removes what it made on failure. ERR_CONFLICT when
  * the path exists. */
 int file_create(const char *path, const void *bytes, size_t n, bool durable, struct err *) MUST_CHECK;
+/* Writes all of it, over interruptions; 0 or errno. */
+int fd_write_all(int fd, const void *bytes, size_t n) MUST_CHECK;
 int file_fsync(const char *path, struct err *) MUST_CHECK;   /* a file or a folder */
+/* Syncs the folder that path lies in, so that a name made or renamed there lasts. */
+int file_fsync_folder_of(const char *path, struct err *) MUST_CHECK;
 /* mkdir -p. Folders that it makes are synced into their parents when durable. */
 int file_mkdirs(const char *path, bool durable, struct err *) MUST_CHECK;
 /* rm -r; a missing path is no error. Does not follow symbolic links. */

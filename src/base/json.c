@@ -92,6 +92,17 @@ static int add_to_buf(const char *bytes, size_t n, void *out)
 	return 0;
 }
 
+json_t *json_text(const char *s)
+{
+	AUTO_BUF struct buf utf8 = {0};
+	if (!s)
+		return json_null();
+	if (str_is_utf8(s, strlen(s)))
+		return json_string(s);
+	buf_latin1(&utf8, s, strlen(s));
+	return json_string(utf8.data);
+}
+
 void json_canonical(const json_t *v, struct buf *out)
 {
 	json_dump_callback(v, add_to_buf, out, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);

@@ -17,6 +17,8 @@ int json_get_int(const json_t *o, const char *key, int64_t *ret, struct err *) M
 int json_get_array(const json_t *o, const char *key, json_t **ret, struct err *) MUST_CHECK;
 int json_get_object(const json_t *o, const char *key, json_t **ret, struct err *) MUST_CHECK;
 const char *json_opt_str(const json_t *o, const char *key, const char *fallback);
+/* A text from outside as a string: what is not UTF-8 is read as Latin-1; NULL gives null. */
+json_t *json_text(const char *);
 /* Compact text with sorted keys: the same document always gives the same bytes. */
 void json_canonical(const json_t *, struct buf *out);
 void json_decref_cleanup(json_t **);

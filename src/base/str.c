@@ -278,6 +278,14 @@ static size_t distance(const char *a, size_t an, const char *b, size_t bn)
 	return above[bn];
 }
 
+bool str_among(const char *s, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i], s) == 0)
+			return true;
+	return false;
+}
+
 const char *str_nearest(const char *word, const char *const *names, size_t count)
 {
 	size_t n = strlen(word);

@@ -51,6 +51,7 @@ bool str_is_utf8(const char *p, size_t n); /* strict: no overlong forms, no surr
 void buf_latin1(struct buf *, const char *p, size_t n);
 /* The closest of `names` to `word` by edit distance when near enough to be a slip of the hand, else NULL. */
 const char *str_nearest(const char *word, const char *const *names, size_t count);
+bool str_among(const char *s, const char *const *list, size_t count);
 int64_t str_hash(const char *s, size_t n);
 
 #endif

@@ -69,10 +69,7 @@ int cli_indices(struct cli *cli, const char *const **ret, size_t *ret_count, str
 		for (char *p = name; *p; p++)
 			if (*p >= 'a' && *p <= 'z')
 				*p = (char)(*p - 'a' + 'A');
-		bool seen = false;
-		for (size_t i = 0; i < count; i++)
-			seen |= strcmp(list[i], name) == 0;
-		if (!seen)
+		if (!str_among(name, list, count))
 			*PUSH(list, count, cap) = name;
 	}
 	int rc = count ? 0 : err_set(e, ERR_USAGE, "--index names no index");

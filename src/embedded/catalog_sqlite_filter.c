@@ -19,16 +19,6 @@ static bool comparable(const struct column *column, const char *value)
 	}
 }
 
-/* As the database compares what catalog_bind_value put there. Both are comparable. */
-static int compare(const struct column *column, const char *a, const char *b)
-{
-	int64_t x, y;
-	if ((column->type == COL_INTEGER || column->type == COL_BIGINT) &&
-	    int64_parse(slice_of(a), &x) && int64_parse(slice_of(b), &y))
-		return (x > y) - (x < y);
-	return strcmp(a, b);
-}
-
 static void add_json(struct buf *out, const struct column *column, const char *value)
 {
 	int64_t number;
@@ -65,9 +55,9 @@ static bool understand(const struct table_def *table, const struct filter_term *
 		const char *value = given->values[i];
 		if (!comparable(column, value))
 			return false;
-		if (!term->least || compare(column, value, term->least) < 0)
+		if (!term->least || column_compare(column, value, term->least) < 0)
 			term->least = value;
-		if (!term->most || compare(column, value, term->most) > 0)
+		if (!term->most || column_compare(column, value, term->most) > 0)
 			term->most = value;
 		buf_char(&json, i ? ',' : '[');
 		add_json(&json, column, value);
@@ -180,11 +170,11 @@ int catalog_filter_compact_bind(const struct table_def *table, const struct cata
 static bool passes(const struct column *column, const struct catalog_term *t, const char *value)
 {
 	if (t->op == FILTER_GE)
-		return compare(column, value, t->least) >= 0;
+		return column_compare(column, value, t->least) >= 0;
 	if (t->op == FILTER_LE)
-		return compare(column, value, t->most) <= 0;
+		return column_compare(column, value, t->most) <= 0;
 	for (size_t i = 0; i < t->value_count; i++)
-		if (compare(column, value, t->values[i]) == 0)
+		if (column_compare(column, value, t->values[i]) == 0)
 			return true;
 	return false;
 }

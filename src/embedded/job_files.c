@@ -382,25 +382,6 @@ static void fill_file(struct job_compute *c, struct publish_file *to, const stru
 	}
 }
 
-static void widen(const struct column *column, const char *value, const char **low,
-		  const char **high)
-{
-	bool number = column->type == COL_INTEGER || column->type == COL_BIGINT;
-	int64_t v = 0, l = 0, h = 0;
-	if (!*low) {
-		*low = *high = value;
-		return;
-	}
-	bool below = strcmp(value, *low)<0, above = strcmp(value, *high)> 0;
-	if (number && int64_parse(slice_of(value), &v) && int64_parse(slice_of(*low), &l) &&
-	    int64_parse(slice_of(*high), &h)) {
-		below = v < l;
-		above = v > h;
-	}
-	*low = below ? value : *low;
-	*high = above ? value : *high;
-}
-
 int job_make_change(struct job_compute *c, const struct output *out, struct publish_change *ret,
 		    struct err *e)
 {
@@ -425,8 +406,8 @@ int job_make_change(struct job_compute *c, const struct output *out, struct publ
 				      &f->file.key, e);
 		for (size_t i = 0; i < out->part_count; i++)
 			for (size_t k = 0; k < t->partition_count && out->parts[i].scope == s; k++)
-				widen(&t->partition[k], out->parts[i].values[k], &f->file.low[k],
-				      &f->file.high[k]);
+				column_widen(&t->partition[k], &f->file.low[k], &f->file.high[k],
+					     out->parts[i].values[k], out->parts[i].values[k]);
 	}
 	struct catalog_scope *scopes = ANEW_ARRAY(c->arena, out->scope_count, struct catalog_scope);
 	if (out->scope_count)

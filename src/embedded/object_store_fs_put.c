@@ -45,7 +45,8 @@ static int be_a_writer(struct fs *f)
 static int open_scratch(struct fs *f, int *ret_fd)
 {
 	int errnum = be_a_writer(f);
-	return errnum ? errnum : fs_open_folder(f->root_fd, SLICE(FS_SCRATCH), O_PATH, true, ret_fd);
+	return errnum ? errnum
+		      : fs_open_folder(f->root_fd, SLICE(FS_SCRATCH), O_PATH, true, ret_fd);
 }
 
 static int create_staged(struct fs *f, int scratch_fd, char name[STAGED_SIZE], int *ret_fd)
@@ -60,20 +61,6 @@ static int create_staged(struct fs *f, int scratch_fd, char name[STAGED_SIZE], i
 	return *ret_fd < 0 ? errno : 0;
 }
 
-static int write_all(int fd, const char *p, size_t n)
-{
-	while (n) {
-		ssize_t wrote = write(fd, p, n);
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote < 0)
-			return errno;
-		p += wrote;
-		n -= (size_t)wrote;
-	}
-	return 0;
-}
-
 static int copy_all(int from, int to)
 {
 	AUTO_FREE char *block = mem_alloc(COPY_BYTES);
@@ -83,7 +70,7 @@ static int copy_all(int from, int to)
 			continue;
 		if (n <= 0)
 			return n < 0 ? errno : 0;
-		int errnum = write_all(to, block, (size_t)n);
+		int errnum = fd_write_all(to, block, (size_t)n);
 		if (errnum)
 			return errnum;
 	}
@@ -96,7 +83,7 @@ static int stage(struct fs *f, int scratch_fd, struct slice bytes, int source_fd
 	int errnum = create_staged(f, scratch_fd, name, ret_fd);
 	if (errnum == 0) {
 		errnum = source_fd >= 0 ? copy_all(source_fd, *ret_fd)
-					: write_all(*ret_fd, bytes.p, bytes.n);
+					: fd_write_all(*ret_fd, bytes.p, bytes.n);
 		if (errnum == 0)
 			return 0;
 		close(*ret_fd);

@@ -6,21 +6,6 @@
 
 #include "tr.h"
 
-static void name(struct buf *b, const struct sql_style *s, const char *text)
-{
-	sql_name(b, s->spelling.dialect, text);
-}
-
-static void names(struct buf *b, const struct sql_style *s, const struct names *list,
-		  const char *between)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		if (i)
-			buf_str(b, between);
-		name(b, s, list->items[i]);
-	}
-}
-
 /* The smallest text of the offending rows, so that the same data always shows the same one. */
 static void example(struct buf *b, const struct sql_style *s, const struct schema *schema,
 		    const struct names *only)
@@ -35,9 +20,9 @@ static void example(struct buf *b, const struct sql_style *s, const struct schem
 			continue;
 		buf_str(b, first ? "" : ", ");
 		first = false;
-		name(b, s, schema->columns[i].name);
+		sql_name(b, s->spelling.dialect, schema->columns[i].name);
 		buf_str(b, " := ");
-		name(b, s, schema->columns[i].name);
+		sql_name(b, s->spelling.dialect, schema->columns[i].name);
 	}
 	buf_str(b, ") AS VARCHAR)), 500)");
 }
@@ -47,7 +32,7 @@ static void offending_rows(struct buf *b, const struct sql_style *s, const struc
 	buf_str(b, "SELECT count(*), ");
 	example(b, s, &node->schema, NULL);
 	buf_str(b, "\nFROM ");
-	name(b, s, node->id);
+	sql_name(b, s->spelling.dialect, node->id);
 	buf_str(b, "\nWHERE ");
 }
 
@@ -58,9 +43,9 @@ static void check_unique(struct buf *b, const struct sql_style *s, const struct 
 		"SELECT CAST(coalesce(sum(\"n\"), 0) AS BIGINT), min(\"e\")\nFROM (\n    SELECT count(*) AS \"n\", ");
 	example(b, s, &node->schema, &c->columns);
 	buf_str(b, " AS \"e\"\n    FROM ");
-	name(b, s, node->id);
+	sql_name(b, s->spelling.dialect, node->id);
 	buf_str(b, "\n    GROUP BY ");
-	names(b, s, &c->columns, ", ");
+	sql_names(b, s, &c->columns, ", ");
 	buf_str(b, "\n    HAVING count(*) > 1\n) AS \"q\"");
 }
 
@@ -76,15 +61,15 @@ static void check_sum(struct buf *b, const struct sql_style *s, const struct nod
 		buf_str(b, "concat(");
 	}
 	buf_str(b, "CAST(sum(");
-	name(b, s, c->sum);
+	sql_name(b, s->spelling.dialect, c->sum);
 	buf_str(b, ") AS VARCHAR)) AS \"e\"\n    FROM ");
-	name(b, s, node->id);
+	sql_name(b, s->spelling.dialect, node->id);
 	if (c->columns.count) {
 		buf_str(b, "\n    GROUP BY ");
-		names(b, s, &c->columns, ", ");
+		sql_names(b, s, &c->columns, ", ");
 	}
 	buf_str(b, "\n    HAVING sum(");
-	name(b, s, c->sum);
+	sql_name(b, s->spelling.dialect, c->sum);
 	buf_str(b, ") IS DISTINCT FROM ");
 	expr_sql(b, &s->spelling, c->expr);
 	buf_str(b, "\n) AS \"q\"");
@@ -101,7 +86,7 @@ static void check_rows(struct buf *b, const struct sql_style *s, const struct no
 	if (c->max_rows >= 0)
 		buf_printf(b, "count(*) > %" PRId64, c->max_rows);
 	buf_str(b, " THEN 1 ELSE 0 END AS BIGINT), concat(count(*), ' rows')\nFROM ");
-	name(b, s, node->id);
+	sql_name(b, s->spelling.dialect, node->id);
 }
 
 void check_select(struct buf *b, const struct sql_style *s, const struct node *node,
@@ -116,7 +101,7 @@ void check_select(struct buf *b, const struct sql_style *s, const struct node *n
 		break;
 	case CHECK_NOT_NULL:
 		offending_rows(b, s, node);
-		names(b, s, &c->columns, " IS NULL OR ");
+		sql_names(b, s, &c->columns, " IS NULL OR ");
 		buf_str(b, " IS NULL");
 		break;
 	case CHECK_UNIQUE: check_unique(b, s, node, c); break;

@@ -20,8 +20,8 @@ static void alias(struct buf *b, const struct sql_style *s, const char *column)
 	name(b, s, column);
 }
 
-static void names(struct buf *b, const struct sql_style *s, const struct names *list,
-		  const char *between)
+void sql_names(struct buf *b, const struct sql_style *s, const struct names *list,
+	       const char *between)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		if (i)
@@ -158,7 +158,7 @@ static void select_aggregate(struct buf *b, const struct sql_style *s, const str
 	from_input(b, s, node, 0);
 	if (a->group.count) {
 		buf_str(b, "\nGROUP BY ");
-		names(b, s, &a->group, ", ");
+		sql_names(b, s, &a->group, ", ");
 	}
 }
 

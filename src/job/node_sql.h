@@ -11,6 +11,8 @@ struct sql_style {
 };
 /* In a plan: the view that stands for a table. No node can have such an id: it has a dot. */
 const char *source_view(struct arena *, const struct source *);
+/* The names, quoted, with `between` between them. */
+void sql_names(struct buf *, const struct sql_style *, const struct names *, const char *between);
 /* The SELECT of one node. */
 void node_select(struct buf *, const struct sql_style *, const struct node *);
 /* The nodes that a statement is made of. */

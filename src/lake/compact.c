@@ -53,24 +53,6 @@ static const char *merged_name(struct arena *arena, const struct merge *m)
 	return arena_strndup(arena, hex, NAME_DIGITS);
 }
 
-static int compare(const struct column *column, const char *a, const char *b)
-{
-	int64_t x, y;
-	if ((column->type == COL_INTEGER || column->type == COL_BIGINT) &&
-	    int64_parse(slice_of(a), &x) && int64_parse(slice_of(b), &y))
-		return (x > y) - (x < y);
-	return strcmp(a, b);
-}
-
-static void widen(const struct column *column, const char **low, const char **high,
-		  const char *from, const char *to)
-{
-	if (!*low || (from && compare(column, from, *low) < 0))
-		*low = from;
-	if (!*high || (to && compare(column, to, *high) > 0))
-		*high = to;
-}
-
 /* Scope columns exactly, by the scopes that are left; the others by what the files had, which may be wider than need be. */
 static int bounds(struct arena *arena, const struct merge *m, struct catalog_file *file,
 		  struct err *e)
@@ -83,13 +65,13 @@ static int bounds(struct arena *arena, const struct merge *m, struct catalog_fil
 		if (rc)
 			return rc;
 		for (size_t c = 0; c < n; c++)
-			widen(&table->partition[c], &file->low[c], &file->high[c], values[c],
-			      values[c]);
+			column_widen(&table->partition[c], &file->low[c], &file->high[c], values[c],
+				     values[c]);
 	}
 	for (size_t i = 0; i < m->from_count; i++)
 		for (size_t c = table->scope_count; c < table->partition_count; c++)
-			widen(&table->partition[c], &file->low[c], &file->high[c],
-			      m->from[i].low[c], m->from[i].high[c]);
+			column_widen(&table->partition[c], &file->low[c], &file->high[c],
+				     m->from[i].low[c], m->from[i].high[c]);
 	return OK;
 }
 

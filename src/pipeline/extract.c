@@ -160,17 +160,6 @@ static json_t *headers_json(const char *headers)
 	return o;
 }
 
-static json_t *text_json(const char *s)
-{
-	AUTO_BUF struct buf utf8 = {0};
-	if (!s)
-		return json_null();
-	if (str_is_utf8(s, strlen(s)))
-		return json_string(s);
-	buf_latin1(&utf8, s, strlen(s));
-	return json_string(utf8.data);
-}
-
 /* What is kept beside the bytes: how they came, and when first. */
 static const char *make_receipt(struct arena *arena, const struct payload *payload,
 				const struct source_parsed *parsed)
@@ -181,7 +170,7 @@ static const char *make_receipt(struct arena *arena, const struct payload *paylo
 	const char *url = payload->source ? payload->source : "";
 	if (!strstr(url, "://"))
 		url = arena_printf(arena, "file:%s", url);
-	json_object_set_new(o, "url", text_json(url));
+	json_object_set_new(o, "url", json_text(url));
 	json_object_set_new(o, "status",
 			    payload->status ? json_integer(payload->status) : json_null());
 	json_object_set_new(o, "headers", headers_json(payload->headers));

@@ -11,25 +11,14 @@
 #define DESCRIPTION_MAX_BYTES ((size_t)1 << 20)
 #define PAYLOAD_MAX_BYTES     ((size_t)256 << 20)
 
-static json_t *text_json(const char *s)
-{
-	AUTO_BUF struct buf utf8 = {0};
-	if (!s)
-		return json_null();
-	if (str_is_utf8(s, strlen(s)))
-		return json_string(s);
-	buf_latin1(&utf8, s, strlen(s));
-	return json_string(utf8.data);
-}
-
 static void describe(const struct source *source, const struct payload *payload,
 		     const struct err *why, const char *sha256, struct buf *out)
 {
 	char time[TIME_TEXT_SIZE];
 	AUTO_JSON json_t *o = json_object();
 	json_object_set_new(o, "sha256", json_string(sha256));
-	json_object_set_new(o, "reason", text_json(why->reason));
-	json_object_set_new(o, "text", text_json(why->text));
+	json_object_set_new(o, "reason", json_text(why->reason));
+	json_object_set_new(o, "text", json_text(why->text));
 	json_object_set_new(o, "line", why->line > 0 ? json_integer(why->line) : json_null());
 	json_object_set_new(o, "column", why->column > 0 ? json_integer(why->column) : json_null());
 	json_object_set_new(o, "offset",
@@ -37,11 +26,11 @@ static void describe(const struct source *source, const struct payload *payload,
 	json_object_set_new(o, "parser", json_string(source->path));
 	json_object_set_new(o, "parser_version", json_string(source->parser_version));
 	json_object_set_new(o, "size", json_integer((json_int_t)payload->bytes.n));
-	json_object_set_new(o, "source", text_json(payload->source));
+	json_object_set_new(o, "source", json_text(payload->source));
 	json_object_set_new(o, "status",
 			    payload->status ? json_integer(payload->status) : json_null());
-	json_object_set_new(o, "headers", text_json(payload->headers));
-	json_object_set_new(o, "index", text_json(payload->index));
+	json_object_set_new(o, "headers", json_text(payload->headers));
+	json_object_set_new(o, "index", json_text(payload->index));
 	json_object_set_new(o, "at", json_string(time_format_utc(payload->at_us, time)));
 	json_canonical(o, out);
 	buf_char(out, '\n');

@@ -91,6 +91,24 @@ size_t column_width_bytes(const struct column *c)
 	return types[c->type].width_bytes;
 }
 
+int column_compare(const struct column *column, const char *a, const char *b)
+{
+	int64_t x, y;
+	if ((column->type == COL_INTEGER || column->type == COL_BIGINT) &&
+	    int64_parse(slice_of(a), &x) && int64_parse(slice_of(b), &y))
+		return (x > y) - (x < y);
+	return strcmp(a, b);
+}
+
+void column_widen(const struct column *column, const char **low, const char **high,
+		  const char *from, const char *to)
+{
+	if (!*low || (from && column_compare(column, from, *low) < 0))
+		*low = from;
+	if (!*high || (to && column_compare(column, to, *high) > 0))
+		*high = to;
+}
+
 static const struct column *find(const struct column *columns, size_t count, const char *name)
 {
 	for (size_t i = 0; i < count; i++)

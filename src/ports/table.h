@@ -32,6 +32,11 @@ const char *column_type_format(const struct column *, char buf[COLUMN_TYPE_SIZE]
 /* Parses the text form into type, precision and scale; ERR_INPUT naming what it found and the types there are. */
 int column_type_parse(const char *text, struct column *ret, struct err *) MUST_CHECK;
 size_t column_width_bytes(const struct column *); /* of one value in a vector */
+/* The order of two plain texts of a partition column, as the catalog has it: whole numbers by value, all else by bytes. */
+int column_compare(const struct column *, const char *a, const char *b);
+/* Makes *low..*high reach from from to to; NULL: no bound is known. */
+void column_widen(const struct column *, const char **low, const char **high, const char *from,
+		  const char *to);
 
 /* A table of the lake. Files hold `columns`; `partition` columns are told by the key (table location, then
  * "name=value" folders in this order). Strings are borrowed from whoever made the definition. */

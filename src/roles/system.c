@@ -296,10 +296,7 @@ static const char *const *table_folders(struct system *s, struct err *e)
 			continue;
 		const char *folder = arena_printf(s->arena, "%s/%.*s", s->lake,
 						  (int)strcspn(location, "/"), location);
-		bool seen = false;
-		for (size_t k = 0; k < n; k++)
-			seen |= strcmp(folders[k], folder) == 0;
-		if (!seen)
+		if (!str_among(folder, folders, n))
 			folders[n++] = folder;
 	}
 	return folders;
