@@ -127,6 +127,7 @@ struct duck_file {
 	int64_t rows, bytes;
 	struct column_stats *stats; /* one for each column of the file, in no order */
 	size_t stats_count;
+	const char *partition; /* of a COPY ... PARTITION_BY one column its value, else NULL */
 };
 int duck_files(const struct duck *, duckdb_result *, struct arena *, struct duck_file **ret,
 	       size_t *ret_count, struct err *) MUST_CHECK;

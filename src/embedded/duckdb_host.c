@@ -17,6 +17,21 @@
 #define MEMORY_LEAST_BYTES (256LL << 20)
 #define OLDEST_MINOR       3 /* of version 1: what the code was tried with is 1.5 */
 
+/* The library looks for its own symbols in itself first, instead of in everything the program has loaded: loading takes a third less. Sanitizers refuse it. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#endif
+#if defined(RTLD_DEEPBIND) && !defined(SANITIZED)
+#define LOAD_FLAGS (RTLD_LAZY | RTLD_LOCAL | RTLD_DEEPBIND)
+#else
+#define LOAD_FLAGS (RTLD_LAZY | RTLD_LOCAL)
+#endif
+
 struct duckdb_host {
 	pthread_mutex_t lock;
 	pthread_t thread;
@@ -56,7 +71,7 @@ static void program_folder(struct buf *out)
 /* Tries a path; appends it and the loader's reason to `tried` when it cannot be loaded. */
 static bool try_library(struct duckdb_host *h, const char *path, struct buf *tried)
 {
-	h->library = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+	h->library = dlopen(path, LOAD_FLAGS);
 	if (h->library)
 		return true;
 	bool there = !strchr(path, '/') || access(path, F_OK) == 0;
@@ -349,7 +364,7 @@ void duckdb_host_free(struct duckdb_host *h)
 
 void duckdb_host_abandon(struct duckdb_host *h)
 {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SANITIZED
 	duckdb_host_free(h); /* or it would be reported as leaked */
 #else
 	if (h)

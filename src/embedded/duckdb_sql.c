@@ -266,8 +266,9 @@ int duck_files(const struct duck *d, duckdb_result *result, struct arena *arena,
 	       struct duck_file **ret, size_t *ret_count, struct err *e)
 {
 	const struct duckdb_api *a = d->api;
-	static const char *const names[] = {"filename", "count", "file_size_bytes", NULL,
-					    "column_statistics"};
+	static const char *const names[] = {"filename",          "count",
+					    "file_size_bytes",   NULL,
+					    "column_statistics", "partition_keys"};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		const char *name = a->column_name(result, i);
 		if (names[i] && (!name || strcmp(name, names[i]) != 0))
@@ -280,7 +281,7 @@ int duck_files(const struct duck *d, duckdb_result *result, struct arena *arena,
 	size_t count = 0, cap = 0;
 	duckdb_data_chunk chunk;
 	while ((chunk = a->fetch_chunk(*result))) {
-		duckdb_vector v[5];
+		duckdb_vector v[6];
 		for (size_t i = 0; i < ARRAY_LEN(v); i++)
 			v[i] = a->data_chunk_get_vector(chunk, i);
 		uint64_t n = a->data_chunk_get_size(chunk);
@@ -290,6 +291,9 @@ int duck_files(const struct duck *d, duckdb_result *result, struct arena *arena,
 			f->rows = duck_i64(d, v[1], row);
 			f->bytes = duck_i64(d, v[2], row);
 			read_column_stats(d, map_at(d, v[4], row), arena, f);
+			struct map keys = map_at(d, v[5], row);
+			if (keys.entry.length == 1)
+				f->partition = duck_text(d, keys.values, keys.entry.offset, arena);
 		}
 		a->destroy_data_chunk(&chunk);
 	}

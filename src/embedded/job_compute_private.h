@@ -39,6 +39,7 @@ struct task {
 	bool compact;
 	size_t scope;
 	struct arena *arena;
+	const char *folder; /* of a slice's files */
 	struct duck_file *files;
 	size_t file_count;
 };
@@ -48,6 +49,7 @@ struct job_compute {
 	int connection_count;
 	bool busy[WORKERS_MAX];
 	bool flushes_late[WORKERS_MAX];
+	bool numbers_in_order; /* files of a COPY ... PARTITION_BY are numbered in the order in which their partitions come */
 	pthread_mutex_t lock; /* of busy */
 	pthread_cond_t freed;
 	struct buf drops; /* statements that remove what the last batch made */

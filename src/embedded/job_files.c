@@ -155,18 +155,18 @@ static void plan_compact(struct job_compute *c, struct output *out)
 
 #define COPY_FORMAT " (FORMAT parquet, COMPRESSION snappy"
 
-/* Where the file of a partition comes to lie. */
-static void add_part_path(struct job_compute *c, struct buf *b, const struct output *out,
-			  size_t part, int number)
+/* Where a slice's file of this number comes to lie. */
+static void set_path(struct buf *b, const struct task *t, size_t number)
 {
-	buf_printf(b, "%s/output_%zu/" ORDINAL "=%zu/data_%d.parquet", c->o.staging, out->index,
-		   part, number);
+	buf_reset(b);
+	buf_printf(b, "%s/data_%zu.parquet", t->folder, number);
 }
 
-/* The catalog keeps the statistics of the layout that queries read. Asking DuckDB for those of the other costs it 0.2 ms a file. */
-static bool wants_stats(const struct output *out)
+/* The catalog keeps the statistics of the layout that queries read. Asking DuckDB for those of the other costs it 0.2 ms a file; but only with them does it
+ * tell which partition a file holds. */
+static bool wants_stats(const struct job_compute *c, const struct output *out)
 {
-	return !out->table->compact_location;
+	return !out->table->compact_location || !c->numbers_in_order;
 }
 
 static void slice_sql(struct job_compute *c, const struct task *t, struct buf *sql)
@@ -177,12 +177,12 @@ static void slice_sql(struct job_compute *c, const struct task *t, struct buf *s
 	buf_str(sql, ", " ORDINAL " FROM ");
 	job_add_staged(sql, t->output);
 	buf_printf(sql, " WHERE " ORDINAL " BETWEEN %zu AND %zu) TO ", t->first, t->last);
-	AUTO_BUF struct buf path = {0};
-	buf_printf(&path, "%s/output_%zu", c->o.staging, t->output->index);
-	buf_sql_str(sql, path.data);
-	/* The folders are there from the batch before: making and removing them each time is slow on ext4, which does not use a freed inode again for some seconds. */
-	buf_printf(sql, COPY_FORMAT ", PARTITION_BY (" ORDINAL "), OVERWRITE_OR_IGNORE%s)",
-		   wants_stats(t->output) ? ", RETURN_STATS" : "");
+	buf_sql_str(sql, t->folder);
+	/* All in one folder: one for each file would take longer to make than to fill. */
+	buf_printf(sql,
+		   COPY_FORMAT ", PARTITION_BY (" ORDINAL "), HIVE_FILE_PATTERN false"
+			       ", OVERWRITE_OR_IGNORE%s)",
+		   wants_stats(c, t->output) ? ", RETURN_STATS" : "");
 }
 
 static void compact_sql(struct job_compute *c, const struct task *t, struct buf *sql)
@@ -205,39 +205,38 @@ static void compact_sql(struct job_compute *c, const struct task *t, struct buf 
 }
 
 /* What is left of an earlier batch, by a store that copies instead of moving: it must not be taken for this one's. */
-static void remove_leftovers(struct job_compute *c, const struct task *t)
+static void remove_leftovers(const struct task *t)
 {
 	AUTO_BUF struct buf path = {0};
-	for (size_t n = t->first; n <= t->last; n++) {
-		buf_reset(&path);
-		add_part_path(c, &path, t->output, n, 0);
-		unlink(path.data);
-	}
+	size_t n = 0;
+	do
+		set_path(&path, t, n);
+	while (unlink(path.data) == 0 || n++ < t->last - t->first + 1);
 }
 
 /* Without RETURN_STATS: the files by their names. */
-static int look_at_files(struct job_compute *c, struct task *t, struct err *e)
+static int look_at_files(struct task *t, struct err *e)
 {
 	AUTO_BUF struct buf path = {0};
 	t->file_count = t->last - t->first + 1;
 	t->files = ANEW_ARRAY(t->arena, t->file_count, struct duck_file);
-	for (size_t n = t->first; n <= t->last; n++) {
+	for (size_t i = 0; i < t->file_count; i++) {
+		const struct part *p = &t->output->parts[t->first + i];
 		struct stat st;
-		buf_reset(&path);
-		add_part_path(c, &path, t->output, n, 1);
-		if (access(path.data, F_OK) == 0)
-			return err_set(e, ERR_BUG, "DuckDB wrote partition %s in several files",
-				       t->output->parts[n].path);
-		buf_reset(&path);
-		add_part_path(c, &path, t->output, n, 0);
+		set_path(&path, t, i);
 		if (stat(path.data, &st) != 0)
 			return err_errno(e, errno, "DuckDB wrote no file for partition %s",
-					 t->output->parts[n].path);
-		t->files[n - t->first] =
-			(struct duck_file){.path = arena_strdup(t->arena, path.data),
-					   .rows = t->output->parts[n].rows,
-					   .bytes = st.st_size};
+					 p->path);
+		t->files[i] = (struct duck_file){
+			.path = arena_strdup(t->arena, path.data),
+			.rows = p->rows,
+			.bytes = st.st_size,
+			.partition = arena_printf(t->arena, "%zu", t->first + i)};
 	}
+	set_path(&path, t, t->file_count);
+	if (access(path.data, F_OK) == 0)
+		return err_set(e, ERR_BUG, "DuckDB wrote partition %s in several files",
+			       t->output->parts[t->last].path);
 	return OK;
 }
 
@@ -276,13 +275,18 @@ static int run_task(void *ctx, size_t i, struct err *e)
 {
 	struct job_compute *c = ctx;
 	struct task *t = &c->tasks[i];
-	bool stats = t->compact || wants_stats(t->output);
+	bool stats = t->compact || wants_stats(c, t->output);
 	AUTO_BUF struct buf sql = {0};
+	t->arena = arena_new();
 	if (t->compact) {
 		compact_sql(c, t, &sql);
 	} else {
+		t->folder = arena_printf(t->arena, "%s/slice_%zu", c->o.staging, i);
+		int made = file_mkdirs(t->folder, false, e);
+		if (made)
+			return made;
 		slice_sql(c, t, &sql);
-		remove_leftovers(c, t);
+		remove_leftovers(t);
 	}
 	int at = job_take_connection(c);
 	const struct duck *d = &c->connections[at];
@@ -291,24 +295,21 @@ static int run_task(void *ctx, size_t i, struct err *e)
 	if (!rc)
 		rc = job_run_sql(c, at, sql.data, &result, e);
 	if (!rc) {
-		t->arena = arena_new();
 		rc = stats ? duck_files(d, &result, t->arena, &t->files, &t->file_count, e)
 			   : check_rows(d, &result, t, e);
 		d->api->destroy_result(&result);
 	}
 	job_give_connection(c, at);
-	return rc || stats ? rc : look_at_files(c, t, e);
+	return rc || stats ? rc : look_at_files(t, e);
 }
 
-/* Which partition a file of a slice holds: ".../pregao_partition=17/data_0.parquet". */
 static int take_slice(struct task *t, struct err *e)
 {
 	for (size_t i = 0; i < t->file_count; i++) {
-		const char *at = strstr(t->files[i].path, "/" ORDINAL "="),
-			   *digits = at ? at + strlen("/" ORDINAL "=") : "";
+		const char *digits = t->files[i].partition;
 		int64_t n;
-		if (!int64_parse((struct slice){digits, strcspn(digits, "/")}, &n) ||
-		    n < (int64_t)t->first || n > (int64_t)t->last)
+		if (!digits || !int64_parse(slice_of(digits), &n) || n < (int64_t)t->first ||
+		    n > (int64_t)t->last)
 			return err_set(e, ERR_BUG, "DuckDB wrote a file that was not asked for: %s",
 				       t->files[i].path);
 		struct part *p = &t->output->parts[n];
@@ -326,17 +327,11 @@ static int take_slice(struct task *t, struct err *e)
 
 int job_write_files(struct job_compute *c, struct err *e)
 {
-	int rc = OK;
-	for (size_t i = 0; i < c->o.plan->output_count && !rc; i++) {
-		AUTO_BUF struct buf path = {0};
-		buf_printf(&path, "%s/output_%zu", c->o.staging, i);
-		rc = file_mkdirs(path.data, false, e);
+	for (size_t i = 0; i < c->o.plan->output_count; i++)
 		plan_slices(c, &c->outputs[i]);
-	}
 	for (size_t i = 0; i < c->o.plan->output_count; i++)
 		plan_compact(c, &c->outputs[i]);
-	if (!rc)
-		rc = parallel_for(c->task_count, c->connection_count, run_task, c, e);
+	int rc = parallel_for(c->task_count, c->connection_count, run_task, c, e);
 	for (size_t i = 0; i < c->task_count && !rc; i++) {
 		struct task *t = &c->tasks[i];
 		if (!t->compact)
@@ -376,7 +371,7 @@ static void fill_file(struct job_compute *c, struct publish_file *to, const stru
 	to->file.scope_count = 1;
 	to->file.rows = from->rows;
 	to->file.bytes = from->bytes;
-	if (layout == LAYOUT_COMPACT || wants_stats(out)) {
+	if (layout == LAYOUT_COMPACT || !out->table->compact_location) {
 		to->file.stats = copy_stats(c->arena, from);
 		to->file.stats_count = from->stats_count;
 	}

@@ -1,5 +1,6 @@
 /* Replacing partitions: sessions, recovery of what dead writers left, and the order of steps that publish.h promises.
  * Everything that may be removed is known to the catalog first, as an intent or as a dead file, so nothing is found by searching. */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -89,6 +90,31 @@ static void take_tables(struct publish_session *s, const struct table_def *const
 			s->tables[s->table_count++] = sorted[i];
 }
 
+struct staged {
+	const char *folder;
+	struct err *err;
+};
+
+static int remove_staged(void *ctx, const char *path, int64_t size_bytes)
+{
+	const struct staged *staged = ctx;
+	AUTO_BUF struct buf full = {0};
+	buf_printf(&full, "%s/%s", staged->folder, path);
+	if (unlink(full.data) == 0 || errno == ENOENT)
+		return OK;
+	err_errno(staged->err, errno, "cannot remove");
+	return err_where(staged->err, full.data);
+}
+
+/* The files only. The folders are few and will be needed again; ext4 does not use a freed inode again for some seconds, so making and removing
+ * them for every change slows down whoever makes files meanwhile. */
+static int remove_files(const char *folder, struct err *e)
+{
+	struct err local = ERR_INIT;
+	struct staged staged = {.folder = folder, .err = e ? e : &local};
+	return file_walk(folder, remove_staged, &staged, staged.err);
+}
+
 static int begin(struct publish_session *s, struct err *e)
 {
 	int rc = OK;
@@ -108,7 +134,7 @@ static int begin(struct publish_session *s, struct err *e)
 				 s->tables[0]->database, s->tables[0]->name);
 	s->staging = arena_printf(s->arena, "%s/staged", s->folder);
 	s->merging = arena_printf(s->arena, "%s/merged", s->folder);
-	rc = file_remove_tree(s->folder, e);
+	rc = remove_files(s->folder, e);
 	if (rc == OK)
 		rc = file_mkdirs(s->staging, false, e);
 	return rc ? rc : file_mkdirs(s->merging, false, e);
@@ -144,7 +170,7 @@ void publish_end(struct publish_session *s)
 	for (size_t i = 0; begun && i < s->table_count; i++)
 		bury(s, s->tables[i]);
 	/* What cannot be removed here is removed by the next session. */
-	int removed = s->folder ? file_remove_tree(s->folder, NULL) : OK;
+	int removed = begun && s->folder ? remove_files(s->folder, NULL) : OK;
 	(void)removed;
 	while (s->locked)
 		catalog_unlock(s->with.catalog, s->locks[--s->locked]);
@@ -158,16 +184,26 @@ static int has_one(void *ctx, int64_t id, const char *const *keys, size_t n)
 	return OK;
 }
 
+static int has_file(void *ctx, const char *path, int64_t size_bytes)
+{
+	*(bool *)ctx = true;
+	return 1;
+}
+
 static int has_leftovers(const struct publish *with, const struct table_def *table, bool *ret,
 			 struct err *e)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
 	const char **keys;
 	size_t dead = 0;
-	*ret = access(arena_printf(arena, "%s/%s.%s", object_store_staging(with->store),
-				   table->database, table->name),
-		      F_OK) == 0;
-	int rc = *ret ? OK : catalog_intents(with->catalog, table, has_one, ret, e);
+	*ret = false;
+	int rc = file_walk(arena_printf(arena, "%s/%s.%s", object_store_staging(with->store),
+					table->database, table->name),
+			   has_file, ret, e);
+	if (*ret)
+		return OK;
+	if (rc == OK)
+		rc = catalog_intents(with->catalog, table, has_one, ret, e);
 	if (rc == OK && !*ret)
 		rc = catalog_dead(with->catalog, table, arena, &keys, &dead, e);
 	*ret |= dead > 0;

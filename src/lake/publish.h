@@ -37,10 +37,10 @@ struct publish_change {
 	size_t file_count;
 };
 struct publish_session; /* holds the locks of one or more tables and a staging folder of its own */
-/* Locks the tables (in name order), recovers them, and makes an empty staging folder. ERR_CONFLICT when another writer stays; ERR_DENIED read-only; ERR_LIMIT no space. */
+/* Locks the tables (in name order), recovers them, and makes a staging folder without files. ERR_CONFLICT when another writer stays; ERR_DENIED read-only; ERR_LIMIT no space. */
 int publish_begin(const struct publish *, const struct table_def *const *tables, size_t n,
 		  struct publish_session **ret, struct err *) MUST_CHECK;
-/* Where staged files go: a local folder, gone after publish_end. */
+/* Where staged files go: a local folder. What lies in it is gone after publish_end; its folders may stay. */
 const char *publish_staging(const struct publish_session *);
 /* Replaces the scopes, of all given tables in one commit. A compact file that also covers other scopes is rewritten without the replaced ones. May be called several times in a session. On failure nothing
  * is visible and what was put is removed or left to recovery. */
@@ -55,7 +55,7 @@ int publish_compact(struct publish_session *, const struct table_def *, bool eve
  * table that somebody is writing is left to them. To be called at the end of a pass, which may itself have had nothing to write. */
 int publish_tidy(const struct publish *, const struct table_def *const *tables, size_t n,
 		 struct err *) MUST_CHECK;
-/* Removes dead files that nobody reads, the staging folder, and unlocks. NULL is fine. Failing to remove is no error: it is tried again by the next. */
+/* Removes dead files that nobody reads and what lies staged, and unlocks. NULL is fine. Failing to remove is no error: it is tried again by the next. */
 void publish_end(struct publish_session *);
 
 #endif
