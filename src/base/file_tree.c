@@ -27,7 +27,7 @@ static size_t parent_length(const char *path, size_t n)
 	return n;
 }
 
-static int sync_parent(const char *path, struct err *e)
+int file_fsync_folder_of(const char *path, struct err *e)
 {
 	size_t n = parent_length(path, strlen(path));
 	AUTO_FREE char *parent = n ? mem_strndup(path, n) : mem_strdup(".");
@@ -39,7 +39,7 @@ static int make_folder(const char *path, bool durable, int depth, struct err *e)
 	/* Someone may remove an empty parent between its making and ours, so making it is tried again. */
 	for (int tries = 0; tries < TRIES_MAX; tries++) {
 		if (mkdir(path, 0777) == 0)
-			return durable ? sync_parent(path, e) : OK;
+			return durable ? file_fsync_folder_of(path, e) : OK;
 		int errnum = errno;
 		struct stat st;
 		if (errnum == EEXIST) {

@@ -132,7 +132,7 @@ static void family_help(FILE *out, const char *word)
 static void help_overview(FILE *out)
 {
 	fprintf(out, "pregao %s: %s\n\n", PREGAO_VERSION,
-		tr("B3's trading sessions and Bitcoin in a lakehouse on your own machine"));
+		tr("B3's trading sessions in a lakehouse on your own machine"));
 	fprintf(out, "%s pregao COMMAND [OPTION...]\n", tr("usage:"));
 	const char *group = NULL;
 	for (size_t i = 0; i < command_count; i++) {
@@ -146,7 +146,7 @@ static void help_overview(FILE *out)
 	fprintf(out, "\n%s\n",
 		tr("Start with `pregao run --input auto`. `pregao COMMAND --help` tells more and shows examples."));
 	fprintf(out, "%s\n",
-		tr("Exit status: 0 done, 1 failed, 2 wrong usage, 3 input rejected (quarantined), 4 doctor found something wrong."));
+		tr("Exit status: 0 done, 1 failed, 2 wrong usage, 3 input rejected (quarantined)."));
 }
 
 static void help_option(FILE *out, enum option_id id)
@@ -196,7 +196,7 @@ static int parse_format(struct cli *cli)
 		cli->format = FORMAT_JSON;
 	else if (strcmp(f, "csv") == 0)
 		cli->format = FORMAT_CSV;
-	else if (strcmp(f, "parquet") == 0 && strcmp(cli->command->name, "sql") == 0)
+	else if (strcmp(f, "parquet") == 0 && cli->command->parquet)
 		cli->format = FORMAT_PARQUET;
 	else
 		return cli_usage(
@@ -258,56 +258,68 @@ static int parse_option(struct cli *cli, int argc, char **argv, int *at)
 	return 0;
 }
 
-int args_parse(struct cli *cli, int argc, char **argv)
+/* Options before the command: only those that every command takes mean anything there, and --version. */
+static int parse_before(struct cli *cli, int argc, char **argv, int *at)
 {
-	int at = 1;
-	/* Options before the command: only those that every command takes mean anything there, and --version. */
-	while (at < argc && argv[at][0] == '-' && argv[at][1]) {
-		if (strcmp(argv[at], "--version") == 0) {
+	for (; *at < argc && argv[*at][0] == '-' && argv[*at][1]; ++*at) {
+		if (strcmp(argv[*at], "--version") == 0) {
 			printf("pregao %s\n", PREGAO_VERSION);
 			return EXIT_DONE + 1;
 		}
-		int rc = parse_option(cli, argc, argv, &at);
+		int rc = parse_option(cli, argc, argv, at);
 		if (rc)
 			return rc;
-		at++;
 	}
-	if (at >= argc) {
+	return 0;
+}
+
+/* One word of two: help where it was asked for or nothing follows. */
+static int only_family(struct cli *cli, int argc, char **argv, int at)
+{
+	bool asked = cli->values[OPT_HELP] ||
+		     (at + 1 < argc &&
+		      (!strcmp(argv[at + 1], "--help") || !strcmp(argv[at + 1], "-h")));
+	if (!asked && at + 1 < argc) {
+		char both[128];
+		snprintf(both, sizeof both, "%s %s", argv[at], argv[at + 1]);
+		return unknown_command(cli, both) + 1;
+	}
+	family_help(asked ? stdout : stderr, argv[at]);
+	return (asked ? EXIT_DONE : EXIT_USAGE) + 1;
+}
+
+/* The command at argv[*at], or "help" and a command; moves *at over its words. */
+static int parse_command(struct cli *cli, int argc, char **argv, int *at)
+{
+	if (*at < argc && strcmp(argv[*at], "help") == 0) {
+		cli->values[OPT_HELP] = "";
+		++*at;
+	}
+	if (*at >= argc) {
 		help_overview(cli->values[OPT_HELP] ? stdout : stderr);
 		return (cli->values[OPT_HELP] ? EXIT_DONE : EXIT_USAGE) + 1;
 	}
-	if (strcmp(argv[at], "help") == 0) {
-		cli->values[OPT_HELP] = "";
-		if (++at >= argc) {
-			help_overview(stdout);
-			return EXIT_DONE + 1;
-		}
-	}
 	int used = 0;
 	for (size_t i = 0; i < command_count && !used; i++)
-		if ((used = match_command(&commands[i], argc, argv, at)) > 0)
+		if ((used = match_command(&commands[i], argc, argv, *at)) > 0)
 			cli->command = &commands[i];
-	if (!used && is_family(argv[at])) {
-		bool asked = cli->values[OPT_HELP] ||
-			     (at + 1 < argc &&
-			      (!strcmp(argv[at + 1], "--help") || !strcmp(argv[at + 1], "-h")));
-		if (!asked && at + 1 < argc) {
-			char both[128];
-			snprintf(both, sizeof both, "%s %s", argv[at], argv[at + 1]);
-			return unknown_command(cli, both) + 1;
-		}
-		family_help(asked ? stdout : stderr, argv[at]);
-		return (asked ? EXIT_DONE : EXIT_USAGE) + 1;
-	}
 	if (!used)
-		return unknown_command(cli, argv[at]) + 1;
+		return is_family(argv[*at]) ? only_family(cli, argc, argv, *at)
+					    : unknown_command(cli, argv[*at]) + 1;
+	*at += used;
 	for (int i = 0; i < OPT_COUNT; i++)
 		if (cli->values[i] && !takes(cli->command, (enum option_id)i))
 			return cli_usage(cli, "`pregao %s` takes no `--%s`", cli->command->name,
 					 options[i].name) +
 			       1;
+	return 0;
+}
+
+/* What follows the command: options anywhere, and words. */
+static int parse_words(struct cli *cli, int argc, char **argv, int at)
+{
 	bool ended = false;
-	for (at += used; at < argc; at++) {
+	for (; at < argc; at++) {
 		if (!ended && strcmp(argv[at], "--") == 0) {
 			ended = true;
 		} else if (!ended && argv[at][0] == '-' && argv[at][1]) {
@@ -322,19 +334,35 @@ int args_parse(struct cli *cli, int argc, char **argv)
 			       1;
 		}
 	}
+	return 0;
+}
+
+static int check_words(struct cli *cli)
+{
+	const struct command *c = cli->command;
+	if ((int)cli->word_count < c->words_min)
+		return cli_usage(cli, "missing argument: pregao %s %s", c->name, c->arguments) + 1;
+	if (c->words_max >= 0 && (int)cli->word_count > c->words_max)
+		return cli_usage(cli, "unexpected argument `%s`", cli->words[c->words_max]) + 1;
+	return 0;
+}
+
+int args_parse(struct cli *cli, int argc, char **argv)
+{
+	int at = 1;
+	int rc = parse_before(cli, argc, argv, &at);
+	if (rc == 0)
+		rc = parse_command(cli, argc, argv, &at);
+	if (rc == 0)
+		rc = parse_words(cli, argc, argv, at);
+	if (rc)
+		return rc;
 	if (cli->values[OPT_HELP]) {
 		help_command(stdout, cli->command);
 		return EXIT_DONE + 1;
 	}
-	if ((int)cli->word_count < cli->command->words_min)
-		return cli_usage(cli, "missing argument: pregao %s %s", cli->command->name,
-				 cli->command->arguments) +
-		       1;
-	if (cli->command->words_max >= 0 && (int)cli->word_count > cli->command->words_max)
-		return cli_usage(cli, "unexpected argument `%s`",
-				 cli->words[cli->command->words_max]) +
-		       1;
 	cli->quiet = cli->values[OPT_QUIET] != NULL;
 	cli->verbose = cli->values[OPT_VERBOSE] != NULL;
-	return parse_format(cli);
+	rc = check_words(cli);
+	return rc ? rc : parse_format(cli);
 }

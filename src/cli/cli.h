@@ -16,8 +16,7 @@ enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
-	EXIT_REJECTED = 3,
-	EXIT_UNHEALTHY = 4
+	EXIT_REJECTED = 3
 };
 
 /* Every option that any command knows; its row in args.c holds name, argument and help. */
@@ -78,6 +77,7 @@ struct command {
 	int (*run)(struct cli *);
 	enum option_id options[OPTION_LIST_MAX]; /* beside the common ones; ended by OPT_COUNT */
 	int words_min, words_max;                /* -1: any number */
+	bool parquet;                            /* --format parquet is possible, too */
 	const char *group;                       /* heading in the overview */
 };
 extern const struct command commands[];

@@ -194,7 +194,8 @@ static int export_text(struct cli *cli, const char *text, struct err *e)
 		fputs(text, stdout);
 		return 0;
 	}
-	return file_create(output, text, strlen(text), true, e);
+	int rc = file_create(output, text, strlen(text), true, e);
+	return rc ? rc : file_fsync_folder_of(output, e);
 }
 
 int cmd_job_export(struct cli *cli)

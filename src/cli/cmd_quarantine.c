@@ -119,7 +119,8 @@ int cmd_quarantine_show(struct cli *cli)
 	const char *output = cli_value(cli, OPT_OUTPUT);
 	if (output) {
 		if (file_create(output, payload.data ? payload.data : "", payload.len, true, &e) !=
-		    0)
+			    0 ||
+		    file_fsync_folder_of(output, &e) != 0)
 			return cli_fail(cli, &e);
 		cli_note(cli, "the payload is at %s", output);
 		return EXIT_DONE;

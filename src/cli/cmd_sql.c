@@ -71,66 +71,117 @@ static int worker(void *ctx, struct err *e)
 	return rc;
 }
 
-int statement_run(struct cli *cli, const char *sql, const char *output, int64_t max_rows,
-		  struct err *e)
+/* --timeout and --memory, else the configuration's. */
+static int read_limits(struct cli *cli, struct sql_worker *ret, struct err *e)
 {
-	int64_t timeout_us = conf_duration_us(cli->conf, "sql", "timeout");
+	ret->timeout_us = conf_duration_us(cli->conf, "sql", "timeout");
 	const char *t = cli_value(cli, OPT_TIMEOUT);
-	if (t && !duration_parse(slice_of(t), &timeout_us))
+	if (t && !duration_parse(slice_of(t), &ret->timeout_us))
 		return err_set(e, ERR_USAGE, "--timeout %s: expected a time such as 30s or 5m", t);
 	const char *m = cli_value(cli, OPT_MEMORY);
 	if (m && conf_set(cli->conf, "sql", "memory", m, "flag", e) != 0)
 		return e->code;
 	int64_t memory = conf_int(cli->conf, "sql", "memory");
-	if (cli->format == FORMAT_PARQUET && !output && isatty(STDOUT_FILENO))
-		return err_set(
-			e, ERR_USAGE,
-			"Parquet is no text for a terminal: give -o FILE or redirect the output");
+	ret->memory_ceiling_bytes = memory + memory / 2 + ((int64_t)512 << 20);
+	return 0;
+}
 
-	/* The worker's own folder: temporary space, and the result on its way. Beside the target, so that it can be renamed into place. */
+/* The worker's own folder: temporary space, and the result on its way. Beside the target, so that it can be renamed into place. */
+static int make_folder(struct cli *cli, const char *output, const char **ret, struct err *e)
+{
 	const char *tmp = getenv("TMPDIR");
 	char *dir = output ? arena_printf(cli->arena, "%s.XXXXXX", output)
 			   : arena_printf(cli->arena, "%s/pregao-sql.XXXXXX",
 					  tmp && *tmp ? tmp : "/tmp");
 	if (!mkdtemp(dir))
 		return err_errno(e, errno, "cannot make the folder %s for temporary files", dir);
-	const char *part = arena_printf(cli->arena, "%s/result", dir);
-	struct job_of_worker j = {.cli = cli,
-				  .sql = sql,
-				  .temp_dir = dir,
-				  .parquet_path = part,
-				  .max_rows = max_rows};
-	struct sql_worker w = {.timeout_us = timeout_us,
-			       .memory_ceiling_bytes = memory + memory / 2 + ((int64_t)512 << 20)};
-	int saved = -1, rc = 0;
-	if (output && cli->format != FORMAT_PARQUET) {
-		int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-		saved = fd < 0 ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-		if (fd < 0 || saved < 0 || dup2(fd, STDOUT_FILENO) < 0)
-			rc = err_errno(e, errno, "cannot write %s", part);
-		if (fd >= 0)
-			close(fd);
-	}
+	*ret = dir;
+	return 0;
+}
+
+/* The worker, with its standard output in the file `path` (NULL: where it is). */
+static int run_worker(const struct sql_worker *w, struct job_of_worker *j, const char *path,
+		      struct err *e)
+{
+	if (!path)
+		return sql_worker_run(w, worker, j, e);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	int saved = fd < 0 ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), rc = 0;
+	if (fd < 0 || saved < 0 || dup2(fd, STDOUT_FILENO) < 0)
+		rc = err_errno(e, errno, "cannot write %s", path);
+	if (fd >= 0)
+		close(fd);
 	if (rc == 0)
-		rc = sql_worker_run(&w, worker, &j, e);
+		rc = sql_worker_run(w, worker, j, e);
 	if (saved >= 0) {
 		dup2(saved, STDOUT_FILENO);
 		close(saved);
 	}
-	if (rc == 0 && output) {
-		rc = file_fsync(part, e);
-		if (rc == 0 && rename(part, output) != 0)
-			rc = err_errno(e, errno, "cannot put the result at %s", output);
-	} else if (rc == 0 && cli->format == FORMAT_PARQUET) {
-		AUTO_BUF struct buf bytes = {.ceiling = (size_t)4 << 30};
-		rc = file_read(part, bytes.ceiling, &bytes, e);
-		if (rc == 0 &&
-		    (fwrite(bytes.data, 1, bytes.len, stdout) != bytes.len || fflush(stdout) != 0))
+	return rc;
+}
+
+/* The finished file to standard output, block by block: it may be larger than the memory. */
+static int copy_out(const char *path, struct err *e)
+{
+	static char block[1 << 16];
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+	ssize_t n = 0;
+	while (fd >= 0 && rc == 0 && (n = read(fd, block, sizeof block)) > 0)
+		if (sql_worker_interrupted() ||
+		    fwrite(block, 1, (size_t)n, stdout) != (size_t)n)
 			rc = err_errno(e, errno, "cannot write the result");
+	if (fd < 0 || n < 0)
+		rc = err_errno(e, errno, "cannot read %s", path);
+	if (rc == 0 && fflush(stdout) != 0)
+		rc = err_errno(e, errno, "cannot write the result");
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* The worker is done; its result goes where it was wanted. */
+static int deliver(const char *part, const char *output, struct err *e)
+{
+	if (!output)
+		return copy_out(part, e);
+	int rc = file_fsync(part, e);
+	if (rc == 0 && rename(part, output) != 0)
+		rc = err_errno(e, errno, "cannot put the result at %s", output);
+	return rc ? rc : file_fsync_folder_of(output, e);
+}
+
+int statement_run(struct cli *cli, const char *sql, const char *output, int64_t max_rows,
+		  struct err *e)
+{
+	bool parquet = cli->format == FORMAT_PARQUET;
+	struct sql_worker w = {0};
+	if (read_limits(cli, &w, e) != 0)
+		return e->code;
+	if (parquet && !output && isatty(STDOUT_FILENO))
+		return err_set(
+			e, ERR_USAGE,
+			"Parquet is no text for a terminal: give -o FILE or redirect the output");
+	/* Whoever interrupts this finds no temporary folder left behind. */
+	sql_worker_hold_signals();
+	const char *dir = NULL;
+	int rc = make_folder(cli, output, &dir, e);
+	if (rc == 0) {
+		const char *part = arena_printf(cli->arena, "%s/result", dir);
+		struct job_of_worker j = {.cli = cli,
+					  .sql = sql,
+					  .temp_dir = dir,
+					  .parquet_path = part,
+					  .max_rows = max_rows};
+		rc = run_worker(&w, &j, output && !parquet ? part : NULL, e);
+		if (rc == 0 && (output || parquet))
+			rc = deliver(part, output, e);
+		struct err ignored = ERR_INIT;
+		if (file_remove_tree(dir, &ignored) != 0)
+			cli_warn(cli, "temporary files were left in %s", dir);
 	}
-	struct err ignored = ERR_INIT;
-	if (file_remove_tree(dir, &ignored) != 0)
-		cli_warn(cli, "temporary files were left in %s", dir);
+	if (rc && sql_worker_interrupted())
+		rc = err_set(e, ERR_CONFLICT, "interrupted");
+	sql_worker_release_signals();
 	return rc;
 }
 

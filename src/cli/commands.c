@@ -94,6 +94,7 @@ const struct command commands[] = {
 			"  pregao sql \"SELECT * FROM raw.portfolio\" --format csv -o portfolio.csv\n"
 			"  pregao sql \"SELECT * FROM refined.portfolio\" --format parquet -o portfolio.parquet",
 		.run = cmd_sql,
+		.parquet = true,
 		.options = {OPT_OUTPUT, OPT_LIMIT, OPT_TIMEOUT, OPT_MEMORY, NO_MORE},
 		.words_min = 1,
 		.words_max = 1,

@@ -361,10 +361,7 @@ static int give_birth(struct sqlite *s, const struct sqlite_options *o, struct e
 	rc = file_fsync(s->path, e);
 	if (rc == OK)
 		rc = file_fsync(name.data, e);
-	const char *slash = strrchr(s->path, '/');
-	buf_reset(&name);
-	buf_add(&name, slash ? s->path : ".", slash ? (size_t)(slash - s->path) : 1);
-	return rc ? rc : file_fsync(name.len ? name.data : "/", e);
+	return rc ? rc : file_fsync_folder_of(s->path, e);
 }
 
 static int open_to_write(struct sqlite *s, struct err *e)

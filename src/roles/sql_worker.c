@@ -20,6 +20,59 @@
 #define WATCH_MS 50      /* how often time and memory are looked at */
 #define GRACE_US 1000000 /* between asking and killing */
 
+/* ---- signals --------------------------------------------------------------------------------------------------------- */
+
+static const int held[] = {SIGINT, SIGTERM, SIGHUP};
+static struct sigaction before[ARRAY_LEN(held)];
+static volatile sig_atomic_t interrupted;
+
+static void note(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+void sql_worker_hold_signals(void)
+{
+	/* Without SA_RESTART: whatever this process waits for ends. */
+	struct sigaction noting = {.sa_handler = note};
+	sigemptyset(&noting.sa_mask);
+	interrupted = 0;
+	for (size_t i = 0; i < ARRAY_LEN(held); i++) {
+		sigaction(held[i], NULL, &before[i]);
+		if (before[i].sa_handler != SIG_IGN)
+			sigaction(held[i], &noting, NULL);
+	}
+}
+
+void sql_worker_release_signals(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(held); i++)
+		sigaction(held[i], &before[i], NULL);
+}
+
+bool sql_worker_interrupted(void)
+{
+	return interrupted != 0;
+}
+
+/* ---- the worker ------------------------------------------------------------------------------------------------------ */
+
+/* Forks. No signal reaches the child while its handlers are still those of the parent, which would only take note of it. */
+static pid_t fork_worker(void)
+{
+	sigset_t all, old;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid_t pid = fork();
+	if (pid == 0)
+		sql_worker_release_signals();
+	int errnum = errno;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	errno = errnum;
+	return pid;
+}
+
 static void child(int report, pid_t parent, int (*body)(void *, struct err *), void *ctx)
 {
 	struct err e = ERR_INIT;
@@ -57,7 +110,7 @@ static int64_t resident_bytes(pid_t pid)
 	return int64_parse(slice_cut(&rest, ' '), &pages) ? pages * sysconf(_SC_PAGESIZE) : 0;
 }
 
-enum ending { BY_ITSELF, BY_TIME, BY_MEMORY };
+enum ending { BY_ITSELF, BY_TIME, BY_MEMORY, BY_SIGNAL };
 
 /* Waits for the report or the end of the child; ends it when it overruns. */
 static enum ending watch(const struct sql_worker *w, pid_t pid, int report, struct err *ret_report,
@@ -69,9 +122,15 @@ static enum ending watch(const struct sql_worker *w, pid_t pid, int report, stru
 	for (;;) {
 		struct pollfd p = {.fd = report, .events = POLLIN};
 		int n = poll(&p, 1, WATCH_MS);
+		if (how == BY_ITSELF && interrupted) {
+			how = BY_SIGNAL;
+			kill(pid, SIGKILL);
+		}
 		if (n > 0) {
 			ssize_t got = read(report, (char *)ret_report + *ret_got,
 					   sizeof *ret_report - *ret_got);
+			if (got < 0 && errno == EINTR)
+				continue;
 			if (got <= 0)
 				return how;
 			*ret_got += (size_t)got;
@@ -101,7 +160,7 @@ int sql_worker_run(const struct sql_worker *w, int (*body)(void *, struct err *)
 		return err_errno(e, errno, "cannot make a pipe to the SQL worker");
 	fflush(NULL);
 	pid_t parent = getpid();
-	pid_t pid = fork();
+	pid_t pid = fork_worker();
 	if (pid < 0) {
 		int saved = errno;
 		close(pipes[0]);
@@ -113,8 +172,6 @@ int sql_worker_run(const struct sql_worker *w, int (*body)(void *, struct err *)
 		child(pipes[1], parent, body, ctx);
 	}
 	close(pipes[1]);
-	/* Ctrl-C reaches both; the worker ends, and this process tells so. */
-	void (*before)(int) = signal(SIGINT, SIG_IGN);
 	struct err report = ERR_INIT;
 	size_t got;
 	enum ending how = watch(w, pid, pipes[0], &report, &got);
@@ -122,7 +179,8 @@ int sql_worker_run(const struct sql_worker *w, int (*body)(void *, struct err *)
 	int status = 0;
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	signal(SIGINT, before);
+	if (how == BY_SIGNAL)
+		return err_set(e, ERR_CONFLICT, "interrupted");
 	if (how == BY_TIME)
 		return err_set(
 			e, ERR_LIMIT,
@@ -139,6 +197,7 @@ int sql_worker_run(const struct sql_worker *w, int (*body)(void *, struct err *)
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
+	/* Ctrl-C reaches both, and the worker may be the first to hear of it. */
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
 		return err_set(e, ERR_CONFLICT, "interrupted");
 	if (WIFSIGNALED(status))

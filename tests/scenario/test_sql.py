@@ -4,6 +4,8 @@ import ctypes
 import io
 import json
 import pathlib
+import signal
+import subprocess
 import sys
 import time
 
@@ -52,6 +54,46 @@ def test_output_files(pregao, lake, tmp_path):
     assert not (tmp_path / 'bad.csv').exists() and not list(tmp_path.glob('*.csv.*')) and not list(tmp_path.glob('*.parquet.*'))
     piped = pregao('sql', statement, '--lake', lake, '--format', 'parquet', text=False).stdout
     assert pyarrow.parquet.read_table(io.BytesIO(piped)).num_rows == table.num_rows
+
+
+def test_only_sql_gives_parquet(pregao, lake):
+    assert 'parquet' in pregao('tables', '--lake', lake, '--format', 'parquet', expect=2).stderr
+
+
+@pytest.mark.parametrize('name', ['SIGINT', 'SIGTERM', 'SIGHUP'])
+@pytest.mark.parametrize('to', ['stdout', 'file', 'parquet'])
+def test_an_interrupted_statement_leaves_nothing_behind(pregao, lake, tmp_path, name, to):
+    """The worker ends, the temporary folder goes, and the exit status is the program's own."""
+    tmp, out = tmp_path / 'tmp', tmp_path / 'out'
+    tmp.mkdir()
+    out.mkdir()
+    words = {'stdout': ['--format', 'csv'], 'file': ['-o', out / 'x.csv'], 'parquet': ['--format', 'parquet']}[to]
+    where = out if to == 'file' else tmp
+    p = pregao.start('sql', 'SELECT count(*) FROM range(1000000000) a, range(1000000000) b', '--lake', lake, *words, env={'TMPDIR': str(tmp)},
+                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def children():
+        return pathlib.Path(f'/proc/{p.pid}/task/{p.pid}/children').read_text().split()
+    while not (list(where.iterdir()) and children()):
+        time.sleep(0.01)
+    worker = children()[0]
+    p.send_signal(getattr(signal, name))
+    _, err = p.communicate(timeout=30)
+    assert p.returncode == 1 and 'interrupted' in err
+    assert not list(tmp.iterdir()) and not list(out.iterdir())
+    assert not pathlib.Path(f'/proc/{worker}').exists()
+
+
+def test_interrupted_while_nobody_reads(pregao, lake, tmp_path):
+    """The Parquet file is finished, and its reader has stopped: the folder it lies in goes all the same."""
+    tmp = tmp_path / 'tmp'
+    tmp.mkdir()
+    p = pregao.start('sql', 'SELECT random() AS x FROM range(1000000)', '--lake', lake, '--format', 'parquet', env={'TMPDIR': str(tmp)},
+                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=False)
+    assert p.stdout.read(4) == b'PAR1'
+    p.send_signal(signal.SIGTERM)
+    assert p.wait(30) == 1
+    assert not list(tmp.iterdir())
 
 
 def test_empty_lake_is_typed(pregao, tmp_path):
