@@ -1,5 +1,6 @@
-/* Functions that do not compile in this project, each with what stands in for it. The build includes this file before
- * every source of ours. The headers that declare or use the names come first: after the pragma nobody may say them. */
+/* Functions that do not compile in this project, each with what stands in for it. The build
+ * includes this file before every source of ours. The headers that declare or use the names come
+ * first: after the pragma nobody may say them. */
 #ifndef PREGAO_BANNED_H
 #define PREGAO_BANNED_H
 

@@ -1,5 +1,6 @@
 /* The system's clock, and UTC time as text. The date in São Paulo comes from the C library and the
- * system's zone database: the zone is set in TZ at the first question, and stays, for nothing else here asks for local time. */
+ * system's zone database: the zone is set in TZ at the first question, and stays, for nothing else
+ * here asks for local time. */
 #include "clock.h"
 
 #include <errno.h>
@@ -100,7 +101,8 @@ int time_parse_utc(const char *text, int64_t *ret_us)
 static pthread_mutex_t zone_mutex = PTHREAD_MUTEX_INITIALIZER;
 static bool zone_is_set;
 
-/* Without its file the C library would take the zone for UTC and say nothing, so the file is looked for first. */
+/* Without its file the C library would take the zone for UTC and say nothing, so the file is looked
+ * for first. */
 static int set_zone(struct err *e)
 {
 	const char *folder = getenv("TZDIR");

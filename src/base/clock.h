@@ -1,4 +1,5 @@
-/* Time comes through an interface, so that tests never sleep. Time is int64 microseconds since 1970 UTC. */
+/* Time comes through an interface, so that tests never sleep. Time is int64 microseconds since 1970
+ * UTC. */
 #ifndef PREGAO_CLOCK_H
 #define PREGAO_CLOCK_H
 
@@ -8,25 +9,36 @@
 
 struct clock;
 struct clock_ops {
-	int64_t (*now_us)(struct clock *);       /* wall clock, UTC */
-	int64_t (*monotonic_us)(struct clock *); /* for durations only */
+	int64_t (*now_us)(struct clock *);            /* wall clock, UTC */
+	int64_t (*monotonic_us)(struct clock *);      /* for durations only */
 	void (*sleep_us)(struct clock *, int64_t us); /* blocks; returns early on a signal */
 };
 struct clock {
 	const struct clock_ops *ops;
 };
 extern struct clock clock_system;
-static inline int64_t clock_now_us(struct clock *c) { return c->ops->now_us(c); }
-static inline int64_t clock_monotonic_us(struct clock *c) { return c->ops->monotonic_us(c); }
-static inline void clock_sleep_us(struct clock *c, int64_t us) { c->ops->sleep_us(c, us); }
+static inline int64_t clock_now_us(struct clock *c)
+{
+	return c->ops->now_us(c);
+}
+static inline int64_t clock_monotonic_us(struct clock *c)
+{
+	return c->ops->monotonic_us(c);
+}
+static inline void clock_sleep_us(struct clock *c, int64_t us)
+{
+	c->ops->sleep_us(c, us);
+}
 
 #define TIME_TEXT_SIZE 40
 /* "2026-11-23T17:12:00.123456Z" */
 const char *time_format_utc(int64_t us, char buf[TIME_TEXT_SIZE]);
-int time_parse_utc(const char *text, int64_t *ret_us) MUST_CHECK; /* the form above; ERR_INPUT otherwise */
-/* Days since 1970 of the calendar day in America/Sao_Paulo, by the system's zone database. ERR_NOT_FOUND (and says
- * which package to install) when there is no zone database: a date is never guessed. The first call reads the zone and sets
- * TZ for the whole process: it comes before a sandbox, and before threads that read the environment. */
+/* the form above; ERR_INPUT otherwise */
+int time_parse_utc(const char *text, int64_t *ret_us) MUST_CHECK;
+/* Days since 1970 of the calendar day in America/Sao_Paulo, by the system's zone database.
+ * ERR_NOT_FOUND (and says which package to install) when there is no zone database: a date is never
+ * guessed. The first call reads the zone and sets TZ for the whole process: it comes before a
+ * sandbox, and before threads that read the environment. */
 int time_date_in_sao_paulo(int64_t us, int32_t *ret_days, struct err *) MUST_CHECK;
 
 #endif

@@ -1,5 +1,6 @@
-/* The configuration: values by option, read from INI text by inih. inih counts lines only when compiled to, and cuts long
- * ones; so the reader it is given counts them, and refuses what would be cut. */
+/* The configuration: values by option, read from INI text by inih. inih counts lines only when
+ * compiled to, and cuts long ones; so the reader it is given counts them, and refuses what would be
+ * cut. */
 #include "conf.h"
 
 #include <inttypes.h>
@@ -155,7 +156,8 @@ static void stop(struct reading *r, int rc)
 	err_at(r->err, r->line, 0, -1);
 }
 
-/* One line, as fgets would give it, without the blanks before it: inih would take an indented line for a continuation. */
+/* One line, as fgets would give it, without the blanks before it: inih would take an indented line
+ * for a continuation. */
 static char *next_line(char *line, int size, void *stream)
 {
 	struct reading *r = stream;
@@ -219,7 +221,8 @@ int conf_load_bytes(struct conf *c, const char *name, struct slice bytes, struct
 	struct reading r = {.conf = c, .name = name, .rest = bytes, .err = e ? e : &own};
 	r.values = NEW_ARRAY(c->count, struct conf_value);
 	int wrong_line = ini_parse_stream(next_line, &r, take, &r);
-	/* inih reads on after a line that it does not understand; what went wrong further down is then no news. */
+	/* inih reads on after a line that it does not understand; what went wrong further down is
+	 * then no news. */
 	if (wrong_line != 0 && (r.rc == OK || wrong_line < r.line)) {
 		r.line = wrong_line > 0 ? wrong_line : 0;
 		stop(&r,

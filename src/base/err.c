@@ -1,5 +1,6 @@
-/* Filling and printing struct err. An error with nobody to read it goes into a spare one of the thread, so that callers
- * that do not care may pass NULL all the way down and still get the right code back. */
+/* Filling and printing struct err. An error with nobody to read it goes into a spare one of the
+ * thread, so that callers that do not care may pass NULL all the way down and still get the right
+ * code back. */
 #include "err.h"
 
 #include <errno.h>
@@ -54,7 +55,8 @@ static int begin(struct err *e, int code, const char *text)
 	return code;
 }
 
-/* Formats into a buffer of its own: an argument may point into the error that is about to be overwritten. */
+/* Formats into a buffer of its own: an argument may point into the error that is about to be
+ * overwritten. */
 static void format_text(char *text, size_t size, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
 static void format_text(char *text, size_t size, const char *fmt, va_list args)
 {

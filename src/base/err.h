@@ -1,5 +1,6 @@
 /* Errors: a negative code that says what to do about it, and a struct err that says what and where.
- * Libraries (everything below roles, server and cli) return errors; they never print or log them. */
+ * Libraries (everything below roles, server and cli) return errors; they never print or log
+ * them. */
 #ifndef PREGAO_ERR_H
 #define PREGAO_ERR_H
 
@@ -13,37 +14,43 @@ enum {
 	ERR_NOT_FOUND = -1, /* the named thing does not exist */
 	ERR_CONFLICT = -2,  /* it exists already, or somebody else changed or holds it */
 	ERR_DENIED = -3,    /* not permitted (file mode, read-only lake, role, sandbox) */
-	ERR_RETRY = -4,     /* may work later, nothing was changed (busy, throttled, 5xx, cut connection) */
-	ERR_LIMIT = -5,     /* a ceiling was reached (size, memory, time, disk full) */
-	ERR_INPUT = -6,     /* what came from outside is wrong; trying again will not help */
-	ERR_IO = -7,        /* the disk or the network failed */
-	ERR_USAGE = -8,     /* the caller's words or the configuration are wrong */
-	ERR_BUG = -9,       /* a promise inside the program was broken */
+	/* may work later, nothing was changed (busy, throttled, 5xx, cut connection) */
+	ERR_RETRY = -4,
+	ERR_LIMIT = -5, /* a ceiling was reached (size, memory, time, disk full) */
+	ERR_INPUT = -6, /* what came from outside is wrong; trying again will not help */
+	ERR_IO = -7,    /* the disk or the network failed */
+	ERR_USAGE = -8, /* the caller's words or the configuration are wrong */
+	ERR_BUG = -9,   /* a promise inside the program was broken */
 };
 
-/* The caller owns a struct err (usually on its stack, `struct err err = ERR_INIT;`) and may read it only after a
- * function that was given it returned non-zero. It needs no freeing. line, column and offset are 0, 0 and -1 when
- * unknown; line and column count from 1, offset is a byte offset from 0. */
+/* The caller owns a struct err (usually on its stack, `struct err err = ERR_INIT;`) and may read it
+ * only after a function that was given it returned non-zero. It needs no freeing. line, column and
+ * offset are 0, 0 and -1 when unknown; line and column count from 1, offset is a byte offset from
+ * 0. */
 struct err {
 	int code;
 	int64_t offset;
 	int64_t line;
 	int64_t column;
-	char where[256];   /* file, object key, URL or node; empty when unknown */
-	char reason[48];   /* short stable machine word, never translated: "sum_mismatch"; empty when there is none */
-	char text[1024];   /* one sentence for a person, without the place */
+	char where[256]; /* file, object key, URL or node; empty when unknown */
+	/* short stable machine word, never translated: "sum_mismatch"; empty when there is none */
+	char reason[48];
+	char text[1024]; /* one sentence for a person, without the place */
 };
 
+/* clang-format off */
 #define ERR_INIT {.offset = -1}
-#define MUST_CHECK __attribute__((warn_unused_result))
+/* clang-format on */
+#define MUST_CHECK              __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 
-/* Sets code and text (the format is looked up with tr(), so it is given in English), clears the place. e may be
- * NULL, here and below: an error that nobody reads still yields its code.
- * Returns code, so that `return err_set(e, ERR_IO, ...)` reads well. */
+/* Sets code and text (the format is looked up with tr(), so it is given in English), clears the
+ * place. e may be NULL, here and below: an error that nobody reads still yields its code. Returns
+ * code, so that `return err_set(e, ERR_IO, ...)` reads well. */
 int err_set(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* The same, with ": strerror(errnum)" appended; the code is chosen from errnum (ENOENT: NOT_FOUND, EEXIST: CONFLICT,
- * EACCES, EPERM, EROFS: DENIED, ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM: LIMIT, EAGAIN, EINTR: RETRY, else IO). */
+/* The same, with ": strerror(errnum)" appended; the code is chosen from errnum (ENOENT: NOT_FOUND,
+ * EEXIST: CONFLICT, EACCES, EPERM, EROFS: DENIED, ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM:
+ * LIMIT, EAGAIN, EINTR: RETRY, else IO). */
 int err_errno(struct err *e, int errnum, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Adds the place to an error that has none yet; returns e->code. */
 int err_where(struct err *e, const char *where);

@@ -1,4 +1,5 @@
-/* Whole files: reading with a ceiling, creating, syncing. Trees of folders are in file_tree.c, locks in file_lock.c. */
+/* Whole files: reading with a ceiling, creating, syncing. Trees of folders are in file_tree.c,
+ * locks in file_lock.c. */
 #include "file.h"
 
 #include <errno.h>
@@ -18,7 +19,8 @@ static int read_all(int fd, size_t size_hint, size_t ceiling_bytes, struct buf *
 	size_t had = out->len;
 	for (size_t step = size_hint + 1;; step = READ_STEP_BYTES) {
 		size_t left = ceiling_bytes - (out->len - had);
-		/* One byte more than is allowed, to tell a file that ends at the ceiling from one that goes on. */
+		/* One byte more than is allowed, to tell a file that ends at the ceiling from one
+		 * that goes on. */
 		size_t wanted = step <= left ? step : left + 1;
 		if (out->cap - out->len < wanted + 1) {
 			size_t cap = out->len + wanted + 1;

@@ -1,5 +1,5 @@
-/* Locks between processes: flock(2), which the kernel gives back whatever becomes of the holder. Polled, for a wait that
- * ends by itself would need signals or a thread. */
+/* Locks between processes: flock(2), which the kernel gives back whatever becomes of the holder.
+ * Polled, for a wait that ends by itself would need signals or a thread. */
 #include "file.h"
 
 #include <errno.h>
@@ -26,8 +26,8 @@ static pid_t read_holder(int fd)
 	return pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
 }
 
-/* Best effort: a lock without a name is a lock all the same, and a full disk must not stop whoever would free it. A
- * pid left by a dead holder is wiped by the next one, exclusive or not. */
+/* Best effort: a lock without a name is a lock all the same, and a full disk must not stop whoever
+ * would free it. A pid left by a dead holder is wiped by the next one, exclusive or not. */
 static void write_holder(int fd, bool exclusive)
 {
 	char text[PID_TEXT_MAX];
@@ -36,7 +36,8 @@ static void write_holder(int fd, bool exclusive)
 		(void)!ftruncate(fd, 0);
 }
 
-/* Whether path still names the file that fd is open on: a lock on a file that was removed meanwhile protects nothing. */
+/* Whether path still names the file that fd is open on: a lock on a file that was removed meanwhile
+ * protects nothing. */
 static bool still_there(int fd, const char *path)
 {
 	struct stat held, named;

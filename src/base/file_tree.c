@@ -1,5 +1,5 @@
-/* Trees of folders: making, walking in byte order, removing. Nothing here follows a symbolic link, and all of it stands
- * another process making and removing the same folders at the same time. */
+/* Trees of folders: making, walking in byte order, removing. Nothing here follows a symbolic link,
+ * and all of it stands another process making and removing the same folders at the same time. */
 #include "file.h"
 
 #include <dirent.h>
@@ -36,7 +36,8 @@ int file_fsync_folder_of(const char *path, struct err *e)
 
 static int make_folder(const char *path, bool durable, int depth, struct err *e)
 {
-	/* Someone may remove an empty parent between its making and ours, so making it is tried again. */
+	/* Someone may remove an empty parent between its making and ours, so making it is tried
+	 * again. */
 	for (int tries = 0; tries < TRIES_MAX; tries++) {
 		if (mkdir(path, 0777) == 0)
 			return durable ? file_fsync_folder_of(path, e) : OK;
@@ -133,7 +134,9 @@ int file_remove_tree(const char *path, struct err *e)
 }
 
 struct entry {
-	char *name; /* with a slash at the end when it is a folder: that is what puts whole paths into byte order */
+	/* with a slash at the end when it is a folder: that is what puts whole paths into byte
+	 * order */
+	char *name;
 	int64_t size_bytes;
 };
 struct walk {

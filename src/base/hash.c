@@ -11,7 +11,8 @@ struct hash {
 	EVP_MD_CTX *context;
 };
 
-/* libcrypto fails here for want of memory only, or when SHA-256 has been configured away: neither can be gone on from. */
+/* libcrypto fails here for want of memory only, or when SHA-256 has been configured away: neither
+ * can be gone on from. */
 static void must(int ok)
 {
 	if (ok != 1)

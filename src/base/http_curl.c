@@ -1,5 +1,6 @@
-/* HTTP by libcurl, opened at the first request: neither --help nor an import of files pays for loading it and its TLS.
- * What is decided here: which URLs, whose certificates, how long, how much. */
+/* HTTP by libcurl, opened at the first request: neither --help nor an import of files pays for
+ * loading it and its TLS. What is decided here: which URLs, whose certificates, how long, how
+ * much. */
 #include "http.h"
 
 #include <arpa/inet.h>
@@ -103,8 +104,8 @@ static bool is_loopback(const char *host)
 	return inet_pton(AF_INET6, inner, v6) == 1 && memcmp(v6, v6_loopback, 16) == 0;
 }
 
-/* Whether the URL is one that may be asked. It is taken apart by libcurl itself, so that what is judged here is what is
- * connected to. */
+/* Whether the URL is one that may be asked. It is taken apart by libcurl itself, so that what is
+ * judged here is what is connected to. */
 static int check_url(CURLU *u, const char *url, bool *ret_loopback, struct err *e)
 {
 	CURLUcode code = curl.url_set(u, CURLUPART_URL, url, CURLU_DISALLOW_USER);
@@ -186,7 +187,8 @@ static int make_headers(const struct http_request *q, struct curl_slist **list, 
 	int rc = OK;
 	for (const char *const *h = q->headers; h && *h && rc == OK; h++)
 		rc = add_header(list, *h, e);
-	/* What libcurl would add by itself to a body: a wait for "100 Continue", and that it is a form. */
+	/* What libcurl would add by itself to a body: a wait for "100 Continue", and that it is a
+	 * form. */
 	if (rc == OK && !has_header(q, "Expect"))
 		rc = add_header(list, "Expect:", e);
 	if (rc == OK && !has_header(q, "Content-Type"))
@@ -316,7 +318,8 @@ static int fail(const struct exchange *x, CURLcode code, const char *message, st
 		       message[0] ? message : curl.easy_strerror(code));
 }
 
-/* Retry-After is a number of seconds or a date (RFC 9110, 10.2.3); what is neither is taken for absent. */
+/* Retry-After is a number of seconds or a date (RFC 9110, 10.2.3); what is neither is taken for
+ * absent. */
 static int64_t retry_after_us(const struct http_response *r)
 {
 	char text[64];

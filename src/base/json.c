@@ -9,7 +9,8 @@
 int json_parse(const char *bytes, size_t n, json_t **ret, struct err *e)
 {
 	json_error_t error;
-	/* A text, number or null alone is a document too: whoever wanted an object finds out at the first member. */
+	/* A text, number or null alone is a document too: whoever wanted an object finds out at the
+	 * first member. */
 	json_t *root =
 		json_loadb(n ? bytes : "", n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (!root) {

@@ -1,4 +1,5 @@
-/* JSON through jansson: parsing with limits and places, typed access that says which field was wrong. */
+/* JSON through jansson: parsing with limits and places, typed access that says which field was
+ * wrong. */
 #ifndef PREGAO_JSON_H
 #define PREGAO_JSON_H
 
@@ -8,10 +9,11 @@
 #include "err.h"
 #include "str.h"
 
-/* Parses one document of n bytes (duplicate keys are refused; trailing bytes are refused). ERR_INPUT with line, column
- * and offset. The caller owns *ret and calls json_decref. */
+/* Parses one document of n bytes (duplicate keys are refused; trailing bytes are refused).
+ * ERR_INPUT with line, column and offset. The caller owns *ret and calls json_decref. */
 int json_parse(const char *bytes, size_t n, json_t **ret, struct err *) MUST_CHECK;
-/* The member `key` of object `o` as the type; ERR_INPUT naming the key when missing or of another type. Strings are borrowed. */
+/* The member `key` of object `o` as the type; ERR_INPUT naming the key when missing or of another
+ * type. Strings are borrowed. */
 int json_get_str(const json_t *o, const char *key, const char **ret, struct err *) MUST_CHECK;
 int json_get_int(const json_t *o, const char *key, int64_t *ret, struct err *) MUST_CHECK;
 int json_get_array(const json_t *o, const char *key, json_t **ret, struct err *) MUST_CHECK;

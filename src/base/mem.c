@@ -1,5 +1,6 @@
-/* Allocation that ends the process rather than fail, and arenas: chains of blocks that are freed together.
- * A request too big for what is left of a block gets a block of its own when it is large, so that little is wasted. */
+/* Allocation that ends the process rather than fail, and arenas: chains of blocks that are freed
+ * together. A request too big for what is left of a block gets a block of its own when it is large,
+ * so that little is wasted. */
 #include "mem.h"
 
 #include <stdarg.h>

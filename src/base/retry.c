@@ -1,4 +1,5 @@
-/* Trying again: full jitter under a bound that doubles, a Retry-After obeyed, an end that is always reached. */
+/* Trying again: full jitter under a bound that doubles, a Retry-After obeyed, an end that is always
+ * reached. */
 #include "retry.h"
 
 #include <stdlib.h>
@@ -47,7 +48,8 @@ int retry_run(const struct retry *r, int (*fn)(void *, int, int64_t *, struct er
 			return attempt > 1 ? err_wrap(e, "given up after %d tries", attempt) : rc;
 		if (r->note)
 			r->note(r->ctx, attempt, pause_us, e);
-		/* A signal may end a sleep early; that is no reason to be impatient, but one to stop for is the caller's to see. */
+		/* A signal may end a sleep early; that is no reason to be impatient, but one to
+		 * stop for is the caller's to see. */
 		clock_sleep_us(r->clock, pause_us);
 		bound_us = bound_us > policy->cap_us / 2 ? policy->cap_us : bound_us * 2;
 	}

@@ -1,4 +1,5 @@
-/* Retries live here and nowhere else: how often, how long, with what jitter, and what is worth another try. */
+/* Retries live here and nowhere else: how often, how long, with what jitter, and what is worth
+ * another try. */
 #ifndef PREGAO_RETRY_H
 #define PREGAO_RETRY_H
 
@@ -8,13 +9,14 @@
 #include "err.h"
 
 struct retry_policy {
-	int attempts;           /* in all, at least 1 */
-	int64_t base_us;        /* the first pause's upper bound; doubles each time */
-	int64_t cap_us;         /* no pause is longer, except an obeyed Retry-After */
-	int64_t deadline_us;    /* for all tries together, from the first; 0 means none */
+	int attempts;        /* in all, at least 1 */
+	int64_t base_us;     /* the first pause's upper bound; doubles each time */
+	int64_t cap_us;      /* no pause is longer, except an obeyed Retry-After */
+	int64_t deadline_us; /* for all tries together, from the first; 0 means none */
 };
-/* Calls fn until it returns something other than ERR_RETRY or the policy ends. fn may set *retry_after_us (>= 0) to ask for a
- * longer pause. Pauses are full jitter (0..bound), from `random` (NULL: getrandom). note (may be NULL) is called before each pause. */
+/* Calls fn until it returns something other than ERR_RETRY or the policy ends. fn may set
+ * *retry_after_us (>= 0) to ask for a longer pause. Pauses are full jitter (0..bound), from
+ * `random` (NULL: getrandom). note (may be NULL) is called before each pause. */
 struct retry {
 	const struct retry_policy *policy;
 	struct clock *clock;
@@ -22,7 +24,8 @@ struct retry {
 	void (*note)(void *ctx, int attempt, int64_t pause_us, const struct err *why);
 	void *ctx;
 };
-int retry_run(const struct retry *, int (*fn)(void *arg, int attempt, int64_t *retry_after_us, struct err *), void *arg,
+int retry_run(const struct retry *,
+	      int (*fn)(void *arg, int attempt, int64_t *retry_after_us, struct err *), void *arg,
 	      struct err *) MUST_CHECK;
 
 #endif

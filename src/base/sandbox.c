@@ -1,5 +1,5 @@
-/* Entering the sandbox, in the order in which each step still may: no new privileges, files (sandbox_landlock.c), system
- * calls (sandbox_seccomp.c). */
+/* Entering the sandbox, in the order in which each step still may: no new privileges, files
+ * (sandbox_landlock.c), system calls (sandbox_seccomp.c). */
 #include "sandbox.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
-/* Files and TCP by Landlock, through raw system calls with the constants of newer kernels (Documentation/userspace-api/
- * landlock.rst): what a kernel does not know is left out by its ABI number. */
+/* Files and TCP by Landlock, through raw system calls with the constants of newer kernels
+ * (Documentation/userspace-api/ landlock.rst): what a kernel does not know is left out by its ABI
+ * number. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -125,7 +126,8 @@ int landlock_enter(const struct sandbox *s, int max_abi, int *ret_abi, struct er
 		attr.handled_access_net = NET_BIND_TCP | NET_CONNECT_TCP;
 	if (abi >= 6 && !s->exec)
 		attr.scoped = SCOPE_SIGNAL | (s->network ? 0 : SCOPE_ABSTRACT_UNIX_SOCKET);
-	/* A kernel refuses what is longer than it knows, unless the rest is zero; older ones refuse even that. */
+	/* A kernel refuses what is longer than it knows, unless the rest is zero; older ones refuse
+	 * even that. */
 	size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
 	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
 	if (ruleset < 0)

@@ -1,5 +1,5 @@
-/* System calls by seccomp: everything is allowed but what the tables below name. They list what Landlock cannot see, and
- * what no part of this program needs but an intruder would. */
+/* System calls by seccomp: everything is allowed but what the tables below name. They list what
+ * Landlock cannot see, and what no part of this program needs but an intruder would. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -20,7 +20,8 @@
 
 #define CALL(name) SCMP_SYS(name)
 
-/* Never. Names that an architecture lacks have negative pseudo-numbers, which libseccomp leaves out. */
+/* Never. Names that an architecture lacks have negative pseudo-numbers, which libseccomp leaves
+ * out. */
 static const int always[] = {
 	/* other processes' memory, descriptors and traces */
 	CALL(ptrace),
@@ -138,13 +139,15 @@ static int deny_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp conditi
 	return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), call, 1, &condition);
 }
 
-/* No new processes, nothing to any other; threads, which are clones that share the process, stay possible. */
+/* No new processes, nothing to any other; threads, which are clones that share the process, stay
+ * possible. */
 static int deny_execution(scmp_filter_ctx filter)
 {
 	int rc = deny_all(filter, execution, ARRAY_LEN(execution));
 	if (rc == 0)
 		rc = deny_if(filter, CALL(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
-	/* Its flags lie in memory, where no filter can look; glibc takes clone when it is told that there is no clone3. */
+	/* Its flags lie in memory, where no filter can look; glibc takes clone when it is told that
+	 * there is no clone3. */
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
 	for (size_t i = 0; i < ARRAY_LEN(own_process) && rc == 0; i++)
@@ -155,8 +158,9 @@ static int deny_execution(scmp_filter_ctx filter)
 	return rc;
 }
 
-/* Before its ABI 3 Landlock lets a file that may only be read be truncated: by name, and by opening it with O_TRUNC for
- * reading, or for neither (access mode 3). Opening for writing it does confine. */
+/* Before its ABI 3 Landlock lets a file that may only be read be truncated: by name, and by opening
+ * it with O_TRUNC for reading, or for neither (access mode 3). Opening for writing it does
+ * confine. */
 static int deny_truncate(scmp_filter_ctx filter)
 {
 	static const scmp_datum_t modes[] = {O_RDONLY, 3};
@@ -200,7 +204,8 @@ int seccomp_enter(const struct sandbox *s, bool confine_truncate, bool *ret_done
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	if (!filter)
 		return err_set(e, ERR_IO, "cannot make the sandbox for system calls");
-	/* A tree of comparisons instead of a chain: each call pays for its way through. Older libraries only have chains. */
+	/* A tree of comparisons instead of a chain: each call pays for its way through. Older
+	 * libraries only have chains. */
 	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	int rc = add_rules(filter, s, confine_truncate);
 	if (rc == 0)

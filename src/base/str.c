@@ -1,4 +1,5 @@
-/* Slices, the growing buffer, and the few things done to text everywhere: quoting, UTF-8, the nearest word. */
+/* Slices, the growing buffer, and the few things done to text everywhere: quoting, UTF-8, the
+ * nearest word. */
 #include "str.h"
 
 #include <stdarg.h>
@@ -65,8 +66,8 @@ struct slice slice_cut(struct slice *rest, char sep)
 	return first;
 }
 
-/* Room for n more bytes and a NUL; false, and full, when the ceiling forbids it. Once full nothing is added any more,
- * so that what is kept has no holes. */
+/* Room for n more bytes and a NUL; false, and full, when the ceiling forbids it. Once full nothing
+ * is added any more, so that what is kept has no holes. */
 static bool make_room(struct buf *b, size_t n)
 {
 	size_t ceiling = b->ceiling ? b->ceiling : CEILING_DEFAULT_BYTES;
@@ -198,7 +199,8 @@ struct slice buf_slice(const struct buf *b)
 	return (struct slice){b->data, b->len};
 }
 
-/* The length of the UTF-8 character at p, 0 when there is none (RFC 3629, table 3-7 of the Unicode standard). */
+/* The length of the UTF-8 character at p, 0 when there is none (RFC 3629, table 3-7 of the Unicode
+ * standard). */
 static size_t utf8_length(const unsigned char *p, size_t n)
 {
 	unsigned char c = p[0];
@@ -249,7 +251,8 @@ static char lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 }
 
-/* Edit distance where a swap of neighbours counts as one slip; both words are shorter than WORD_MAX. */
+/* Edit distance where a swap of neighbours counts as one slip; both words are shorter than
+ * WORD_MAX. */
 static size_t distance(const char *a, size_t an, const char *b, size_t bn)
 {
 	size_t rows[3][WORD_MAX + 1];

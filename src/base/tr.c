@@ -1,5 +1,5 @@
-/* Choosing the language of text for people, and finding a text's Portuguese by the hash of its English.
- * The index is built at the first look-up, and only for those who read Portuguese. */
+/* Choosing the language of text for people, and finding a text's Portuguese by the hash of its
+ * English. The index is built at the first look-up, and only for those who read Portuguese. */
 #include "tr.h"
 
 #include <pthread.h>
@@ -43,7 +43,8 @@ void tr_init(void)
 		const char *value = getenv(names[i]);
 		if (!value || !value[0])
 			continue;
-		/* "pt", "pt_BR.UTF-8", "pt.UTF-8", but not a language that merely begins with pt. */
+		/* "pt", "pt_BR.UTF-8", "pt.UTF-8", but not a language that merely begins with
+		 * pt. */
 		portuguese = strncmp(value, "pt", 2) == 0 &&
 			     (!value[2] || strchr("_.@-", value[2]));
 		return;

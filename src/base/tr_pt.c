@@ -1,5 +1,6 @@
-/* The Portuguese of every text for people: the table, whose rows are in one file for each folder of src/.
- * Both sides of a row have the same printf conversions in the same order; tests check it, and that no text lacks its row. */
+/* The Portuguese of every text for people: the table, whose rows are in one file for each folder of
+ * src/. Both sides of a row have the same printf conversions in the same order; tests check it, and
+ * that no text lacks its row. */
 #include "mem.h"
 #include "tr.h"
 

@@ -1,4 +1,5 @@
-/* Exact numbers and dates from text and back. Every digit is looked at; what does not fit is refused, never rounded. */
+/* Exact numbers and dates from text and back. Every digit is looked at; what does not fit is
+ * refused, never rounded. */
 #include "value.h"
 
 #include <inttypes.h>
@@ -15,7 +16,8 @@ static bool is_leap(int64_t year)
 	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 }
 
-/* Days are counted from 1 March of year 0, so that the leap day is the last of its year; 146,097 days are 400 years. */
+/* Days are counted from 1 March of year 0, so that the leap day is the last of its year; 146,097
+ * days are 400 years. */
 #define DAYS_BEFORE_1970 719468
 
 bool date_make(int year, int month, int day, int32_t *ret_days)

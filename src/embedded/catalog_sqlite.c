@@ -1,5 +1,6 @@
-/* The SQLite catalog: its schema, opening and closing, and the calls that are a statement or two: intents, the dead, marks.
- * Sizes to think with: 205,000 published files and thousands of scopes in one table; every lookup goes by an index. */
+/* The SQLite catalog: its schema, opening and closing, and the calls that are a statement or two:
+ * intents, the dead, marks. Sizes to think with: 205,000 published files and thousands of scopes in
+ * one table; every lookup goes by an index. */
 #include "catalog_sqlite.h"
 
 #include <inttypes.h>
@@ -9,9 +10,11 @@
 #include "catalog_sqlite_private.h"
 #include "file.h"
 
-/* A published file is kept as what follows "<location>/<scope>/" in its key, beneath its scope: rows are small, a scope's lie together, and
- * replacing a scope touches a few pages. A scope loses all its files at once, so theirs is the scope's version.
- * v0..v3 are a scope's partition values, low and high a compact file's, without declared type: numbers as numbers (see catalog_bind_value). */
+/* A published file is kept as what follows "<location>/<scope>/" in its key, beneath its scope:
+ * rows are small, a scope's lie together, and replacing a scope touches a few pages. A scope loses
+ * all its files at once, so theirs is the scope's version. v0..v3 are a scope's partition values,
+ * low and high a compact file's, without declared type: numbers as numbers (see
+ * catalog_bind_value). */
 static const char schema_1[] =
 	"CREATE TABLE state(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
 	"INSERT INTO state VALUES('version', 0);"
@@ -53,7 +56,7 @@ static const char schema_1[] =
 	"CREATE TABLE marks(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;";
 static const char *const schema_steps[] = {schema_1};
 
-/* -- shared ----------------------------------------------------------------------------------------------------------- */
+/* -- shared ------------------------------------------------------------------------------------ */
 
 int catalog_table_id(struct catalog_sqlite *self, const struct table_def *table, int64_t *ret,
 		     struct err *e)
@@ -122,7 +125,8 @@ bool catalog_bind_value(sqlite3_stmt *q, int parameter, const struct column *col
 	return true;
 }
 
-/* What a power cut may undo without harm need not wait for the disk: an intent whose keys are live or gone, a dead file that was deleted. */
+/* What a power cut may undo without harm need not wait for the disk: an intent whose keys are live
+ * or gone, a dead file that was deleted. */
 static int run_unsynced(struct catalog_sqlite *self,
 			int (*fn)(struct catalog_sqlite *, const void *, size_t, struct err *),
 			const void *arg, size_t n, struct err *e)
@@ -136,7 +140,7 @@ static int run_unsynced(struct catalog_sqlite *self,
 	return rc ? rc : restored;
 }
 
-/* -- what is live ----------------------------------------------------------------------------------------------------- */
+/* -- what is live ------------------------------------------------------------------------------ */
 
 static int exists(struct catalog_sqlite *self, const char *sql, const char *key, bool *ret,
 		  struct err *e)
@@ -217,7 +221,7 @@ static int is_live(struct catalog *c, const char *key, bool *ret, struct err *e)
 	return is_live_key(catalog_of(c), key, ret, e);
 }
 
-/* -- intents ---------------------------------------------------------------------------------------------------------- */
+/* -- intents ----------------------------------------------------------------------------------- */
 
 static int intend(struct catalog *c, const struct table_def *table, const char *const *keys,
 		  size_t n, int64_t *ret_id, struct err *e)
@@ -348,7 +352,7 @@ static int abandon(struct catalog *c, int64_t intent_id, struct err *e)
 	return run_unsynced(catalog_of(c), delete_intent, &intent_id, 1, e);
 }
 
-/* -- the dead --------------------------------------------------------------------------------------------------------- */
+/* -- the dead ---------------------------------------------------------------------------------- */
 
 static int dead(struct catalog *c, const struct table_def *table, struct arena *arena,
 		const char ***ret_keys, size_t *ret_count, struct err *e)
@@ -375,7 +379,8 @@ static int dead(struct catalog *c, const struct table_def *table, struct arena *
 			(struct corpse){sqlite_str(q, 0, arena), sqlite_i64(q, 1)};
 	if (rc)
 		return rc;
-	/* In this order: a reader that comes after the look at the holds lists its files after the commits seen above. */
+	/* In this order: a reader that comes after the look at the holds lists its files after the
+	 * commits seen above. */
 	int64_t oldest = catalog_hold_oldest(self);
 	const char **keys = ANEW_ARRAY(arena, count, const char *);
 	size_t n = 0;
@@ -404,7 +409,7 @@ static int forget(struct catalog *c, const char *const *keys, size_t n, struct e
 	return n ? run_unsynced(catalog_of(c), delete_dead, keys, n, e) : OK;
 }
 
-/* -- marks ------------------------------------------------------------------------------------------------------------ */
+/* -- marks ------------------------------------------------------------------------------------- */
 
 static int mark_get(struct catalog *c, const char *name, int64_t *ret, struct err *e)
 {
@@ -438,7 +443,7 @@ static int mark_set(struct catalog *c, const char *name, int64_t value, struct e
 	return sqlite_run(self->db, q, e);
 }
 
-/* -- opening ---------------------------------------------------------------------------------------------------------- */
+/* -- opening ----------------------------------------------------------------------------------- */
 
 static void catalog_close(struct catalog *c)
 {

@@ -9,9 +9,10 @@
 #include "clock.h"
 #include "err.h"
 
-/* Opens state_dir/catalog.sqlite, made together with its folders when missing (but not when read_only: ERR_NOT_FOUND). With
- * state_dir NULL the catalog lives in memory and dies with the process: what a lake that does not exist yet looks like.
- * Errors as sqlite_open and file_mkdirs give them. The clock must outlive the catalog. */
+/* Opens state_dir/catalog.sqlite, made together with its folders when missing (but not when
+ * read_only: ERR_NOT_FOUND). With state_dir NULL the catalog lives in memory and dies with the
+ * process: what a lake that does not exist yet looks like. Errors as sqlite_open and file_mkdirs
+ * give them. The clock must outlive the catalog. */
 int catalog_sqlite_open(const char *state_dir, struct clock *, bool read_only, struct catalog **ret,
 			struct err *) MUST_CHECK;
 

@@ -1,6 +1,7 @@
-/* The SQLite catalog's commit: scopes lose their files and get new ones, in one transaction whose size is the change's, not the table's.
- * It also checks what every reader relies on, and refuses a commit that would break it: a published file lies beneath its scope, a
- * scope's rows are in one compact file, and no scope drops out of the compact layout unseen. */
+/* The SQLite catalog's commit: scopes lose their files and get new ones, in one transaction whose
+ * size is the change's, not the table's. It also checks what every reader relies on, and refuses a
+ * commit that would break it: a published file lies beneath its scope, a scope's rows are in one
+ * compact file, and no scope drops out of the compact layout unseen. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,8 @@ struct commit {
 	struct target *targets; /* by scope */
 	size_t target_count;
 	int64_t *
-		thinned; /* compact files that lost a scope and still have others: must be retired */
+		/* compact files that lost a scope and still have others: must be retired */
+		thinned;
 	size_t thinned_count, thinned_cap;
 	int64_t *orphans; /* scopes whose compact file was retired: must get another */
 	size_t orphan_count, orphan_cap;
@@ -70,7 +72,7 @@ static int ask_id(struct commit *c, const char *sql, int64_t id, int64_t *ret, s
 	return OK;
 }
 
-/* -- taking away ------------------------------------------------------------------------------------------------------ */
+/* -- taking away ------------------------------------------------------------------------------- */
 
 static int drop_published(struct commit *c, const struct target *t, struct err *e)
 {
@@ -174,7 +176,7 @@ static int retire(struct commit *c, const char *key, struct err *e)
 	return rc ? rc : drop_compact(c, id, e);
 }
 
-/* -- scopes ----------------------------------------------------------------------------------------------------------- */
+/* -- scopes ------------------------------------------------------------------------------------ */
 
 static int check_scope(struct commit *c, const char *scope, const char *values[TABLE_MAX_PARTITION],
 		       struct err *e)
@@ -291,7 +293,7 @@ static int update_scope(struct commit *c, const struct target *t, int64_t now_us
 	return sqlite_run(c->self->db, q, e);
 }
 
-/* -- adding ----------------------------------------------------------------------------------------------------------- */
+/* -- adding ------------------------------------------------------------------------------------ */
 
 static int revive(struct commit *c, const char *key, struct err *e)
 {
@@ -303,7 +305,8 @@ static int revive(struct commit *c, const char *key, struct err *e)
 	return sqlite_run(c->self->db, q, e);
 }
 
-/* The file's place must say the same as its scope and values: other engines read the folders, we read the catalog. */
+/* The file's place must say the same as its scope and values: other engines read the folders, we
+ * read the catalog. */
 static int check_published(struct commit *c, const struct catalog_file *file, const char **ret_rest,
 			   const char **values, struct err *e)
 {
@@ -435,7 +438,7 @@ static int add_compact(struct commit *c, const struct catalog_file *file, struct
 	return rc ? rc : cover(c, file, id, e);
 }
 
-/* -- a change --------------------------------------------------------------------------------------------------------- */
+/* -- a change ---------------------------------------------------------------------------------- */
 
 static int load_targets(struct commit *c, struct err *e)
 {

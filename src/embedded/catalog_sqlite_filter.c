@@ -1,11 +1,12 @@
-/* The SQLite catalog's filters: conditions on partition columns as SQL text and bound values.
- * The text depends on which columns and operators there are, never on values, so that prepared statements are few. */
+/* The SQLite catalog's filters: conditions on partition columns as SQL text and bound values. The
+ * text depends on which columns and operators there are, never on values, so that prepared
+ * statements are few. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "catalog_sqlite_private.h"
 
-/* -- values by their column's order ----------------------------------------------------------------------------------- */
+/* -- values by their column's order ------------------------------------------------------------ */
 
 static bool comparable(const struct column *column, const char *value)
 {
@@ -29,7 +30,7 @@ static void add_json(struct buf *out, const struct column *column, const char *v
 		buf_json_str(out, value, strlen(value));
 }
 
-/* -- understanding a filter ------------------------------------------------------------------------------------------- */
+/* -- understanding a filter -------------------------------------------------------------------- */
 
 static int find_column(const struct table_def *table, const char *name, size_t *ret, struct err *e)
 {
@@ -90,7 +91,7 @@ int catalog_filter(const struct table_def *table, const struct filter *filter, s
 	return OK;
 }
 
-/* -- as SQL ----------------------------------------------------------------------------------------------------------- */
+/* -- as SQL ------------------------------------------------------------------------------------ */
 
 void catalog_filter_scopes_sql(const struct table_def *table, const struct catalog_terms *terms,
 			       struct buf *out)

@@ -1,9 +1,11 @@
-/* The SQLite catalog's holds: readers/<version> with a shared flock per reader, locks/<database>.<table>.lock per writer.
- * The kernel takes a dead process's locks away; nothing here needs cleaning up after a kill.
+/* The SQLite catalog's holds: readers/<version> with a shared flock per reader,
+ * locks/<database>.<table>.lock per writer. The kernel takes a dead process's locks away; nothing
+ * here needs cleaning up after a kill.
  *
- * Why no reader loses a file: it locks readers/<v> first and lists files after, so what it lists dies, if at all, at a version above v. Whoever
- * deletes reads the list of the dead first and looks for holds after. Either it sees the hold, or the reader locked after that look, and
- * then its list was made after those files had died: they are not in it. */
+ * Why no reader loses a file: it locks readers/<v> first and lists files after, so what it lists
+ * dies, if at all, at a version above v. Whoever deletes reads the list of the dead first and looks
+ * for holds after. Either it sees the hold, or the reader locked after that look, and then its list
+ * was made after those files had died: they are not in it. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +20,8 @@
 #include "file.h"
 
 #define ATTEMPTS 100
-/* Stays for ever: who may not make a file here may still lock this one, and then holds every version. */
+/* Stays for ever: who may not make a file here may still lock this one, and then holds every
+ * version. */
 #define EVERY_VERSION 0
 
 int catalog_hold_folders(const char *state_dir, struct err *e)
@@ -111,8 +114,9 @@ void catalog_sqlite_read_end(struct catalog *c, int handle)
 		close(handle);
 }
 
-/* Whether somebody holds readers/<name>. When nobody does it is removed, while locked: a reader that has just opened it sees that its file
- * has no name any more. What cannot be looked at counts as held. */
+/* Whether somebody holds readers/<name>. When nobody does it is removed, while locked: a reader
+ * that has just opened it sees that its file has no name any more. What cannot be looked at counts
+ * as held. */
 static bool is_held(int folder, const char *name, bool keep)
 {
 	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
@@ -148,7 +152,7 @@ int64_t catalog_hold_oldest(struct catalog_sqlite *self)
 	return oldest;
 }
 
-/* -- writers ---------------------------------------------------------------------------------------------------------- */
+/* -- writers ----------------------------------------------------------------------------------- */
 
 struct waiting {
 	void (*fn)(void *, int64_t);

@@ -1,5 +1,5 @@
-/* What the files of the SQLite catalog share; nobody else includes it.
- * catalog_sqlite.c has the schema and the small calls, the others one matter each, as the parts below say. */
+/* What the files of the SQLite catalog share; nobody else includes it. catalog_sqlite.c has the
+ * schema and the small calls, the others one matter each, as the parts below say. */
 #ifndef PREGAO_CATALOG_SQLITE_PRIVATE_H
 #define PREGAO_CATALOG_SQLITE_PRIVATE_H
 
@@ -24,7 +24,8 @@ int catalog_table_id(struct catalog_sqlite *, const struct table_def *, int64_t 
 int catalog_version(struct catalog_sqlite *, int64_t *ret, struct err *) MUST_CHECK;
 /* Ends a read or write transaction: commits when rc is 0, else rolls back and returns rc. */
 int catalog_finish(struct catalog_sqlite *, int rc, struct err *) MUST_CHECK;
-/* A partition value as the database keeps it: numbers as numbers, so that 9 < 10; dates and text as text. false: not of the type. */
+/* A partition value as the database keeps it: numbers as numbers, so that 9 < 10; dates and text as
+ * text. false: not of the type. */
 bool catalog_bind_value(sqlite3_stmt *, int parameter, const struct column *,
 			const char *plain) MUST_CHECK;
 
@@ -52,11 +53,13 @@ struct catalog_terms {
 	size_t count;
 	bool nothing; /* an IN of no values: no row can match */
 };
-/* ERR_BUG for a column that is no partition column. A value that is not of its column's type cannot be compared here: its term is left out, which
- * may give files too many but never too few. filter NULL: no condition. */
+/* ERR_BUG for a column that is no partition column. A value that is not of its column's type cannot
+ * be compared here: its term is left out, which may give files too many but never too few. filter
+ * NULL: no condition. */
 int catalog_filter(const struct table_def *, const struct filter *, struct arena *,
 		   struct catalog_terms *ret, struct err *) MUST_CHECK;
-/* " AND ..." over scopes s (terms on scope columns), and over compact c (terms from column `first` on). */
+/* " AND ..." over scopes s (terms on scope columns), and over compact c (terms from column `first`
+ * on). */
 void catalog_filter_scopes_sql(const struct table_def *, const struct catalog_terms *,
 			       struct buf *out);
 void catalog_filter_compact_sql(const struct catalog_terms *, size_t first, struct buf *out);
@@ -104,11 +107,12 @@ struct catalog_stats_set {
 	int64_t rows;
 };
 void catalog_stats_begin(struct catalog_stats_set *, struct arena *, const struct table_def *);
-/* low and high (may be NULL) tell the partition columns where stats do not. A column that stats leave out, though they have others, was
- * added to the table later: all null in this file. */
+/* low and high (may be NULL) tell the partition columns where stats do not. A column that stats
+ * leave out, though they have others, was added to the table later: all null in this file. */
 void catalog_stats_add(struct catalog_stats_set *, int64_t rows, const struct column_stats *,
 		       size_t count, const char *const *low, const char *const *high);
-/* Writes the set down for an owner: a compact file's id, or a scope's where the table has no compact layout. */
+/* Writes the set down for an owner: a compact file's id, or a scope's where the table has no
+ * compact layout. */
 int catalog_stats_put(struct catalog_sqlite *, int64_t table_id, int64_t owner,
 		      const struct catalog_stats_set *, struct err *) MUST_CHECK;
 int catalog_stats_delete(struct catalog_sqlite *, int64_t table_id, int64_t owner,
@@ -117,9 +121,11 @@ int catalog_sqlite_stats(struct catalog *, const struct table_def *, struct aren
 			 struct column_stats **ret, size_t *ret_count, int64_t *ret_rows,
 			 int64_t *ret_bytes, int64_t *ret_files, struct err *);
 
-/* -- catalog_sqlite_hold.c: readers' holds and table locks, in files that the kernel forgets with their process. */
+/* -- catalog_sqlite_hold.c: readers' holds and table locks, in files that the kernel forgets with
+ * their process. */
 int catalog_hold_folders(const char *state_dir, struct err *) MUST_CHECK;
-/* The oldest version that some reader holds, INT64_MAX when there is none. Removes what nobody holds. */
+/* The oldest version that some reader holds, INT64_MAX when there is none. Removes what nobody
+ * holds. */
 int64_t catalog_hold_oldest(struct catalog_sqlite *);
 int catalog_sqlite_read_begin(struct catalog *, int64_t *ret_version, int *ret_handle,
 			      struct err *);

@@ -1,11 +1,12 @@
-/* The SQLite catalog's listings: files, scopes, changes. Each is of one moment, and every filter goes by an index. */
+/* The SQLite catalog's listings: files, scopes, changes. Each is of one moment, and every filter
+ * goes by an index. */
 #include <stdio.h>
 #include <string.h>
 
 #include "catalog_sqlite_private.h"
 #include "path.h"
 
-/* -- collecting files ------------------------------------------------------------------------------------------------- */
+/* -- collecting files -------------------------------------------------------------------------- */
 
 struct listing {
 	struct catalog_sqlite *self;
@@ -96,7 +97,8 @@ static int published_row(struct listing *l, sqlite3_stmt *q, const struct catalo
 	return OK;
 }
 
-/* Equality on the first partition column below the scope is a range of `rest`, which begins with that folder: its text, or NULL. */
+/* Equality on the first partition column below the scope is a range of `rest`, which begins with
+ * that folder: its text, or NULL. */
 static const char *rest_prefix(struct listing *l, const struct catalog_terms *terms)
 {
 	size_t first = l->table->scope_count;
@@ -159,8 +161,9 @@ static void compact_row(struct listing *l, sqlite3_stmt *q)
 	}
 }
 
-/* Two ways to a compact file: through the scopes it covers, when the filter names values of the scope's last (finest) column;
- * else by the smallest and largest values of the files themselves, of which there are far fewer than scopes. */
+/* Two ways to a compact file: through the scopes it covers, when the filter names values of the
+ * scope's last (finest) column; else by the smallest and largest values of the files themselves, of
+ * which there are far fewer than scopes. */
 static bool goes_by_scopes(const struct table_def *table, const struct catalog_terms *terms)
 {
 	for (size_t i = 0; i < terms->count; i++)
@@ -233,7 +236,7 @@ int catalog_sqlite_files(struct catalog *c, const struct table_def *table,
 	return rc;
 }
 
-/* -- what a compact file is made of ----------------------------------------------------------------------------------- */
+/* -- what a compact file is made of ------------------------------------------------------------ */
 
 static int fill_origins(struct catalog_sqlite *self, const struct table_def *table,
 			struct catalog_file *file, struct arena *arena, struct err *e)
@@ -278,7 +281,7 @@ int catalog_sqlite_origins(struct catalog *c, const struct table_def *table,
 	return catalog_finish(self, rc, e);
 }
 
-/* -- scopes ----------------------------------------------------------------------------------------------------------- */
+/* -- scopes ------------------------------------------------------------------------------------ */
 
 #define SCOPE_COLUMNS "s.scope, s.properties, s.rows, s.bytes, s.files, s.version, s.changed_us"
 
@@ -385,7 +388,7 @@ int catalog_sqlite_scope(struct catalog *c, const struct table_def *table, const
 	return OK;
 }
 
-/* -- changes ---------------------------------------------------------------------------------------------------------- */
+/* -- changes ----------------------------------------------------------------------------------- */
 
 /* A file that changed, with its table and scope. */
 struct changed {
@@ -502,8 +505,9 @@ static int next_version(struct catalog_sqlite *self, int64_t after, int64_t last
 	return OK;
 }
 
-/* One version at a time, outside of any transaction when fn runs: fn may write, and memory stays bounded by the largest commit. What a later
- * commit replaces meanwhile is left out here and comes with that commit, which is after the version seen. */
+/* One version at a time, outside of any transaction when fn runs: fn may write, and memory stays
+ * bounded by the largest commit. What a later commit replaces meanwhile is left out here and comes
+ * with that commit, which is after the version seen. */
 static int tell_version(struct catalog_sqlite *self, int64_t version,
 			int (*fn)(void *, const struct table_def *, const struct catalog_file *,
 				  const struct catalog_scope *),

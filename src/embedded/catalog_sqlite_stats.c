@@ -1,12 +1,13 @@
-/* The SQLite catalog's column statistics: kept per file of the layout that queries read, put together when asked for.
- * Kept as NUL-terminated texts, the number of rows and then four per column: thousands of them are read for one answer. */
+/* The SQLite catalog's column statistics: kept per file of the layout that queries read, put
+ * together when asked for. Kept as NUL-terminated texts, the number of rows and then four per
+ * column: thousands of them are read for one answer. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "catalog_sqlite_private.h"
 
-/* -- order ------------------------------------------------------------------------------------------------------------ */
+/* -- order ------------------------------------------------------------------------------------- */
 
 /* <0, 0, >0 in *ret; false when one of them is not of the type. */
 static bool compare(const struct column *column, const char *a, const char *b, int *ret)
@@ -59,7 +60,7 @@ static void widen(struct catalog_stats_set *set, struct catalog_stats_entry *ent
 		entry->maximum = arena_strdup(set->arena, maximum);
 }
 
-/* -- collecting ------------------------------------------------------------------------------------------------------- */
+/* -- collecting -------------------------------------------------------------------------------- */
 
 void catalog_stats_begin(struct catalog_stats_set *set, struct arena *arena,
 			 const struct table_def *table)
@@ -135,7 +136,7 @@ static struct column_stats result(const struct catalog_stats_entry *entry)
 	};
 }
 
-/* -- keeping ---------------------------------------------------------------------------------------------------------- */
+/* -- keeping ----------------------------------------------------------------------------------- */
 
 /* '=' stands before a value: without it there is none, which an empty text is not. */
 static void add_text(struct buf *out, const char *text)
@@ -185,7 +186,7 @@ int catalog_stats_delete(struct catalog_sqlite *self, int64_t table_id, int64_t 
 	return sqlite_run(self->db, q, e);
 }
 
-/* -- asking ----------------------------------------------------------------------------------------------------------- */
+/* -- asking ------------------------------------------------------------------------------------ */
 
 /* The next text of what was kept; NULL when there is no whole one left. */
 static const char *next_text(struct slice *rest)

@@ -38,7 +38,7 @@ static int check_definition(const struct table_def *t, struct err *e)
 	return OK;
 }
 
-/* -- reading ---------------------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 static int parse_definition(struct arena *arena, const char *json, struct table_def **ret,
 			    struct err *e)
@@ -130,7 +130,7 @@ int catalog_sqlite_history(struct catalog *c, const struct table_def *table,
 	return rc;
 }
 
-/* -- what changed, in words ------------------------------------------------------------------------------------------- */
+/* -- what changed, in words -------------------------------------------------------------------- */
 
 struct changes {
 	struct arena *arena;
@@ -264,7 +264,7 @@ static void compare(struct changes *changes, const struct table_def *was,
 		note(changes, "definition changed", true);
 }
 
-/* -- writing ---------------------------------------------------------------------------------------------------------- */
+/* -- writing ----------------------------------------------------------------------------------- */
 
 static int load_known(struct catalog_sqlite *self, struct arena *arena, struct entry *entries,
 		      size_t n, bool *ret_differs, struct err *e)

@@ -1,5 +1,6 @@
-/* DuckDB's C API as a table of functions found by dlsym, and what all our drivers on it share. Included by the DuckDB drivers only:
- * everybody else sees duckdb_host.h, so that duckdb.h stays in this folder. */
+/* DuckDB's C API as a table of functions found by dlsym, and what all our drivers on it share.
+ * Included by the DuckDB drivers only: everybody else sees duckdb_host.h, so that duckdb.h stays in
+ * this folder. */
 #ifndef PREGAO_DUCKDB_API_H
 #define PREGAO_DUCKDB_API_H
 
@@ -10,7 +11,8 @@
 #include "str.h"
 #include "table.h"
 
-/* Every call that we use, without its "duckdb_". A library that lacks one is refused when it is opened. */
+/* Every call that we use, without its "duckdb_". A library that lacks one is refused when it is
+ * opened. */
 #define DUCKDB_CALLS(X)                           \
 	X(library_version)                        \
 	X(create_config)                          \
@@ -96,7 +98,8 @@ struct duck {
 /* Opens the database where that has not happened, and connects. */
 int duck_open(struct duck *, struct duckdb_host *, struct err *) MUST_CHECK;
 void duck_close(struct duck *); /* a zeroed one is fine */
-/* A number that no other caller of this host got: for names of tables and functions, which all connections share. */
+/* A number that no other caller of this host got: for names of tables and functions, which all
+ * connections share. */
 int64_t duckdb_host_number(struct duckdb_host *);
 /* Sets the number of threads, where it is not so already. */
 int duckdb_host_threads(struct duckdb_host *, int threads, struct err *) MUST_CHECK;
@@ -105,13 +108,15 @@ int duckdb_host_threads(struct duckdb_host *, int threads, struct err *) MUST_CH
 int duckdb_host_lock(struct duckdb_host *, struct err *) MUST_CHECK;
 bool duckdb_host_is_locked(struct duckdb_host *);
 
-/* Runs statements to their end. ret (may be NULL) is the last one's result, to be destroyed by the caller, also zeroed on failure. */
+/* Runs statements to their end. ret (may be NULL) is the last one's result, to be destroyed by the
+ * caller, also zeroed on failure. */
 int duck_query(const struct duck *, const char *sql, duckdb_result *ret, struct err *) MUST_CHECK;
-/* One statement, in small steps; between them `poll` (may be NULL) is asked, whose non-zero ends it and is returned. */
+/* One statement, in small steps; between them `poll` (may be NULL) is asked, whose non-zero ends it
+ * and is returned. */
 int duck_query_polled(const struct duck *, const char *sql, int (*poll)(void *ctx, struct err *),
 		      void *ctx, duckdb_result *ret, struct err *) MUST_CHECK;
-/* DuckDB's error as ours. type may be DUCKDB_ERROR_INVALID: then it is told from the message. Line and column are taken from the
- * message's own "LINE n:" picture. Returns the code. */
+/* DuckDB's error as ours. type may be DUCKDB_ERROR_INVALID: then it is told from the message. Line
+ * and column are taken from the message's own "LINE n:" picture. Returns the code. */
 int duck_error(struct err *, duckdb_error_type type, const char *message);
 
 /* The chunk's value as text, NULL when null; copied into the arena. For VARCHAR only. */

@@ -1,5 +1,5 @@
-/* DuckDB's data chunks as batches: most vectors are handed on as they lie, narrow numbers are widened, texts become slices.
- */
+/* DuckDB's data chunks as batches: most vectors are handed on as they lie, narrow numbers are
+ * widened, texts become slices. */
 #include "duckdb_batch.h"
 
 #include <string.h>

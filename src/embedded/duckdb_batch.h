@@ -5,7 +5,8 @@
 
 #include "duckdb_api.h"
 
-/* Whether the type has a place in a batch, and which; false: it has to be cast to text. name (of DuckDB's spelling) is a literal or in the arena. */
+/* Whether the type has a place in a batch, and which; false: it has to be cast to text. name (of
+ * DuckDB's spelling) is a literal or in the arena. */
 bool duck_column_type(const struct duckdb_api *, duckdb_logical_type, struct arena *,
 		      struct column *ret, const char **ret_name);
 

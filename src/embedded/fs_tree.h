@@ -1,5 +1,6 @@
-/* Folders below a root, reached segment by segment so that no symbolic link is followed, and synced in a pool of threads.
- * For object_store_fs only. Results are 0 or an errno: ELOOP is a symbolic link on the way, ENOTDIR a file on the way. */
+/* Folders below a root, reached segment by segment so that no symbolic link is followed, and synced
+ * in a pool of threads. For object_store_fs only. Results are 0 or an errno: ELOOP is a symbolic
+ * link on the way, ENOTDIR a file on the way. */
 #ifndef PREGAO_FS_TREE_H
 #define PREGAO_FS_TREE_H
 
@@ -18,7 +19,8 @@ const char *fs_name(const char *key);
 /* Whether a key or a folder lies under scratch/ or state/. */
 bool fs_is_reserved(const char *path);
 
-/* Opens the folder (empty: the root) with flags O_PATH or O_RDONLY; the caller closes *ret_fd. create makes what is missing. */
+/* Opens the folder (empty: the root) with flags O_PATH or O_RDONLY; the caller closes *ret_fd.
+ * create makes what is missing. */
 int fs_open_folder(int root_fd, struct slice folder, int flags, bool create, int *ret_fd);
 
 /* A list of folders to be synced. Slices are borrowed. */

@@ -1,5 +1,5 @@
-/* A batch of a job's units in DuckDB: inputs, checks, outputs, and the staged files of both layouts.
- */
+/* A batch of a job's units in DuckDB: inputs, checks, outputs, and the staged files of both
+ * layouts. */
 #ifndef PREGAO_JOB_COMPUTE_H
 #define PREGAO_JOB_COMPUTE_H
 
@@ -17,9 +17,8 @@ struct job_compute_options {
 	const struct job_units *units;
 	const char *staging; /* an empty folder; used over and over by all batches */
 	int workers;         /* connections, each on a thread of its own */
-	int (*poll)(
-		void *ctx, struct
-		err *); /* asked often, from any of the threads; non-zero ends the batch and is returned */
+	/* asked often, from any of the threads; non-zero ends the batch and is returned */
+	int (*poll)(void *ctx, struct err *);
 	void *ctx;
 };
 /* Plan, units and the options' strings must outlive it. */
@@ -27,9 +26,11 @@ int job_compute_open(const struct job_compute_options *, struct job_compute **re
 		     struct err *) MUST_CHECK;
 void job_compute_close(struct job_compute *); /* NULL is fine */
 
-/* Computes units [from, to), which have the same date, checks them and stages their files. ret_changes (one for each output) is what publish_replace takes,
- * without the scopes' properties; everything lies in the arena, the files in `staging`, until the next call. The same rows give the same bytes, however the
- * units are cut into batches. ERR_INPUT (reason "check_failed") when a check finds rows, and when a partition column is null or empty; ERR_BUG when an output's columns
+/* Computes units [from, to), which have the same date, checks them and stages their files.
+ * ret_changes (one for each output) is what publish_replace takes, without the scopes' properties;
+ * everything lies in the arena, the files in `staging`, until the next call. The same rows give the
+ * same bytes, however the units are cut into batches. ERR_INPUT (reason "check_failed") when a
+ * check finds rows, and when a partition column is null or empty; ERR_BUG when an output's columns
  * are not as declared. */
 int job_compute_batch(struct job_compute *, size_t from, size_t to, struct arena *,
 		      struct publish_change **ret_changes, struct err *) MUST_CHECK;

@@ -1,5 +1,5 @@
-/* What the two halves of job computing share: job_compute.c makes rows of units, job_files.c files of rows.
- */
+/* What the two halves of job computing share: job_compute.c makes rows of units, job_files.c files
+ * of rows. */
 #ifndef PREGAO_JOB_COMPUTE_PRIVATE_H
 #define PREGAO_JOB_COMPUTE_PRIVATE_H
 
@@ -10,7 +10,8 @@
 
 #define WORKERS_MAX 16
 
-/* A column that numbers the partitions of an output, and its tables (and the inputs by their view names) in the database that all connections share. */
+/* A column that numbers the partitions of an output, and its tables (and the inputs by their view
+ * names) in the database that all connections share. */
 #define ORDINAL "pregao_partition"
 #define STAGED  "pregao_staged_"
 
@@ -49,7 +50,9 @@ struct job_compute {
 	int connection_count;
 	bool busy[WORKERS_MAX];
 	bool flushes_late[WORKERS_MAX];
-	bool numbers_in_order; /* files of a COPY ... PARTITION_BY are numbered in the order in which their partitions come */
+	/* files of a COPY ... PARTITION_BY are numbered in the order in which their partitions
+	 * come */
+	bool numbers_in_order;
 	pthread_mutex_t lock; /* of busy */
 	pthread_cond_t freed;
 	struct buf drops; /* statements that remove what the last batch made */

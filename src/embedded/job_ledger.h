@@ -1,5 +1,5 @@
-/* The job engine's book of runs: who asked for what, who works on it, how it ended. One SQLite file; any number of processes.
- */
+/* The job engine's book of runs: who asked for what, who works on it, how it ended. One SQLite
+ * file; any number of processes. */
 #ifndef PREGAO_JOB_LEDGER_H
 #define PREGAO_JOB_LEDGER_H
 
@@ -21,16 +21,18 @@ int job_ledger_list(struct job_ledger *, size_t max, struct arena *, struct job_
 		    size_t *ret_count, struct err *) MUST_CHECK;
 int job_ledger_cancel(struct job_ledger *, const char *run, struct err *) MUST_CHECK;
 
-/* A run that this process works on. The hold is a lock that the kernel gives back when the process dies: then somebody else may claim the run. */
+/* A run that this process works on. The hold is a lock that the kernel gives back when the process
+ * dies: then somebody else may claim the run. */
 struct job_claim {
 	char run[RUN_ID_SIZE];
 	struct job_request request; /* in the arena */
-	const char
-		*given_up; /* NULL, or why it is not to be tried again: the worker only ends it */
+	/* NULL, or why it is not to be tried again: the worker only ends it */
+	const char *given_up;
 	int hold;
 };
-/* The oldest run that is queued, or whose worker died. ERR_NOT_FOUND when there is none. A run that was taken JOB_ATTEMPTS times without
- * coming to an end is given out once more with given_up set. */
+/* The oldest run that is queued, or whose worker died. ERR_NOT_FOUND when there is none. A run that
+ * was taken JOB_ATTEMPTS times without coming to an end is given out once more with given_up
+ * set. */
 #define JOB_ATTEMPTS 3
 int job_ledger_claim(struct job_ledger *, struct arena *, struct job_claim *ret,
 		     struct err *) MUST_CHECK;
@@ -41,7 +43,8 @@ struct job_progress {
 };
 int job_ledger_progress(struct job_ledger *, const struct job_claim *, const struct job_progress *,
 			struct err *) MUST_CHECK;
-/* RUN_QUEUED: it goes back, to be tried again. error may be NULL. Gives the hold back whatever happens. */
+/* RUN_QUEUED: it goes back, to be tried again. error may be NULL. Gives the hold back whatever
+ * happens. */
 int job_ledger_end(struct job_ledger *, struct job_claim *, enum run_state,
 		   const struct job_progress *, const struct err *error, struct err *) MUST_CHECK;
 

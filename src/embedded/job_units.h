@@ -1,5 +1,5 @@
-/* What a job run has to do: one unit for each set of values of the plan's scope columns, with the files that it is made of, and without those
- * that are already made of the same. */
+/* What a job run has to do: one unit for each set of values of the plan's scope columns, with the
+ * files that it is made of, and without those that are already made of the same. */
 #ifndef PREGAO_JOB_UNITS_H
 #define PREGAO_JOB_UNITS_H
 
@@ -20,10 +20,10 @@ struct job_unit {
 	int64_t rows;                /* that it reads */
 	struct catalog_file **files; /* for each input that is cut: published files */
 	size_t *file_counts;
-	const char **
-		names; /* for each output: what its files are called, told by all that they are made of */
-	const char **
-		scopes; /* for each output: what it replaces; NULL in a plan without scope columns: everything */
+	/* for each output: what its files are called, told by all that they are made of */
+	const char **names;
+	/* for each output: what it replaces; NULL in a plan without scope columns: everything */
+	const char **scopes;
 };
 struct job_units {
 	struct job_files *inputs; /* in the plan's order */
@@ -32,11 +32,13 @@ struct job_units {
 	int64_t unchanged; /* units that were left out: made of the same already */
 	int64_t gone;      /* scopes of the request that the catalog no longer has */
 };
-/* Reads the catalog as it is; the caller holds a version of it, and the outputs' tables. What is in *ret lives in the arena, but for items (free()). ERR_INPUT for a scope
- * that is none of the trigger table's, or that does not tell when it landed where the request leaves the date to it. */
+/* Reads the catalog as it is; the caller holds a version of it, and the outputs' tables. What is in
+ * *ret lives in the arena, but for items (free()). ERR_INPUT for a scope that is none of the
+ * trigger table's, or that does not tell when it landed where the request leaves the date to it. */
 int job_units_find(struct catalog *, const struct job_plan *, const struct job_request *,
 		   struct arena *, struct job_units *ret, struct err *) MUST_CHECK;
-/* job_engine_stale(): of the scopes those whose outputs are not made of what is there now, under the as-of date that they have. */
+/* job_engine_stale(): of the scopes those whose outputs are not made of what is there now, under
+ * the as-of date that they have. */
 int job_units_stale(struct catalog *, const struct job_plan *, const char *const *scopes, size_t n,
 		    struct arena *, const char ***ret, size_t *ret_count, struct err *) MUST_CHECK;
 /* column = value for each scope column. */

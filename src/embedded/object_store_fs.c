@@ -1,5 +1,5 @@
-/* Object store in a directory: opening, reading, listing, deleting. Writing is object_store_fs_put.c.
- * A key's folders are walked by fs_tree, which follows no symbolic link. */
+/* Object store in a directory: opening, reading, listing, deleting. Writing is
+ * object_store_fs_put.c. A key's folders are walked by fs_tree, which follows no symbolic link. */
 #include "object_store_fs.h"
 
 #include <errno.h>
@@ -53,7 +53,7 @@ int fs_refuse_reserved(const struct fs *f, const char *key, struct err *e)
 	return err_where(e, key);
 }
 
-/* -- reading ---------------------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 int fs_open_object(const struct fs *f, const char *key, int *ret_fd, struct stat *ret)
 {
@@ -165,7 +165,7 @@ static int fs_localise(struct object_store *s, const char *const *keys, size_t n
 	return OK;
 }
 
-/* -- deleting --------------------------------------------------------------------------------------------- */
+/* -- deleting ---------------------------------------------------------------------------------- */
 
 static int delete_one(const struct fs *f, const char *key, bool *ret_deleted)
 {
@@ -182,7 +182,8 @@ static int delete_one(const struct fs *f, const char *key, bool *ret_deleted)
 	return errnum == ENOENT || errnum == EISDIR || errnum == ENOTDIR ? 0 : errnum;
 }
 
-/* Removes the folder and those above it as long as they are empty; the first that is not is what needs syncing. */
+/* Removes the folder and those above it as long as they are empty; the first that is not is what
+ * needs syncing. */
 static void remove_empty(const struct fs *f, struct slice folder, struct fs_folders *touched)
 {
 	while (folder.n) {
@@ -231,7 +232,7 @@ static int fs_delete_many(struct object_store *s, const char *const *keys, size_
 	return rc;
 }
 
-/* -- the store itself ------------------------------------------------------------------------------------------------- */
+/* -- the store itself -------------------------------------------------------------------------- */
 
 static const char *fs_staging(struct object_store *s)
 {

@@ -1,5 +1,6 @@
-/* What the two halves of the store in a directory share: the handle, and errno as an error.
- * For object_store_fs.c (reading, deleting, opening) and object_store_fs_put.c (whatever writes objects) only. */
+/* What the two halves of the store in a directory share: the handle, and errno as an error. For
+ * object_store_fs.c (reading, deleting, opening) and object_store_fs_put.c (whatever writes
+ * objects) only. */
 #ifndef PREGAO_OBJECT_STORE_FS_PRIVATE_H
 #define PREGAO_OBJECT_STORE_FS_PRIVATE_H
 
@@ -18,7 +19,8 @@ struct fs {
 	int root_fd;
 	uint64_t nonce; /* two processes never choose the same staged name */
 	atomic_uint_fast64_t counter;
-	atomic_int writer_fd; /* scratch/ under a shared lock: "a writer lives"; -1 until first needed */
+	/* scratch/ under a shared lock: "a writer lives"; -1 until first needed */
+	atomic_int writer_fd;
 };
 
 /* errno as an error, with the full path as its place. */
@@ -31,7 +33,8 @@ int fs_open_object(const struct fs *, const char *key, int *ret_fd, struct stat 
 
 int fs_put_many(struct object_store *, struct object_put *, size_t n, struct err *) MUST_CHECK;
 int fs_copy(struct object_store *, const char *from, const char *to, struct err *) MUST_CHECK;
-/* Removes from scratch/ what killed puts left there: everything when no other writer lives, else what is over a day old. */
+/* Removes from scratch/ what killed puts left there: everything when no other writer lives, else
+ * what is over a day old. */
 void fs_sweep(struct fs *);
 
 #endif

@@ -5,7 +5,8 @@
 #include "duckdb_host.h"
 #include "parquet.h"
 
-/* Connects when first used; the host must outlive it. Any thread, one call at a time (others wait). */
+/* Connects when first used; the host must outlive it. Any thread, one call at a time (others
+ * wait). */
 struct parquet *parquet_duckdb_new(struct duckdb_host *);
 
 #endif

@@ -1,5 +1,5 @@
-/* SQL over the catalog's tables by DuckDB: the files that a statement can need become views, which live as long as the statement.
- */
+/* SQL over the catalog's tables by DuckDB: the files that a statement can need become views, which
+ * live as long as the statement. */
 #ifndef PREGAO_QUERY_ENGINE_DUCKDB_H
 #define PREGAO_QUERY_ENGINE_DUCKDB_H
 
@@ -8,8 +8,9 @@
 #include "object_store.h"
 #include "query_engine.h"
 
-/* Opens nothing yet; cannot fail today. Host, catalog and store must outlive it. One statement at a time on a host. For somebody else's
- * statements the host is to be confined before. EXPLAIN is served too; DESCRIBE, SUMMARIZE and SHOW TABLES know every table of the catalog. */
+/* Opens nothing yet; cannot fail today. Host, catalog and store must outlive it. One statement at a
+ * time on a host. For somebody else's statements the host is to be confined before. EXPLAIN is
+ * served too; DESCRIBE, SUMMARIZE and SHOW TABLES know every table of the catalog. */
 int query_engine_duckdb_new(struct duckdb_host *, struct catalog *, struct object_store *,
 			    struct query_engine **ret, struct err *) MUST_CHECK;
 

@@ -1,5 +1,6 @@
-/* Queue in one SQLite file: each call is one transaction, so two receivers never get the same message within its visibility.
- * A receipt is the row, and a random number that the next receive replaces. */
+/* Queue in one SQLite file: each call is one transaction, so two receivers never get the same
+ * message within its visibility. A receipt is the row, and a random number that the next receive
+ * replaces. */
 #include "queue_sqlite.h"
 
 #include <inttypes.h>
@@ -73,7 +74,7 @@ static int run(struct call *c, sqlite3_stmt *stmt)
 	return sqlite_run(c->q->db, stmt, c->e);
 }
 
-/* -- sending and receiving -------------------------------------------------------------------------------------------- */
+/* -- sending and receiving --------------------------------------------------------------------- */
 
 static int send_one(struct call *c, struct slice body)
 {
@@ -97,7 +98,8 @@ static int queue_sqlite_send(struct queue *queue, const struct slice *bodies, si
 	return call_end(&c, rc);
 }
 
-/* Looks without the write lock, so that a receiver who waits for messages keeps nobody from sending them. */
+/* Looks without the write lock, so that a receiver who waits for messages keeps nobody from sending
+ * them. */
 static int is_any_visible(struct queue_sqlite *q, bool *ret, struct err *e)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -217,9 +219,10 @@ static int queue_sqlite_receive(struct queue *queue, size_t max, int64_t visibil
 	return rc;
 }
 
-/* -- by receipt ------------------------------------------------------------------------------------------------------- */
+/* -- by receipt -------------------------------------------------------------------------------- */
 
-/* Prepares sql with the row as ?1 and its random number as ?2. What is no receipt matches no row. */
+/* Prepares sql with the row as ?1 and its random number as ?2. What is no receipt matches no
+ * row. */
 static int prepare_by_receipt(struct call *c, const char *sql, const char *receipt,
 			      sqlite3_stmt **ret)
 {
@@ -295,7 +298,7 @@ static int queue_sqlite_fail(struct queue *queue, const char *receipt, int64_t r
 	return hide(queue, receipt, retry_us, why, e);
 }
 
-/* -- looking, and dead letters ---------------------------------------------------------------------------------------- */
+/* -- looking, and dead letters ----------------------------------------------------------------- */
 
 static int queue_sqlite_stats(struct queue *queue, struct queue_stats *ret, struct err *e)
 {

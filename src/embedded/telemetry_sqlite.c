@@ -1,5 +1,5 @@
-/* Telemetry in one SQLite file: the recording half. Records are gathered in memory and written in one transaction;
- * the reading half is telemetry_sqlite_read.c. */
+/* Telemetry in one SQLite file: the recording half. Records are gathered in memory and written in
+ * one transaction; the reading half is telemetry_sqlite_read.c. */
 #include "telemetry_sqlite.h"
 
 #include <stdio.h>
@@ -49,7 +49,7 @@ static const char *const steps[] = {
 	") STRICT, WITHOUT ROWID;\n",
 };
 
-/* -- texts ------------------------------------------------------------------------------------------------------------ */
+/* -- texts ------------------------------------------------------------------------------------- */
 
 /* Clipped between characters, and made UTF-8 when it is not: it will stand in JSON. */
 static struct slice clean(struct arena *arena, const char *text)
@@ -82,7 +82,8 @@ static void json_member(struct buf *out, struct arena *arena, const char *name, 
 	buf_json_str(out, s.p, s.n);
 }
 
-/* The fields as a JSON object, or NULL when there are none; those that no longer fit are left out. */
+/* The fields as a JSON object, or NULL when there are none; those that no longer fit are left
+ * out. */
 static const char *fields_json(struct arena *arena, const struct field *fields, size_t n)
 {
 	if (n == 0)
@@ -106,7 +107,7 @@ static const char *fields_json(struct arena *arena, const struct field *fields, 
 	return arena_strndup(arena, out.data, out.len);
 }
 
-/* -- writing ---------------------------------------------------------------------------------------------------------- */
+/* -- writing ----------------------------------------------------------------------------------- */
 
 static int write_event(struct sqlite *db, const struct log_event *v, struct err *e)
 {
@@ -276,7 +277,7 @@ static void record_end(struct telemetry *telemetry, bool at_once)
 	pthread_mutex_unlock(&t->lock);
 }
 
-/* -- recording -------------------------------------------------------------------------------------------------------- */
+/* -- recording --------------------------------------------------------------------------------- */
 
 static const char *level_name(enum log_level level)
 {
@@ -300,7 +301,8 @@ static void mirror(struct telemetry_sqlite *t, const struct log_event *v)
 	if (v->fields)
 		buf_printf(&out, ",\"fields\":%s", v->fields);
 	buf_str(&out, "}\n");
-	/* One write, so that lines of several processes do not mix; a reader who has gone is not our matter. */
+	/* One write, so that lines of several processes do not mix; a reader who has gone is not
+	 * our matter. */
 	ssize_t done = write(t->mirror_fd, out.data, out.len);
 	(void)done;
 }
@@ -371,7 +373,7 @@ static void telemetry_sqlite_gauge(struct telemetry *telemetry, const char *name
 	record_metric(telemetry, name, labels, false, value);
 }
 
-/* -- the telemetry itself --------------------------------------------------------------------------------------------- */
+/* -- the telemetry itself ---------------------------------------------------------------------- */
 
 static void telemetry_sqlite_free(struct telemetry *telemetry)
 {

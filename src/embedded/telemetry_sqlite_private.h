@@ -1,5 +1,6 @@
-/* What the two halves of the SQLite telemetry share: the handle, and the records that wait to be written.
- * For telemetry_sqlite.c (recording) and telemetry_sqlite_read.c (reading, trimming) only. */
+/* What the two halves of the SQLite telemetry share: the handle, and the records that wait to be
+ * written. For telemetry_sqlite.c (recording) and telemetry_sqlite_read.c (reading, trimming)
+ * only. */
 #ifndef PREGAO_TELEMETRY_SQLITE_PRIVATE_H
 #define PREGAO_TELEMETRY_SQLITE_PRIVATE_H
 
@@ -43,7 +44,8 @@ struct telemetry_sqlite {
 
 /* Writes what waits; the lock is held. */
 void telemetry_sqlite_flush(struct telemetry_sqlite *);
-/* Deletes the oldest until the file is no larger than it may be; the lock is held. Failing is no error: it is tried again. */
+/* Deletes the oldest until the file is no larger than it may be; the lock is held. Failing is no
+ * error: it is tried again. */
 void telemetry_sqlite_trim(struct telemetry_sqlite *);
 
 int telemetry_sqlite_runs(struct telemetry *, size_t max, struct arena *, struct run_record **ret,

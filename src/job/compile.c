@@ -1,4 +1,5 @@
-/* The graph as a plan for an engine: SQL for each check and each target, the inputs, the lineage of scopes, and a hash of it all. */
+/* The graph as a plan for an engine: SQL for each check and each target, the inputs, the lineage of
+ * scopes, and a hash of it all. */
 #include "node_sql.h"
 
 #include <stdio.h>
@@ -6,7 +7,8 @@
 
 #include "hash.h"
 
-/* Goes up whenever the same graph compiles to SQL that may give other rows: the names of what a job wrote are made of it. */
+/* Goes up whenever the same graph compiles to SQL that may give other rows: the names of what a job
+ * wrote are made of it. */
 #define COMPILER_VERSION 1
 
 static const struct sql_style plan_style = {
@@ -131,7 +133,8 @@ static int compile_outputs(struct arena *arena, const struct job *job, struct jo
 	return OK;
 }
 
-/* The scope columns of the first target, when all of them carry a partition column of the trigger table and all other targets have the same ones. */
+/* The scope columns of the first target, when all of them carry a partition column of the trigger
+ * table and all other targets have the same ones. */
 static void compile_scope(struct arena *arena, const struct job *job, struct job_plan *plan)
 {
 	struct job_scope_column *columns =

@@ -1,5 +1,5 @@
-/* Expressions: a small closed typed language, parsed to a tree. What is not in the tree's few kinds does not exist, so every
- * dialect can spell all of it. The grammar is told in docs/jobs.md. */
+/* Expressions: a small closed typed language, parsed to a tree. What is not in the tree's few kinds
+ * does not exist, so every dialect can spell all of it. The grammar is told in docs/jobs.md. */
 #ifndef PREGAO_EXPR_H
 #define PREGAO_EXPR_H
 
@@ -43,10 +43,10 @@ struct expr {
 	const struct function *function;
 	struct expr **args;
 	size_t arg_count;
-	struct value_type
-		type; /* literals and casts: from the parser; the others: from expr_check */
-	struct value_type
-		operands; /* comparisons and choices: what all compared or chosen values widen to */
+	/* literals and casts: from the parser; the others: from expr_check */
+	struct value_type type;
+	/* comparisons and choices: what all compared or chosen values widen to */
+	struct value_type operands;
 	const char *aux[3]; /* texts that a function's typing adds for its spelling */
 };
 
@@ -56,7 +56,8 @@ struct schema {
 	size_t count;
 };
 const struct column *schema_find(const struct schema *, const char *name);
-/* ", did you mean ..." is part of the sentence, which is why the two ways to say it are one function: ERR_INPUT. */
+/* ", did you mean ..." is part of the sentence, which is why the two ways to say it are one
+ * function: ERR_INPUT. */
 int schema_unknown(const struct schema *, const char *name, struct err *);
 
 /* Errors are ERR_INPUT with where = "<place>, character N". The tree lies in the arena. */
@@ -74,7 +75,8 @@ struct spelling {
 void sql_name(struct buf *, enum dialect, const char *name);
 void sql_text(struct buf *, enum dialect, const char *text);
 void expr_sql(struct buf *, const struct spelling *, const struct expr *);
-/* A quotient of two exact numbers, rounded half away from zero to `decimals`, without a binary float (see expr_sql.c). */
+/* A quotient of two exact numbers, rounded half away from zero to `decimals`, without a binary
+ * float (see expr_sql.c). */
 struct quotient {
 	int scale_a, scale_b, decimals;
 };

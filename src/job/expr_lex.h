@@ -29,7 +29,8 @@ struct parser {
 	struct err *e;
 };
 
-/* To begin with: p and counted at the text, at 1. Takes the next token into p->token; TOKEN_END for ever after the last. */
+/* To begin with: p and counted at the text, at 1. Takes the next token into p->token; TOKEN_END for
+ * ever after the last. */
 int lex_next(struct parser *) MUST_CHECK;
 /* Adds the place of the token in hand to the error; returns code. */
 int lex_fail(const struct parser *, int code);

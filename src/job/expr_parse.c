@@ -58,7 +58,8 @@ static int too_deep(const struct parser *p, size_t at)
 				  JOB_MAX_EXPRESSION_DEPTH));
 }
 
-/* Hangs children below x and keeps the tree's depth in bounds, which the recursion alone does not: a + b + c ... */
+/* Hangs children below x and keeps the tree's depth in bounds, which the recursion alone does not:
+ * a + b + c ... */
 static int adopt(struct parser *p, struct expr *x, struct expr *const *args, size_t n)
 {
 	x->args = ANEW_ARRAY(p->arena, n, struct expr *);
@@ -72,7 +73,8 @@ static int adopt(struct parser *p, struct expr *x, struct expr *const *args, siz
 	return x->depth > JOB_MAX_EXPRESSION_DEPTH ? too_deep(p, x->at) : OK;
 }
 
-/* A growing list of children; the arena cannot grow in place, so it lies on the heap until adopted. */
+/* A growing list of children; the arena cannot grow in place, so it lies on the heap until
+ * adopted. */
 struct child {
 	struct expr *expr;
 };
@@ -475,7 +477,8 @@ static int parse_not(struct parser *p, struct expr **ret)
 	return adopt(p, *ret, &value, 1);
 }
 
-/* One chain of AND or OR is one node with many children, so that long lists of conditions are not deep. */
+/* One chain of AND or OR is one node with many children, so that long lists of conditions are not
+ * deep. */
 static int parse_chain(struct parser *p, const char *word, enum expr_kind kind,
 		       int (*below)(struct parser *, struct expr **), struct expr **ret)
 {

@@ -1,4 +1,5 @@
-/* Expression trees as SQL text. Every type that the checker told is made true here: where a dialect would give another one, a CAST stands. */
+/* Expression trees as SQL text. Every type that the checker told is made true here: where a dialect
+ * would give another one, a CAST stands. */
 #include "expr.h"
 
 #include <stdio.h>
@@ -291,8 +292,9 @@ void expr_sql(struct buf *b, const struct spelling *s, const struct expr *x)
 	write_expr(b, s, x, BIND_NONE);
 }
 
-/* Decimal division gives binary floats in DuckDB, so integers divide. a and b become integers N and D with N / D = a / b * 10^(decimals + 1), N // D
- * cuts behind that digit, and the cut keeps what rounding half away from zero looks at: the last digit. */
+/* Decimal division gives binary floats in DuckDB, so integers divide. a and b become integers N and
+ * D with N / D = a / b * 10^(decimals + 1), N // D cuts behind that digit, and the cut keeps what
+ * rounding half away from zero looks at: the last digit. */
 static int quotient_shift(struct quotient q)
 {
 	int shift = q.scale_b + q.decimals + 1;

@@ -1,4 +1,5 @@
-/* The table of functions and of aggregates. A new one is a row; what its row cannot say stands in a `type` function above the table. */
+/* The table of functions and of aggregates. A new one is a row; what its row cannot say stands in a
+ * `type` function above the table. */
 #include "function.h"
 
 #include <string.h>

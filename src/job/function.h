@@ -1,4 +1,5 @@
-/* The functions of the expression language and the aggregates: one row each, with what it takes, what it gives, and its spelling in each dialect. */
+/* The functions of the expression language and the aggregates: one row each, with what it takes,
+ * what it gives, and its spelling in each dialect. */
 #ifndef PREGAO_FUNCTION_H
 #define PREGAO_FUNCTION_H
 
@@ -6,13 +7,16 @@
 
 struct function {
 	const char *name;
-	/* One letter an argument: t VARCHAR, d DATE, i integer, n exact number, b BOOLEAN, a anything, # a whole number written out, and after the last
-	 * letter '+' for one or more of it. All 'a's of a call must widen to one type. */
+	/* One letter an argument: t VARCHAR, d DATE, i integer, n exact number, b BOOLEAN, a
+	 * anything, # a whole number written out, and after the last letter '+' for one or more of
+	 * it. All 'a's of a call must widen to one type. */
 	const char *takes;
-	/* t d b as above, I INTEGER, B BIGINT, 1 the type of the first argument, a the type that all 'a's widen to, = told by `type`. */
+	/* t d b as above, I INTEGER, B BIGINT, 1 the type of the first argument, a the type that
+	 * all 'a's widen to, = told by `type`. */
 	char gives;
 	int (*type)(struct arena *, struct expr *call, const char *place, struct err *);
-	/* $1..$9 an argument, $* all separated by commas, $| all joined by ||, $T the result's type, $A $B $C what `type` left in aux, $D the as-of date. */
+	/* $1..$9 an argument, $* all separated by commas, $| all joined by ||, $T the result's
+	 * type, $A $B $C what `type` left in aux, $D the as-of date. */
 	const char *duckdb, *spark;
 	const char *signature, *doc;
 };
@@ -28,7 +32,8 @@ struct aggregate_function {
 const struct aggregate_function *aggregate_find(const char *name);
 const char *aggregate_nearest(const char *name);
 const struct aggregate_function *aggregate_table(size_t *ret_count);
-/* The type of an aggregate over a column (no column: NULL); `declared` is the type asked for, or NULL. ERR_INPUT without a place. */
+/* The type of an aggregate over a column (no column: NULL); `declared` is the type asked for, or
+ * NULL. ERR_INPUT without a place. */
 int aggregate_type(const struct aggregate_function *, const struct column *of,
 		   const struct value_type *declared, struct value_type *ret,
 		   struct err *) MUST_CHECK;

@@ -1,5 +1,5 @@
-/* The parsed job: nodes, how they hang together, and after the check the columns of each. Inside src/job only; others see job.h.
- * Everything lies in the arena of job_parse. */
+/* The parsed job: nodes, how they hang together, and after the check the columns of each. Inside
+ * src/job only; others see job.h. Everything lies in the arena of job_parse. */
 #ifndef PREGAO_GRAPH_H
 #define PREGAO_GRAPH_H
 
@@ -39,7 +39,8 @@ struct source {
 	struct table_def *def; /* after the check */
 };
 
-/* One column of the result: where it comes from and what it becomes. Names in the JSON are those of the input. */
+/* One column of the result: where it comes from and what it becomes. Names in the JSON are those of
+ * the input. */
 struct rename {
 	const char *from, *to;
 };
@@ -105,8 +106,8 @@ struct quality_check {
 	enum check_kind kind;
 	struct expr *expr; /* CHECK_HOLDS; CHECK_SUM: what the sum equals */
 	const char *text;  /* of expr */
-	struct names
-		columns; /* CHECK_UNIQUE, CHECK_NOT_NULL; CHECK_SUM: one sum for each of their values */
+	/* CHECK_UNIQUE, CHECK_NOT_NULL; CHECK_SUM: one sum for each of their values */
+	struct names columns;
 	const char *sum;            /* CHECK_SUM: the column */
 	int64_t min_rows, max_rows; /* CHECK_ROWS; -1: none */
 };
@@ -139,8 +140,8 @@ struct node {
 	};
 	/* After the check. */
 	struct schema schema;
-	/* For each column the trigger's partition column that it carries unchanged (index into the trigger table's partition), or -1; see
-	 * graph_lineage.c. */
+	/* For each column the trigger's partition column that it carries unchanged (index into the
+	 * trigger table's partition), or -1; see graph_lineage.c. */
 	int *origin;
 	bool reads_trigger; /* itself or by its inputs */
 	bool seen;          /* while walking */
@@ -156,7 +157,8 @@ struct job {
 	bool checked;
 };
 
-/* What the format has: one row a node type. The keys are checked by these rows before a parse function sees the node. */
+/* What the format has: one row a node type. The keys are checked by these rows before a parse
+ * function sees the node. */
 enum key_type { KEY_TEXT, KEY_NAMES, KEY_OBJECTS, KEY_MAP, KEY_OBJECT, KEY_PAIRS };
 struct key {
 	const char *name;
@@ -178,10 +180,11 @@ extern const struct key graph_keys[], node_common_keys[];
 /* An error at a place: adds it and returns code. */
 int at_place(const char *place, struct err *, int code);
 const struct node *graph_find(const struct job *, const char *id);
-int graph_unknown_node(const struct job *, const char *id, int code,
-		       struct err *); /* names the nearest; returns code */
+/* names the nearest; returns code */
+int graph_unknown_node(const struct job *, const char *id, int code, struct err *);
 
-/* graph_order.c: resolves inputs, orders the nodes; refuses unknown inputs, cycles, and nodes that nothing needs. */
+/* graph_order.c: resolves inputs, orders the nodes; refuses unknown inputs, cycles, and nodes that
+ * nothing needs. */
 int graph_link(struct arena *, struct job *, struct err *) MUST_CHECK;
 /* graph_lineage.c: after the schemas. */
 void graph_lineage(struct arena *, struct job *);

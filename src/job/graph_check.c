@@ -1,4 +1,5 @@
-/* The columns of every node, in order from the sources on. What a node asks for and does not get is refused here, by name and type. */
+/* The columns of every node, in order from the sources on. What a node asks for and does not get is
+ * refused here, by name and type. */
 #include "graph.h"
 
 #include <string.h>

@@ -1,7 +1,9 @@
-/* Which columns carry a partition column of the trigger table unchanged, so that a run may read and rewrite single scopes.
+/* Which columns carry a partition column of the trigger table unchanged, so that a run may read and
+ * rewrite single scopes.
  *
- * A column with origin p at a node promises: reading only those rows of the trigger table whose p has some value gives exactly the node's rows whose
- * column has that value. So a row may never be made of, or depend on, trigger rows with different values of p. */
+ * A column with origin p at a node promises: reading only those rows of the trigger table whose p
+ * has some value gives exactly the node's rows whose column has that value. So a row may never be
+ * made of, or depend on, trigger rows with different values of p. */
 #include "graph.h"
 
 #include <string.h>
@@ -54,8 +56,9 @@ static void from_derive(struct node *node)
 				origin_of(in, node->derive.items[i].expr->text);
 }
 
-/* Both sides read the trigger: p survives only where the join demands that it is equal on both. One side reads it: the other is read whole, so p
- * survives, unless unmatched rows of that other side stay, which depend on what is missing from all scopes. */
+/* Both sides read the trigger: p survives only where the join demands that it is equal on both. One
+ * side reads it: the other is read whole, so p survives, unless unmatched rows of that other side
+ * stay, which depend on what is missing from all scopes. */
 static void from_join(struct node *node)
 {
 	const struct node *left = node->inputs[0], *right = node->inputs[1];

@@ -1,5 +1,6 @@
-/* The keys of each node type, from JSON to struct node. That keys are known, there and of the right JSON type has been checked by the table in
- * graph_types.c; what is said here is what the table cannot say. Quality and target have files of their own. */
+/* The keys of each node type, from JSON to struct node. That keys are known, there and of the right
+ * JSON type has been checked by the table in graph_types.c; what is said here is what the table
+ * cannot say. Quality and target have files of their own. */
 #include "graph_parse.h"
 
 #include <string.h>
@@ -209,8 +210,9 @@ static int parse_union(struct parsing *p, struct node *node, json_t *object)
 	return OK;
 }
 
-/* The text stands inside parentheses: it may not close them, begin another statement, or hide behind a comment or quoting that this does not follow.
- * It is not a guard against its author, who may write any SELECT; the engine's sandbox is. */
+/* The text stands inside parentheses: it may not close them, begin another statement, or hide
+ * behind a comment or quoting that this does not follow. It is not a guard against its author, who
+ * may write any SELECT; the engine's sandbox is. */
 static const char *sql_text_problem(const char *text)
 {
 	int depth = 0;

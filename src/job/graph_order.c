@@ -1,4 +1,5 @@
-/* How nodes hang together: names to pointers, an order in which each comes after its inputs, no cycle, nothing left over. */
+/* How nodes hang together: names to pointers, an order in which each comes after its inputs, no
+ * cycle, nothing left over. */
 #include "graph.h"
 
 #include <string.h>
@@ -115,7 +116,8 @@ static bool same_location(const struct table_def *a, const struct table_def *b)
 		strcmp(a->compact_location, b->compact_location) == 0);
 }
 
-/* A run reads what was there before it and writes whole scopes: two writers of one table, or a reader of what is written, have no sound order. */
+/* A run reads what was there before it and writes whole scopes: two writers of one table, or a
+ * reader of what is written, have no sound order. */
 static int refuse_shared_tables(struct job *job, struct err *e)
 {
 	bool triggered = false;

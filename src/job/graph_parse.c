@@ -1,4 +1,5 @@
-/* JSON to graph: the document's keys, names and ceilings. The keys of each node type are in graph_nodes.c. */
+/* JSON to graph: the document's keys, names and ceilings. The keys of each node type are in
+ * graph_nodes.c. */
 #include "graph_parse.h"
 
 #include <stdio.h>
@@ -270,8 +271,8 @@ static void drop_words(json_t *object)
 	json_object_del(object, "layout");
 }
 
-/* The document without what means nothing to the result, nodes by id: what the plan's hash is made of. Maps of the user's names (rename, cast) are
- * left alone: a column may well be called "doc". */
+/* The document without what means nothing to the result, nodes by id: what the plan's hash is made
+ * of. Maps of the user's names (rename, cast) are left alone: a column may well be called "doc". */
 static const char *canonical(struct arena *arena, json_t *root)
 {
 	size_t i, j;

@@ -1,4 +1,5 @@
-/* What the parsers of the nodes share. Errors are ERR_INPUT or ERR_LIMIT with the place. For src/job/graph_*.c. */
+/* What the parsers of the nodes share. Errors are ERR_INPUT or ERR_LIMIT with the place. For
+ * src/job/graph_*.c. */
 #ifndef PREGAO_GRAPH_PARSE_H
 #define PREGAO_GRAPH_PARSE_H
 
@@ -12,18 +13,20 @@ struct parsing {
 	size_t checks; /* so far, of all quality nodes */
 };
 
-/* graph_parse.c: every key of the object is in one of the two lists (`more` may be NULL) and of the right JSON type; no required one is missing. */
+/* graph_parse.c: every key of the object is in one of the two lists (`more` may be NULL) and of the
+ * right JSON type; no required one is missing. */
 int keys_check(struct parsing *, const char *place, json_t *object, const struct key *keys,
 	       const struct key *more) MUST_CHECK;
-/* A name of ours: a letter or '_', then letters, digits, '_', at most 63; `lower` refuses capitals, which Athena and Glue do not keep. */
+/* A name of ours: a letter or '_', then letters, digits, '_', at most 63; `lower` refuses capitals,
+ * which Athena and Glue do not keep. */
 int name_check(struct parsing *, const char *place, const char *what, const char *name,
 	       bool lower) MUST_CHECK;
 int table_name_parse(struct parsing *, const char *place, const char *text,
 		     const char **ret_database, const char **ret_table) MUST_CHECK;
 
 /* graph_fields.c: after keys_check, so that a member that is there has its type. */
-const char *field_text(struct parsing *, const json_t *object,
-		       const char *key); /* in the arena; NULL when it is not there */
+/* in the arena; NULL when it is not there */
+const char *field_text(struct parsing *, const json_t *object, const char *key);
 /* "<the node's place>, column acao" */
 const char *place_in(struct parsing *, const struct node *, const char *what, const char *name);
 /* A list of names, none twice. */

@@ -1,5 +1,6 @@
-/* The job: a graph of typed nodes written as JSON. This header is all that others need of src/job: parse, check, and the projections of the
- * one graph (a plan for an engine, SQL of a node, a script, a description). The format is told in docs/jobs.md. */
+/* The job: a graph of typed nodes written as JSON. This header is all that others need of src/job:
+ * parse, check, and the projections of the one graph (a plan for an engine, SQL of a node, a
+ * script, a description). The format is told in docs/jobs.md. */
 #ifndef PREGAO_JOB_H
 #define PREGAO_JOB_H
 
@@ -25,14 +26,16 @@
 
 struct job;
 
-/* JSON to a graph: syntax, keys, names, how nodes hang together, and the grammar of expressions; no types yet. The job and all that hangs on it
- * lie in the arena. Errors name the node and the key or column in err.where ("<name_for_errors>: node dates, column days_since_session,
- * character 14"). ERR_INPUT; ERR_LIMIT when a ceiling was passed. */
+/* JSON to a graph: syntax, keys, names, how nodes hang together, and the grammar of expressions; no
+ * types yet. The job and all that hangs on it lie in the arena. Errors name the node and the key or
+ * column in err.where ("<name_for_errors>: node dates, column days_since_session, character 14").
+ * ERR_INPUT; ERR_LIMIT when a ceiling was passed. */
 int job_parse(struct arena *, const char *name_for_errors, struct slice json, struct job **ret,
 	      struct err *) MUST_CHECK;
 
-/* Types: gives every node its columns. Must have succeeded before anything below. May be repeated (the tables may have changed).
- * find_table tells what a source table looks like, as catalog_table() does; its ERR_NOT_FOUND becomes an ERR_INPUT that names the node, every other
+/* Types: gives every node its columns. Must have succeeded before anything below. May be repeated
+ * (the tables may have changed). find_table tells what a source table looks like, as
+ * catalog_table() does; its ERR_NOT_FOUND becomes an ERR_INPUT that names the node, every other
  * error is passed on. */
 int job_check(struct arena *, struct job *,
 	      int (*find_table)(void *ctx, const char *database, const char *name, struct arena *,
@@ -44,29 +47,33 @@ const char *job_doc(const struct job *); /* NULL when there is none */
 const char *job_trigger_database(const struct job *);
 const char *job_trigger_table(const struct job *);
 
-/* The columns of a node's result; of a target: its table's columns, then the partition columns. Borrowed from the job. ERR_NOT_FOUND for an unknown
- * node, naming the nearest. */
+/* The columns of a node's result; of a target: its table's columns, then the partition columns.
+ * Borrowed from the job. ERR_NOT_FOUND for an unknown node, naming the nearest. */
 int job_schema(const struct job *, const char *node_id, const struct column **ret,
 	       size_t *ret_count, struct err *) MUST_CHECK;
 
-/* The plan for an engine; strings and SQL lie in the arena. ERR_LIMIT when its SQL would pass JOB_MAX_PLAN_BYTES. */
+/* The plan for an engine; strings and SQL lie in the arena. ERR_LIMIT when its SQL would pass
+ * JOB_MAX_PLAN_BYTES. */
 int job_compile(struct arena *, const struct job *, struct job_plan *ret, struct err *) MUST_CHECK;
 
-/* One SELECT (DuckDB) that gives a node's rows, for a preview: sources are read as database.table ("raw"."portfolio"), the as-of date stands in it as
- * a literal. No LIMIT: wrap it as `SELECT * FROM (...) LIMIT 10`. ERR_NOT_FOUND, ERR_LIMIT. */
+/* One SELECT (DuckDB) that gives a node's rows, for a preview: sources are read as database.table
+ * ("raw"."portfolio"), the as-of date stands in it as a literal. No LIMIT: wrap it as `SELECT *
+ * FROM (...) LIMIT 10`. ERR_NOT_FOUND, ERR_LIMIT. */
 int job_node_sql(struct arena *, const struct job *, const char *node_id, int32_t as_of,
 		 const char **ret, struct err *) MUST_CHECK;
 
-/* `job export --to sql`: one script for a plain DuckDB (duckdb < file) in a folder that holds the lake: one view a node with its doc, the checks,
- * and a COPY for each target. Variables lake, out and as_of may be set before it. ERR_LIMIT. */
+/* `job export --to sql`: one script for a plain DuckDB (duckdb < file) in a folder that holds the
+ * lake: one view a node with its doc, the checks, and a COPY for each target. Variables lake, out
+ * and as_of may be set before it. ERR_LIMIT. */
 int job_to_sql(struct arena *, const struct job *, const char **ret, struct err *) MUST_CHECK;
 
-/* `job show`: the nodes in the order in which they are computed. Borrowed from the job and the arena. */
+/* `job show`: the nodes in the order in which they are computed. Borrowed from the job and the
+ * arena. */
 struct job_node_info {
 	const char *id, *type;
 	const char *doc; /* may be NULL */
-	const char *
-		summary; /* what it does, in one line: "group by acao, tipo: sum(qtd_teorica), count" */
+	/* what it does, in one line: "group by acao, tipo: sum(qtd_teorica), count" */
+	const char *summary;
 	const char *const *inputs;
 	size_t input_count;
 	const struct column *columns;

@@ -1,5 +1,5 @@
-/* One SELECT for each node. All names are quoted and all texts are written as literals, so nothing from the JSON is ever read as SQL but the sql
- * node's own text. */
+/* One SELECT for each node. All names are quoted and all texts are written as literals, so nothing
+ * from the JSON is ever read as SQL but the sql node's own text. */
 #include "node_sql.h"
 
 #include <string.h>

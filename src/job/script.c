@@ -116,7 +116,8 @@ static void node_view(struct arena *arena, struct buf *b, const struct node *nod
 	}
 }
 
-/* COPY makes one folder and not the one above it: the last part of the location, or all of it in one when another target ends the same. */
+/* COPY makes one folder and not the one above it: the last part of the location, or all of it in
+ * one when another target ends the same. */
 static const char *folder_of(struct arena *arena, const struct job *job, const struct node *node)
 {
 	const struct table_def *t = &node->target.def;

@@ -1,4 +1,5 @@
-/* The rules between types (see value_type.h). DuckDB's own were tried with typeof(); test_job_expr.c compares both. */
+/* The rules between types (see value_type.h). DuckDB's own were tried with typeof();
+ * test_job_expr.c compares both. */
 #include "value_type.h"
 
 #include <stdio.h>

@@ -1,5 +1,6 @@
-/* The types that values have inside a job, and the rules between them: what widens, what casts, what arithmetic gives.
- * Everything is exact or fails the run; what would round or go through a binary float is refused here. */
+/* The types that values have inside a job, and the rules between them: what widens, what casts,
+ * what arithmetic gives. Everything is exact or fails the run; what would round or go through a
+ * binary float is refused here. */
 #ifndef PREGAO_VALUE_TYPE_H
 #define PREGAO_VALUE_TYPE_H
 
@@ -17,10 +18,10 @@ struct value_type {
 struct value_type value_type_of(const struct column *);
 struct column value_type_column(struct value_type, const char *name, const char *doc);
 bool value_type_equal(struct value_type, struct value_type);
-const char *value_type_text(struct value_type,
-			    char buf[COLUMN_TYPE_SIZE]); /* "DECIMAL(9,3)", "NULL" */
-bool value_type_is_integer(struct value_type);           /* INTEGER, BIGINT, HUGEINT */
-bool value_type_is_exact(struct value_type);             /* an integer or a decimal */
+/* "DECIMAL(9,3)", "NULL" */
+const char *value_type_text(struct value_type, char buf[COLUMN_TYPE_SIZE]);
+bool value_type_is_integer(struct value_type); /* INTEGER, BIGINT, HUGEINT */
+bool value_type_is_exact(struct value_type);   /* an integer or a decimal */
 /* Digits before the decimal point: 10 for INTEGER, 19 for BIGINT, 39 for HUGEINT. */
 int value_type_whole_digits(struct value_type);
 
@@ -38,10 +39,12 @@ enum conversion {
 enum conversion value_type_convert(struct value_type from, struct value_type to, const char **why);
 
 enum arithmetic { ARITHMETIC_ADD, ARITHMETIC_SUBTRACT, ARITHMETIC_MULTIPLY };
-/* The result of + - * by the rules of the SQL standard; false when there is none. Integers beside a decimal count as DECIMAL(10,0) or DECIMAL(19,0). */
+/* The result of + - * by the rules of the SQL standard; false when there is none. Integers beside a
+ * decimal count as DECIMAL(10,0) or DECIMAL(19,0). */
 bool value_type_arithmetic(enum arithmetic, struct value_type, struct value_type,
 			   struct value_type *ret);
-/* What DuckDB makes of the same: it keeps decimals at 18 digits as long as both sides have no more. */
+/* What DuckDB makes of the same: it keeps decimals at 18 digits as long as both sides have no
+ * more. */
 struct value_type value_type_duckdb_arithmetic(enum arithmetic, struct value_type,
 					       struct value_type);
 /* An integer as the decimal that holds all its values; others as they are. */

@@ -1,5 +1,6 @@
-/* The compact layout as it ages: a file per scope becomes a file per month once the month is closed, and loses a scope that is replaced.
- * A merged file's name is made of the single-scope files its rows came from, so it does not matter in which order things happened. */
+/* The compact layout as it ages: a file per scope becomes a file per month once the month is
+ * closed, and loses a scope that is replaced. A merged file's name is made of the single-scope
+ * files its rows came from, so it does not matter in which order things happened. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +8,8 @@
 #include "path.h"
 #include "publish_private.h"
 
-/* Merged files per commit: bounds what one crash throws away, and shares the waiting for the disk. */
+/* Merged files per commit: bounds what one crash throws away, and shares the waiting for the
+ * disk. */
 #define MERGES_PER_COMMIT 32
 #define NAME_DIGITS       32
 
@@ -26,7 +28,7 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* -- merging ---------------------------------------------------------------------------------------------------------- */
+/* -- merging ----------------------------------------------------------------------------------- */
 
 /* From files to one: their rows but for the dropped scopes; `parts` is what it will hold. */
 struct merge {
@@ -53,7 +55,8 @@ static const char *merged_name(struct arena *arena, const struct merge *m)
 	return arena_strndup(arena, hex, NAME_DIGITS);
 }
 
-/* Scope columns exactly, by the scopes that are left; the others by what the files had, which may be wider than need be. */
+/* Scope columns exactly, by the scopes that are left; the others by what the files had, which may
+ * be wider than need be. */
 static int bounds(struct arena *arena, const struct merge *m, struct catalog_file *file,
 		  struct err *e)
 {
@@ -137,7 +140,7 @@ static int merge_files(struct publish_session *s, struct arena *arena, const str
 	return OK;
 }
 
-/* -- what remains of a file when scopes of it are replaced ------------------------------------------------------------- */
+/* -- what remains of a file when scopes of it are replaced ------------------------------------- */
 
 struct replaced {
 	const char **scopes; /* sorted */
@@ -207,7 +210,8 @@ static int keep_rest(struct publish_session *s, struct arena *arena, struct publ
 		if (rc)
 			return rc;
 	}
-	/* Nothing of it replaced: the filter gave too much. All of it replaced: the commit takes it away. */
+	/* Nothing of it replaced: the filter gave too much. All of it replaced: the commit takes it
+	 * away. */
 	if (m.drop_count == 0 || m.part_count == 0)
 		return OK;
 	*PUSH(step->retired, step->retired_count, step->retired_cap) = file->key;
@@ -232,7 +236,7 @@ int compact_remainders(struct publish_session *s, struct arena *arena, struct pu
 	return rc;
 }
 
-/* -- whole months ----------------------------------------------------------------------------------------------------- */
+/* -- whole months ------------------------------------------------------------------------------ */
 
 /* A file of a single month of single other values. */
 struct aged {

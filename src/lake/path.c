@@ -1,5 +1,6 @@
-/* Keys of the lake: partition values to folders and back, escaped as Hive, Spark, DuckDB and pyarrow all read them.
- * A value has exactly one written form (an integer without leading zeros, a date as ISO), so equal values share a folder. */
+/* Keys of the lake: partition values to folders and back, escaped as Hive, Spark, DuckDB and
+ * pyarrow all read them. A value has exactly one written form (an integer without leading zeros, a
+ * date as ISO), so equal values share a folder. */
 #include "path.h"
 
 #include <inttypes.h>
@@ -12,7 +13,8 @@
 /* What file systems and stores take as one segment of a key. */
 #define SEGMENT_MAX_BYTES 255
 
-/* Hive's list (FileUtils.charToEscape), with the space and the closing brace that DuckDB and Spark escape beside it. */
+/* Hive's list (FileUtils.charToEscape), with the space and the closing brace that DuckDB and Spark
+ * escape beside it. */
 static bool must_escape(unsigned char c)
 {
 	return c <= 0x20 || c == 0x7F || strchr("\"#%'*/:=?\\{}[]^", c) != NULL;
@@ -64,7 +66,7 @@ static int path_unescape(struct slice escaped, struct buf *out, struct err *e)
 	return OK;
 }
 
-/* -- values ----------------------------------------------------------------------------------------------------------- */
+/* -- values ------------------------------------------------------------------------------------ */
 
 static int check_integer(const struct column *column, const char *value, struct err *e)
 {
@@ -119,7 +121,7 @@ static int check_value(const struct column *column, const char *value, struct er
 	}
 }
 
-/* -- partition paths -------------------------------------------------------------------------------------------------- */
+/* -- partition paths --------------------------------------------------------------------------- */
 
 static int add_segment(struct buf *out, const struct column *column, const char *value,
 		       struct err *e)
@@ -208,7 +210,7 @@ int path_values(struct arena *arena, const struct table_def *table, const char *
 	return OK;
 }
 
-/* -- keys ------------------------------------------------------------------------------------------------------------- */
+/* -- keys -------------------------------------------------------------------------------------- */
 
 const char *path_key(struct arena *arena, const struct table_def *table, const char *partition_path,
 		     const char *name)

@@ -1,12 +1,17 @@
-/* Replacing partitions of a table: stage, put, commit, and only then remove what was replaced. The same for raw tables and a job's results.
+/* Replacing partitions of a table: stage, put, commit, and only then remove what was replaced. The
+ * same for raw tables and a job's results.
  *
  * The order, and what a death in between leaves:
  *   1. the table's lock is held, leftovers of a dead writer have been removed (publish_begin);
  *   2. files lie complete in the staging folder;
- *   3. intent in the catalog: the keys about to be put        - death: recovery finds no object, forgets the intent
- *   4. objects put, durable                                   - death: recovery deletes them, readers never saw them through the catalog
- *   5. commit: new files live, old ones dead, intent ended    - from here on the new partitions are the truth
- *   6. dead files deleted when no reader needs them           - death: the next writer deletes them
+ *   3. intent in the catalog: the keys about to be put
+ *      - death: recovery finds no object, forgets the intent
+ *   4. objects put, durable
+ *      - death: recovery deletes them, readers never saw them through the catalog
+ *   5. commit: new files live, old ones dead, intent ended
+ *      - from here on the new partitions are the truth
+ *   6. dead files deleted when no reader needs them
+ *      - death: the next writer deletes them
  */
 #ifndef PREGAO_PUBLISH_H
 #define PREGAO_PUBLISH_H
@@ -37,25 +42,31 @@ struct publish_change {
 	size_t file_count;
 };
 struct publish_session; /* holds the locks of one or more tables and a staging folder of its own */
-/* Locks the tables (in name order), recovers them, and makes a staging folder without files. ERR_CONFLICT when another writer stays; ERR_DENIED read-only; ERR_LIMIT no space. */
+/* Locks the tables (in name order), recovers them, and makes a staging folder without files.
+ * ERR_CONFLICT when another writer stays; ERR_DENIED read-only; ERR_LIMIT no space. */
 int publish_begin(const struct publish *, const struct table_def *const *tables, size_t n,
 		  struct publish_session **ret, struct err *) MUST_CHECK;
-/* Where staged files go: a local folder. What lies in it is gone after publish_end; its folders may stay. */
+/* Where staged files go: a local folder. What lies in it is gone after publish_end; its folders may
+ * stay. */
 const char *publish_staging(const struct publish_session *);
-/* Replaces the scopes, of all given tables in one commit. A compact file that also covers other scopes is rewritten without the replaced ones. May be called several times in a session. On failure nothing
- * is visible and what was put is removed or left to recovery. */
+/* Replaces the scopes, of all given tables in one commit. A compact file that also covers other
+ * scopes is rewritten without the replaced ones. May be called several times in a session. On
+ * failure nothing is visible and what was put is removed or left to recovery. */
 int publish_replace(struct publish_session *, const struct publish_change *, size_t n,
 		    int64_t *ret_version, struct err *) MUST_CHECK;
-/* Merges the compact files of closed months (a later month of the same other scope values exists, at least COMPACT_MIN_SCOPES scopes, more than one file); all months,
- * closed or not and however few, when everything. *ret_merged counts files written. The table must be in the session. */
+/* Merges the compact files of closed months (a later month of the same other scope values exists,
+ * at least COMPACT_MIN_SCOPES scopes, more than one file); all months, closed or not and however
+ * few, when everything. *ret_merged counts files written. The table must be in the session. */
 #define COMPACT_MIN_SCOPES 8
 int publish_compact(struct publish_session *, const struct table_def *, bool everything,
 		    int64_t *ret_merged, struct err *) MUST_CHECK;
-/* Finishes what writers that died after their commit left of these tables: dead files, intents, staged files. Cheap when there is nothing; a
- * table that somebody is writing is left to them. To be called at the end of a pass, which may itself have had nothing to write. */
+/* Finishes what writers that died after their commit left of these tables: dead files, intents,
+ * staged files. Cheap when there is nothing; a table that somebody is writing is left to them. To
+ * be called at the end of a pass, which may itself have had nothing to write. */
 int publish_tidy(const struct publish *, const struct table_def *const *tables, size_t n,
 		 struct err *) MUST_CHECK;
-/* Removes dead files that nobody reads and what lies staged, and unlocks. NULL is fine. Failing to remove is no error: it is tried again by the next. */
+/* Removes dead files that nobody reads and what lies staged, and unlocks. NULL is fine. Failing to
+ * remove is no error: it is tried again by the next. */
 void publish_end(struct publish_session *);
 
 #endif

@@ -1,5 +1,5 @@
-/* What publish.c and compact.c share; nobody else includes it.
- * publish.c: sessions, recovery, the order of steps. compact.c: which compact files become which. */
+/* What publish.c and compact.c share; nobody else includes it. publish.c: sessions, recovery, the
+ * order of steps. compact.c: which compact files become which. */
 #ifndef PREGAO_PUBLISH_PRIVATE_H
 #define PREGAO_PUBLISH_PRIVATE_H
 
@@ -35,8 +35,8 @@ void publish_step_clear(struct publish_step *);
 int publish_steps(struct publish_session *, const struct publish_step *, size_t n,
 		  int64_t *ret_version, struct err *) MUST_CHECK;
 
-/* Adds to a step that replaces its scopes: the compact files that cover one of them and others too are retired, what remains of them is
- * merged into new ones. Strings live in the arena. */
+/* Adds to a step that replaces its scopes: the compact files that cover one of them and others too
+ * are retired, what remains of them is merged into new ones. Strings live in the arena. */
 int compact_remainders(struct publish_session *, struct arena *, struct publish_step *,
 		       struct err *) MUST_CHECK;
 

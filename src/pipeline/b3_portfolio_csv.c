@@ -194,7 +194,7 @@ static int parse_title(struct csv *c, struct err *e)
 		rest.n--;
 	struct slice date = slice_trim(rest);
 	return portfolio_date(arena, &(struct field_at){.text = date, .place = place_of(c, date.p)},
-			  &p->session, e);
+			      &p->session, e);
 }
 
 /* Which form, and which encoding: the header's words decide. */

@@ -131,7 +131,8 @@ int portfolio_date(struct arena *arena, const struct field_at *f, int32_t *ret, 
 	return OK;
 }
 
-int portfolio_codigo(struct arena *arena, const struct field_at *f, struct slice *ret, struct err *e)
+int portfolio_codigo(struct arena *arena, const struct field_at *f, struct slice *ret,
+		     struct err *e)
 {
 	struct slice code = slice_trim(f->text);
 	bool fits = code.n > 0 && code.n <= 12;
@@ -199,8 +200,8 @@ static bool is_reserved(struct slice s)
 	return slice_is(s, "NULL") || slice_is(s, "__HIVE_DEFAULT_PARTITION__");
 }
 
-int portfolio_text(struct arena *arena, const struct field_at *f, bool may_be_empty, bool keep_leading,
-	       bool latin, struct slice *ret, struct err *e)
+int portfolio_text(struct arena *arena, const struct field_at *f, bool may_be_empty,
+		   bool keep_leading, bool latin, struct slice *ret, struct err *e)
 {
 	int rc = portfolio_encoding(arena, f, e);
 	if (rc != OK)

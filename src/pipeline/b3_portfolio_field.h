@@ -23,19 +23,20 @@ struct field_at {
 	const char *of;   /* codigo of the row, or what else it belongs to */
 	struct place place;
 };
-int portfolio_quantity(struct arena *, const struct field_at *, int64_t *ret, struct err *) MUST_CHECK;
-int portfolio_share(struct arena *, const struct field_at *, int64_t *ret,
-		struct err *) MUST_CHECK; /* three decimals, 0 to 100 */
+int portfolio_quantity(struct arena *, const struct field_at *, int64_t *ret,
+		       struct err *) MUST_CHECK;
+/* three decimals, 0 to 100 */
+int portfolio_share(struct arena *, const struct field_at *, int64_t *ret, struct err *) MUST_CHECK;
 int portfolio_redutor(struct arena *, const struct field_at *, int128 *ret,
-		  struct err *) MUST_CHECK; /* eight decimals */
-int portfolio_date(struct arena *, const struct field_at *, int32_t *ret,
-	       struct err *) MUST_CHECK; /* DD/MM/YY of this century */
+		      struct err *) MUST_CHECK; /* eight decimals */
+/* DD/MM/YY of this century */
+int portfolio_date(struct arena *, const struct field_at *, int32_t *ret, struct err *) MUST_CHECK;
 int portfolio_codigo(struct arena *, const struct field_at *, struct slice *ret,
-		 struct err *) MUST_CHECK;
+		     struct err *) MUST_CHECK;
 /* Text of a row. Trailing blanks go, leading ones too unless keep_leading. latin: only what Latin-1
  * has may be in it. */
 int portfolio_text(struct arena *, const struct field_at *, bool may_be_empty, bool keep_leading,
-	       bool latin, struct slice *ret, struct err *) MUST_CHECK;
+		   bool latin, struct slice *ret, struct err *) MUST_CHECK;
 /* Refuses text that went through the wrong encoding: replacement characters, and UTF-8 that was
  * read as Latin-1. */
 int portfolio_encoding(struct arena *, const struct field_at *, struct err *) MUST_CHECK;

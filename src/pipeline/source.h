@@ -60,8 +60,8 @@ struct fetch {
 		     const struct err *why);
 	void *ctx;
 	const char *base_url; /* with or without a slash at the end */
-	const char *const
-		*forms; /* names in the order to try, NULL-terminated; NULL: the source's */
+	/* names in the order to try, NULL-terminated; NULL: the source's */
+	const char *const *forms;
 	int64_t request_deadline_us;  /* 0: 30 s */
 	int64_t retry_after_limit_us; /* who asks for a longer pause is given up; 0: 120 s */
 	size_t body_ceiling_bytes;    /* 0: 16 MiB */
@@ -71,10 +71,10 @@ struct fetch {
 struct source {
 	const char *name; /* as the command line says it: "portfolio" */
 	const char *path; /* below landing/ and quarantine/: "b3/portfolio" */
-	const char *
-		parser_version; /* changes with the parser's judgement; kept with what it refused */
-	const char *
-		writer_version; /* changes with the rows or their types; part of raw files' names */
+	/* changes with the parser's judgement; kept with what it refused */
+	const char *parser_version;
+	/* changes with the rows or their types; part of raw files' names */
+	const char *writer_version;
 	const char *detail; /* scope property that says whether the detail is there: "sectors" */
 	/* The first is the one whose scope properties say what is there. */
 	const struct table_def *const *tables;

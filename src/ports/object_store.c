@@ -1,5 +1,5 @@
-/* Object store: the rules of a key, checked here once for every driver, and the calls into the driver.
- * A driver may rely on every key that reaches it being sound. */
+/* Object store: the rules of a key, checked here once for every driver, and the calls into the
+ * driver. A driver may rely on every key that reaches it being sound. */
 #include "object_store.h"
 
 #include <string.h>

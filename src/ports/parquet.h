@@ -1,5 +1,6 @@
-/* Port: Parquet files. Rows in, one local file out (Snappy), always the same bytes for the same rows. The pipeline writes raw tables with
- * it; where they then go is the object store's matter. Both worlds use the embedded driver: AWS has no service that does this. */
+/* Port: Parquet files. Rows in, one local file out (Snappy), always the same bytes for the same
+ * rows. The pipeline writes raw tables with it; where they then go is the object store's matter.
+ * Both worlds use the embedded driver: AWS has no service that does this. */
 #ifndef PREGAO_PARQUET_H
 #define PREGAO_PARQUET_H
 
@@ -10,8 +11,8 @@ struct parquet_result {
 	struct column_stats *stats; /* in the arena */
 	size_t stats_count;
 };
-/* Rewrites files into one: all their rows, but for those whose `drop_columns` equal the values of any `drop` row, ordered by `sort` and then by all
- * columns. */
+/* Rewrites files into one: all their rows, but for those whose `drop_columns` equal the values of
+ * any `drop` row, ordered by `sort` and then by all columns. */
 struct parquet_merge {
 	const char *const *paths;
 	size_t path_count;
@@ -25,17 +26,22 @@ struct parquet_merge {
 };
 struct parquet;
 struct parquet_ops {
-	int (*write)(struct parquet *, const struct batch *, size_t n, const char *path, struct arena *, struct parquet_result *, struct err *);
-	int (*merge)(struct parquet *, const struct parquet_merge *, struct arena *, struct parquet_result *, struct err *);
+	int (*write)(struct parquet *, const struct batch *, size_t n, const char *path,
+		     struct arena *, struct parquet_result *, struct err *);
+	int (*merge)(struct parquet *, const struct parquet_merge *, struct arena *,
+		     struct parquet_result *, struct err *);
 	void (*free)(struct parquet *);
 };
 struct parquet {
 	const struct parquet_ops *ops;
 };
-/* Writes n batches of the same columns. Not synced: the store's put does that. ERR_INPUT when a value does not fit its column (decimal digits, UTF-8),
- * naming column and row; ERR_LIMIT no space; ERR_IO. Leaves no file behind on failure. */
-int parquet_write(struct parquet *, const struct batch *, size_t n, const char *path, struct arena *, struct parquet_result *, struct err *) MUST_CHECK;
-int parquet_merge(struct parquet *, const struct parquet_merge *, struct arena *, struct parquet_result *, struct err *) MUST_CHECK;
+/* Writes n batches of the same columns. Not synced: the store's put does that. ERR_INPUT when a
+ * value does not fit its column (decimal digits, UTF-8), naming column and row; ERR_LIMIT no space;
+ * ERR_IO. Leaves no file behind on failure. */
+int parquet_write(struct parquet *, const struct batch *, size_t n, const char *path,
+		  struct arena *, struct parquet_result *, struct err *) MUST_CHECK;
+int parquet_merge(struct parquet *, const struct parquet_merge *, struct arena *,
+		  struct parquet_result *, struct err *) MUST_CHECK;
 void parquet_free(struct parquet *);
 
 #endif

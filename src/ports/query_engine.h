@@ -14,27 +14,34 @@ struct query_stats {
 	int64_t bytes_listed;
 	int64_t catalog_version;
 };
-/* Called in this order: columns once (also when there are no rows), then each batch. Non-zero stops the query and is returned. */
+/* Called in this order: columns once (also when there are no rows), then each batch. Non-zero stops
+ * the query and is returned. */
 struct query_sink {
-	int (*columns)(void *ctx, const struct column *, const char *const *type_names, size_t n, struct err *);
+	int (*columns)(void *ctx, const struct column *, const char *const *type_names, size_t n,
+		       struct err *);
 	int (*batch)(void *ctx, const struct batch *, struct err *);
 	void *ctx;
 };
 struct query_engine;
 struct query_engine_ops {
-	int (*run)(struct query_engine *, const char *sql, const struct query_sink *, struct query_stats *ret, struct err *);
-	int (*export)(struct query_engine *, const char *sql, const char *path, struct query_stats *ret, struct err *);
+	int (*run)(struct query_engine *, const char *sql, const struct query_sink *,
+		   struct query_stats *ret, struct err *);
+	int (*export)(struct query_engine *, const char *sql, const char *path,
+		      struct query_stats *ret, struct err *);
 	void (*cancel)(struct query_engine *);
 	void (*free)(struct query_engine *);
 };
 struct query_engine {
 	const struct query_engine_ops *ops;
 };
-/* One statement that reads. Tables are named database.table ("raw.portfolio"). ERR_INPUT for a statement that is wrong or does more than read (with line and
- * column where known); ERR_LIMIT out of memory, out of temporary space; ERR_CONFLICT cancelled. ret may be NULL. */
-int query_engine_run(struct query_engine *, const char *sql, const struct query_sink *, struct query_stats *ret, struct err *) MUST_CHECK;
+/* One statement that reads. Tables are named database.table ("raw.portfolio"). ERR_INPUT for a
+ * statement that is wrong or does more than read (with line and column where known); ERR_LIMIT out
+ * of memory, out of temporary space; ERR_CONFLICT cancelled. ret may be NULL. */
+int query_engine_run(struct query_engine *, const char *sql, const struct query_sink *,
+		     struct query_stats *ret, struct err *) MUST_CHECK;
 /* The result as one local Parquet file (Snappy), created or replaced. */
-int query_engine_export(struct query_engine *, const char *sql, const char *path, struct query_stats *ret, struct err *) MUST_CHECK;
+int query_engine_export(struct query_engine *, const char *sql, const char *path,
+			struct query_stats *ret, struct err *) MUST_CHECK;
 /* From any thread: ends the query that runs, soon. */
 void query_engine_cancel(struct query_engine *);
 void query_engine_free(struct query_engine *);

@@ -2,7 +2,8 @@
  * The limits are those of SQS, the narrower of the two worlds. */
 #include "queue.h"
 
-/* SQS takes #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF (SendMessage, API reference). */
+/* SQS takes #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF (SendMessage,
+ * API reference). */
 static bool is_allowed(struct slice body)
 {
 	if (!str_is_utf8(body.p, body.n))

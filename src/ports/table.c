@@ -307,7 +307,8 @@ static void double_text(double value, struct buf *out)
 	buf_str(out, text);
 }
 
-/* As DuckDB writes it: "2026-11-23 17:12:00", and a fraction without the zeros at its end when there is one. */
+/* As DuckDB writes it: "2026-11-23 17:12:00", and a fraction without the zeros at its end when
+ * there is one. */
 static void timestamp_text(int64_t us, struct buf *out)
 {
 	char iso[TIME_TEXT_SIZE];
@@ -323,7 +324,8 @@ static void timestamp_text(int64_t us, struct buf *out)
 
 static int128 read_int128(const void *data, size_t row)
 {
-	/* Foreign memory need not be aligned to 16 bytes, which an int128 of our own would have to be. */
+	/* Foreign memory need not be aligned to 16 bytes, which an int128 of our own would have to
+	 * be. */
 	int128 value;
 	memcpy(&value, (const char *)data + row * sizeof(value), sizeof(value));
 	return value;

@@ -1,5 +1,6 @@
-/* Port: telemetry. Log events, run records with steps, counters and gauges. Nothing here may make the work fail: every call that records returns void, and a
- * driver that cannot write drops and counts. */
+/* Port: telemetry. Log events, run records with steps, counters and gauges. Nothing here may make
+ * the work fail: every call that records returns void, and a driver that cannot write drops and
+ * counts. */
 #ifndef PREGAO_TELEMETRY_H
 #define PREGAO_TELEMETRY_H
 
@@ -13,11 +14,11 @@
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 struct field {
 	const char *name;
-	const char *text;   /* NULL: number is meant */
+	const char *text; /* NULL: number is meant */
 	int64_t number;
 };
 #define FIELD_TEXT(n, v) ((struct field){.name = (n), .text = (v)})
-#define FIELD_INT(n, v) ((struct field){.name = (n), .number = (v)})
+#define FIELD_INT(n, v)  ((struct field){.name = (n), .number = (v)})
 
 /* A pass (run, import, fetch) or a job run. */
 struct run_record {
@@ -32,7 +33,8 @@ struct run_record {
 	const char *detail; /* JSON object text or NULL */
 };
 struct run_step {
-	const char *name;   /* "fetch", "landing", "raw", "trigger", "job", "refined", "catalog", "sql" */
+	/* "fetch", "landing", "raw", "trigger", "job", "refined", "catalog", "sql" */
+	const char *name;
 	int64_t started_us, took_us;
 	int64_t rows, bytes, files; /* -1: does not apply */
 };
@@ -42,9 +44,9 @@ struct log_event {
 	const char *run, *role, *event, *text, *fields; /* fields: JSON object text */
 };
 struct log_query {
-	const char *run;      /* NULL: any */
+	const char *run; /* NULL: any */
 	enum log_level least;
-	size_t max;           /* newest kept; given back oldest first */
+	size_t max; /* newest kept; given back oldest first */
 };
 struct metric {
 	const char *name, *labels; /* "pregao_imports_total", "outcome=\"accepted\"" */
@@ -54,34 +56,46 @@ struct metric {
 
 struct telemetry;
 struct telemetry_ops {
-	void (*log)(struct telemetry *, enum log_level, const char *run, const char *event, const char *text, const struct field *, size_t n);
+	void (*log)(struct telemetry *, enum log_level, const char *run, const char *event,
+		    const char *text, const struct field *, size_t n);
 	void (*run)(struct telemetry *, const struct run_record *);
 	void (*step)(struct telemetry *, const char *run, const struct run_step *);
 	void (*count)(struct telemetry *, const char *name, const char *labels, int64_t delta);
 	void (*gauge)(struct telemetry *, const char *name, const char *labels, int64_t value);
-	int (*runs)(struct telemetry *, size_t max, struct arena *, struct run_record **ret, size_t *ret_count, struct err *);
-	int (*run_get)(struct telemetry *, const char *id, struct arena *, struct run_record *ret, struct run_step **ret_steps, size_t *ret_count,
+	int (*runs)(struct telemetry *, size_t max, struct arena *, struct run_record **ret,
+		    size_t *ret_count, struct err *);
+	int (*run_get)(struct telemetry *, const char *id, struct arena *, struct run_record *ret,
+		       struct run_step **ret_steps, size_t *ret_count, struct err *);
+	int (*logs)(struct telemetry *, const struct log_query *, struct arena *,
+		    struct log_event **ret, size_t *ret_count, struct err *);
+	int (*metrics)(struct telemetry *, struct arena *, struct metric **ret, size_t *ret_count,
 		       struct err *);
-	int (*logs)(struct telemetry *, const struct log_query *, struct arena *, struct log_event **ret, size_t *ret_count, struct err *);
-	int (*metrics)(struct telemetry *, struct arena *, struct metric **ret, size_t *ret_count, struct err *);
 	void (*free)(struct telemetry *);
 };
 struct telemetry {
 	const struct telemetry_ops *ops;
 };
-/* Recording; NULL telemetry is fine and records nothing. Events survive the death of the process, not always that of the machine. */
-void telemetry_log(struct telemetry *, enum log_level, const char *run, const char *event, const char *text, const struct field *, size_t n);
+/* Recording; NULL telemetry is fine and records nothing. Events survive the death of the process,
+ * not always that of the machine. */
+void telemetry_log(struct telemetry *, enum log_level, const char *run, const char *event,
+		   const char *text, const struct field *, size_t n);
 void telemetry_run(struct telemetry *, const struct run_record *); /* new or updated, by id */
 void telemetry_step(struct telemetry *, const char *run, const struct run_step *);
 void telemetry_count(struct telemetry *, const char *name, const char *labels, int64_t delta);
 void telemetry_gauge(struct telemetry *, const char *name, const char *labels, int64_t value);
 /* Reading. */
-int telemetry_runs(struct telemetry *, size_t max, struct arena *, struct run_record **ret, size_t *ret_count, struct err *) MUST_CHECK; /* newest first */
-/* An id may be shortened to a unique beginning or end. ERR_NOT_FOUND; ERR_CONFLICT when several match. */
-int telemetry_run_get(struct telemetry *, const char *id, struct arena *, struct run_record *ret, struct run_step **ret_steps, size_t *ret_count,
+/* newest first */
+int telemetry_runs(struct telemetry *, size_t max, struct arena *, struct run_record **ret,
+		   size_t *ret_count, struct err *) MUST_CHECK;
+/* An id may be shortened to a unique beginning or end. ERR_NOT_FOUND; ERR_CONFLICT when several
+ * match. */
+int telemetry_run_get(struct telemetry *, const char *id, struct arena *, struct run_record *ret,
+		      struct run_step **ret_steps, size_t *ret_count, struct err *) MUST_CHECK;
+int telemetry_logs(struct telemetry *, const struct log_query *, struct arena *,
+		   struct log_event **ret, size_t *ret_count, struct err *) MUST_CHECK;
+/* by name, labels */
+int telemetry_metrics(struct telemetry *, struct arena *, struct metric **ret, size_t *ret_count,
 		      struct err *) MUST_CHECK;
-int telemetry_logs(struct telemetry *, const struct log_query *, struct arena *, struct log_event **ret, size_t *ret_count, struct err *) MUST_CHECK;
-int telemetry_metrics(struct telemetry *, struct arena *, struct metric **ret, size_t *ret_count, struct err *) MUST_CHECK; /* by name, labels */
 void telemetry_free(struct telemetry *);
 
 /* A new run id: sorts by time, unique: "20261123T171200-9f3a1c07". */

@@ -14,14 +14,16 @@ struct definition {
 	struct slice bytes;
 	bool builtin;
 };
-/* All of them by name. dir: the user's folder (json files in it and in its folder jobs); a missing one is none. */
+/* All of them by name. dir: the user's folder (json files in it and in its folder jobs); a missing
+ * one is none. */
 int definitions_list(const char *dir, struct arena *, struct definition **ret, size_t *ret_count,
 		     struct err *) MUST_CHECK;
 /* Where the user's own lie by default: XDG_DATA_HOME/pregao. */
 const char *definitions_default_dir(struct arena *);
 
-/* By name, or by path when it holds a slash or ends in .json (ERR_NOT_FOUND names the ones there are).
- * Parsed and checked against the tables of the sources, of other jobs, and of the catalog (may be NULL). */
+/* By name, or by path when it holds a slash or ends in .json (ERR_NOT_FOUND names the ones there
+ * are). Parsed and checked against the tables of the sources, of other jobs, and of the catalog
+ * (may be NULL). */
 struct catalog;
 int definitions_load(const char *dir, struct catalog *, const char *name, struct arena *,
 		     struct job **ret, struct err *) MUST_CHECK;

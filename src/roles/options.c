@@ -1,4 +1,5 @@
-/* The table of settings. A new one is one row here; `pregao config show` and its documentation follow by themselves. */
+/* The table of settings. A new one is one row here; `pregao config show` and its documentation
+ * follow by themselves. */
 #include "options.h"
 
 #include "mem.h"

@@ -1,4 +1,5 @@
-/* Every setting there is: the rows from which the configuration file, the environment and the documentation come. */
+/* Every setting there is: the rows from which the configuration file, the environment and the
+ * documentation come. */
 #ifndef PREGAO_OPTIONS_H
 #define PREGAO_OPTIONS_H
 

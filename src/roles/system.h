@@ -1,5 +1,6 @@
-/* The composition root: opens the drivers of all ports for one lake. system.c is the only file that names drivers; everything else
- * knows the ports. Parts are opened when first asked for, so that `pregao queue list` does not load DuckDB. */
+/* The composition root: opens the drivers of all ports for one lake. system.c is the only file that
+ * names drivers; everything else knows the ports. Parts are opened when first asked for, so that
+ * `pregao queue list` does not load DuckDB. */
 #ifndef PREGAO_SYSTEM_H
 #define PREGAO_SYSTEM_H
 
@@ -18,9 +19,12 @@
 #include "telemetry.h"
 
 enum system_mode {
-	SYSTEM_READ, /* changes nothing that readers could see; a lake that does not exist is an empty one; works on read-only media */
+	/* changes nothing that readers could see; a lake that does not exist is an empty one; works
+	 * on read-only media */
+	SYSTEM_READ,
 	SYSTEM_WRITE, /* makes the lake when it does not exist */
-	/* The same, and DuckDB will be needed: it begins to load at once, on a thread of its own, while the rest is opened. */
+	/* The same, and DuckDB will be needed: it begins to load at once, on a thread of its own,
+	 * while the rest is opened. */
 	SYSTEM_WORK,
 };
 struct system_options {
@@ -29,13 +33,13 @@ struct system_options {
 	const char *role;        /* who is speaking in the log: "cli", later each role's name */
 	const struct conf *conf;
 	enum system_mode mode;
-	void (*on_wait)(void *ctx,
-			int64_t holder_pid); /* another writer is waited for; may be NULL */
+	/* another writer is waited for; may be NULL */
+	void (*on_wait)(void *ctx, int64_t holder_pid);
 	void *ctx;
 };
 struct system;
-/* Opens the object store, the catalog (with every known table in it) and telemetry. The options' strings and conf must live on.
- * ERR_DENIED, ERR_LIMIT, ERR_IO; ERR_NOT_FOUND never. */
+/* Opens the object store, the catalog (with every known table in it) and telemetry. The options'
+ * strings and conf must live on. ERR_DENIED, ERR_LIMIT, ERR_IO; ERR_NOT_FOUND never. */
 int system_open(const struct system_options *, struct system **ret, struct err *) MUST_CHECK;
 /* Closes everything in order; records still held by telemetry are written. NULL is fine. */
 void system_free(struct system *);
@@ -46,19 +50,22 @@ bool system_lake_exists(const struct system *);
 struct clock *system_clock(struct system *);
 struct object_store *system_store(struct system *);
 struct catalog *system_catalog(struct system *);
-struct telemetry *system_telemetry(
-	struct system *); /* never NULL in SYSTEM_WRITE; NULL is fine for every telemetry call */
+/* never NULL in SYSTEM_WRITE; NULL is fine for every telemetry call */
+struct telemetry *system_telemetry(struct system *);
 void system_mirror_log(struct system *, int fd); /* each log event also as a JSON line on fd */
 struct publish system_publish(struct system *);  /* with parquet, which begins to load DuckDB */
-/* The queue of created objects (raw/): what the activator receives from. SYSTEM_READ: *ret is NULL when there is none yet. */
+/* The queue of created objects (raw/): what the activator receives from. SYSTEM_READ: *ret is NULL
+ * when there is none yet. */
 int system_queue(struct system *, struct queue **ret, struct err *) MUST_CHECK;
-/* Opens what a pass is going to need anyway, while DuckDB is still loading. Optional; what is wrong is told by the first use. */
+/* Opens what a pass is going to need anyway, while DuckDB is still loading. Optional; what is wrong
+ * is told by the first use. */
 void system_warm(struct system *);
 int system_job_engine(struct system *, struct job_engine **ret, struct err *) MUST_CHECK;
 /* For the program's own statements, in this process. */
 int system_query(struct system *, struct query_engine **ret, struct err *) MUST_CHECK;
-/* For somebody else's statements: to be called in the worker process that sql_worker.c makes. Opens DuckDB in the calling thread, takes away this process's rights
- * but for reading the lake's tables and writing temp_dir, locks the configuration, and says what the kernel could not hold. */
+/* For somebody else's statements: to be called in the worker process that sql_worker.c makes. Opens
+ * DuckDB in the calling thread, takes away this process's rights but for reading the lake's tables
+ * and writing temp_dir, locks the configuration, and says what the kernel could not hold. */
 struct sandbox_report;
 int system_query_locked(struct system *, const char *temp_dir, struct query_engine **ret,
 			struct sandbox_report *ret_report, struct err *) MUST_CHECK;

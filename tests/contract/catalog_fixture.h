@@ -1,5 +1,5 @@
-/* What the catalog's contract tests start from: the drivers, two tables, and short ways to make files, commits and listings of them.
- * A second driver is one more row of `drivers`. */
+/* What the catalog's contract tests start from: the drivers, two tables, and short ways to make
+ * files, commits and listings of them. A second driver is one more row of `drivers`. */
 #ifndef PREGAO_TESTS_CATALOG_FIXTURE_H
 #define PREGAO_TESTS_CATALOG_FIXTURE_H
 
@@ -10,7 +10,7 @@
 #include "clock.h"
 #include "path.h"
 
-/* -- drivers ---------------------------------------------------------------------------------------------------------- */
+/* -- drivers ----------------------------------------------------------------------------------- */
 
 struct driver_case {
 	const char *name;
@@ -25,7 +25,7 @@ static const struct driver_case drivers[] = {
 	{"sqlite", open_sqlite},
 };
 
-/* -- tables ----------------------------------------------------------------------------------------------------------- */
+/* -- tables ------------------------------------------------------------------------------------ */
 
 static const struct column numbers[] = {
 	{.name = "ticker", .type = COL_TEXT},
@@ -65,7 +65,7 @@ static const struct table_def raw = {
 };
 static const struct table_def *const both[] = {&refined, &raw};
 
-/* -- fixture ---------------------------------------------------------------------------------------------------------- */
+/* -- fixture ----------------------------------------------------------------------------------- */
 
 struct fixture {
 	const struct driver_case *driver;

@@ -1,5 +1,5 @@
-/* What the contract tests of the query and the job engine start from: a small lake of the embedded drivers, with raw sessions in it.
- */
+/* What the contract tests of the query and the job engine start from: a small lake of the embedded
+ * drivers, with raw sessions in it. */
 #ifndef PREGAO_TESTS_LAKE_FIXTURE_H
 #define PREGAO_TESTS_LAKE_FIXTURE_H
 

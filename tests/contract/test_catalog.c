@@ -1,12 +1,13 @@
-/* Contract of the catalog port: definitions, commits, filters, changes, intents, the dead and their readers, writers' locks.
- * Written against the port alone; drivers and tables are in catalog_fixture.h. */
+/* Contract of the catalog port: definitions, commits, filters, changes, intents, the dead and their
+ * readers, writers' locks. Written against the port alone; drivers and tables are in
+ * catalog_fixture.h. */
 #include "catalog_fixture.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* -- definitions ------------------------------------------------------------------------------------------------------ */
+/* -- definitions ------------------------------------------------------------------------------- */
 
 static void definitions_come_back(void **state)
 {
@@ -112,7 +113,7 @@ static void data_forbids_some_changes(void **state)
 	refuse_change(f, &next, "compact");
 }
 
-/* -- commits ---------------------------------------------------------------------------------------------------------- */
+/* -- commits ----------------------------------------------------------------------------------- */
 
 static void replacing_takes_all_of_a_scope(void **state)
 {
@@ -305,7 +306,7 @@ static void commits_that_readers_could_not_trust(void **state)
 	refuse_files(f, scope, pair, 2);
 }
 
-/* -- filters ---------------------------------------------------------------------------------------------------------- */
+/* -- filters ----------------------------------------------------------------------------------- */
 
 static void numbers_compare_as_numbers(void **state)
 {
@@ -421,7 +422,7 @@ static void names_that_need_escaping(void **state)
 	assert_true(live);
 }
 
-/* -- statistics ------------------------------------------------------------------------------------------------------- */
+/* -- statistics -------------------------------------------------------------------------------- */
 
 static const struct column_stats *stat_of(const struct column_stats *stats, size_t n,
 					  const char *column)
@@ -475,7 +476,8 @@ static void statistics_over_all_files(void **state)
 	assert_string_equal(stat_of(stats, n, "hour")->maximum, "10");
 	assert_int_equal(stat_of(stats, n, "hour")->nulls, 0);
 
-	/* A file that does not say makes the answer unknown, not wrong; replaced, it is forgotten. */
+	/* A file that does not say makes the answer unknown, not wrong; replaced, it is
+	 * forgotten. */
 	put_ticks(f, "2024-08-08", "11", "c", 1);
 	GOOD(f,
 	     catalog_stats(f->catalog, &raw, f->arena, &stats, &n, &rows, &bytes, &count, &f->e));
@@ -505,7 +507,7 @@ static void statistics_over_all_files(void **state)
 	assert_string_equal(stat_of(stats, n, "hour")->maximum, "10");
 }
 
-/* -- changes and marks ------------------------------------------------------------------------------------------------ */
+/* -- changes and marks ------------------------------------------------------------------------- */
 
 struct seen {
 	struct fixture *f;
@@ -559,7 +561,7 @@ static void changes_in_order(void **state)
 	assert_null(s.text.data);
 }
 
-/* -- intents ---------------------------------------------------------------------------------------------------------- */
+/* -- intents ----------------------------------------------------------------------------------- */
 
 struct intents {
 	struct fixture *f;
@@ -618,7 +620,7 @@ static void intents_name_what_a_crash_left(void **state)
 	assert_string_equal(names(f, f->catalog, &raw, LAYOUT_PUBLISHED, NULL, 0), "live");
 }
 
-/* -- the dead and their readers --------------------------------------------------------------------------------------- */
+/* -- the dead and their readers ---------------------------------------------------------------- */
 
 static size_t dead_count(struct fixture *f, const char ***ret)
 {
@@ -700,7 +702,7 @@ static void a_dead_process_holds_nothing(void **state)
 	close(to_parent[1]);
 }
 
-/* -- writers ---------------------------------------------------------------------------------------------------------- */
+/* -- writers ----------------------------------------------------------------------------------- */
 
 static void count_wait(void *ctx, int64_t holder)
 {
@@ -791,7 +793,7 @@ static void reading_only(void **state)
 	catalog_free(reader);
 }
 
-/* -- all of it, on every driver --------------------------------------------------------------------------------------- */
+/* -- all of it, on every driver ---------------------------------------------------------------- */
 
 #define CASE(test)                                   \
 	{                                            \

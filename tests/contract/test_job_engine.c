@@ -1,5 +1,5 @@
-/* Contract of the job engine port: a started run is taken once, computes only what changed, replaces whole scopes, and says what went wrong.
- */
+/* Contract of the job engine port: a started run is taken once, computes only what changed,
+ * replaces whole scopes, and says what went wrong. */
 #include "lake_fixture.h"
 
 #include <pthread.h>
@@ -11,7 +11,7 @@
 #include "job_engine_duckdb.h"
 #include "telemetry.h"
 
-/* ---- a job, as src/job would compile it ------------------------------------------------------------------------------- */
+/* -- a job, as src/job would compile it -------------------------------------------------------- */
 
 static const struct column out_columns[] = {
 	{.name = "quantity", .type = COL_BIGINT},
@@ -145,7 +145,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* ---- helpers ---------------------------------------------------------------------------------------------------------- */
+/* -- helpers ----------------------------------------------------------------------------------- */
 
 #define LANDED(day) "{\"landed_on\":\"" day "\"}"
 static const struct raw_row monday[] = {{"PETR3", "PETROBRAS", 10, 40000},
@@ -253,7 +253,7 @@ static const char *lake_hash(struct fixture *f)
 	return hex;
 }
 
-/* ---- tests ------------------------------------------------------------------------------------------------------------ */
+/* -- tests ------------------------------------------------------------------------------------- */
 
 static void a_run_writes_both_layouts(void **state)
 {
@@ -703,7 +703,8 @@ static void *race(void *arg)
 static void two_workers_take_each_run_once(void **state)
 {
 	struct fixture *f = *state;
-	/* Both find nothing to do in the lake: what is raced for is the claim. A lake of its own each, since a catalog belongs to one thread. */
+	/* Both find nothing to do in the lake: what is raced for is the claim. A lake of its own
+	 * each, since a catalog belongs to one thread. */
 	struct fixture second = *f;
 	static const struct table_def *const tables[] = {&raw_portfolio, &out_table};
 	second.lake = lake_new(tables, 2, 0);

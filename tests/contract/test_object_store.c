@@ -42,7 +42,7 @@ static int teardown(void **state)
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
-/* -- helpers ---------------------------------------------------------------------------------------------------------- */
+/* -- helpers ----------------------------------------------------------------------------------- */
 
 static void must(int rc, const struct err *e)
 {
@@ -120,7 +120,7 @@ static char *local_file(const char *dir, const char *name, const char *text)
 	return path;
 }
 
-/* -- one object ------------------------------------------------------------------------------------------------------- */
+/* -- one object -------------------------------------------------------------------------------- */
 
 static void put_then_get_and_head(void **state)
 {
@@ -180,7 +180,8 @@ static void ranges_and_ceilings(void **state)
 	put(s, "r", "0123456789");
 	must(object_store_get(s, "r", 2, 3, 3, &out, NULL, &e), &e);
 	assert_string_equal(out.data, "234");
-	/* It is appended; a range that runs over the end gives what is there; one behind the end gives nothing. */
+	/* It is appended; a range that runs over the end gives what is there; one behind the end
+	 * gives nothing. */
 	must(object_store_get(s, "r", 8, 100, 2, &out, NULL, &e), &e);
 	assert_string_equal(out.data, "23489");
 	must(object_store_get(s, "r", 10, -1, 100, &out, NULL, &e), &e);
@@ -214,7 +215,7 @@ static void large_objects_come_back_whole(void **state)
 	assert_memory_equal(out.data, bytes, n);
 }
 
-/* -- keys ------------------------------------------------------------------------------------------------------------- */
+/* -- keys -------------------------------------------------------------------------------------- */
 
 static void hostile_keys_are_refused_everywhere(void **state)
 {
@@ -293,7 +294,7 @@ static void odd_but_sound_keys_come_back_as_they_were(void **state)
 	assert_int_equal(count_keys(s, ""), 0);
 }
 
-/* -- listing ---------------------------------------------------------------------------------------------------------- */
+/* -- listing ----------------------------------------------------------------------------------- */
 
 static void listing_is_in_byte_order_of_whole_keys(void **state)
 {
@@ -333,7 +334,8 @@ static void listing_by_prefix_and_after(void **state)
 		"raw/../raw/", "raw/p/d=2024-07-15/i=A/f/g"};
 	for (size_t i = 0; i < ARRAY_LEN(nothing); i++)
 		assert_listing(s, nothing[i], NULL, "");
-	/* `after` need not exist, may lie before or behind the prefix, and is never given itself. */
+	/* `after` need not exist, may lie before or behind the prefix, and is never given
+	 * itself. */
 	assert_listing(s, "raw/p/", "raw/p/d=2024-07-15/i=B/f",
 		       "raw/p/d=2024-07-16/i=A/f\nraw/p/d=2024-08-01/i=A/f\n");
 	assert_listing(
@@ -397,7 +399,7 @@ static void five_thousand_objects(void **state)
 	assert_int_equal(count_keys(s, ""), 0);
 }
 
-/* -- put many, if absent, from files ---------------------------------------------------------------------------------- */
+/* -- put many, if absent, from files ----------------------------------------------------------- */
 
 static void if_absent_changes_nothing_that_is_there(void **state)
 {
@@ -532,7 +534,7 @@ static void two_handles_see_one_store(void **state)
 	object_store_free(other);
 }
 
-/* -- at the same time ------------------------------------------------------------------------------------------------- */
+/* -- at the same time -------------------------------------------------------------------------- */
 
 enum { RACERS = 16, SIZE_MIN = 60000 };
 
@@ -647,13 +649,14 @@ static void putting_where_others_delete_never_fails(void **state)
 	assert_content(r.store, "p/d=2024-07-15/a=0/f", "last");
 }
 
-/* -- the fault wrapper ------------------------------------------------------------------------------------------------ */
+/* -- the fault wrapper ------------------------------------------------------------------------- */
 
 static void the_wrapper_fails_the_nth_write_only(void **state)
 {
 	struct fixture *f = *state;
 	static const char *const keys[] = {"w/0", "w/1", "w/2", "w/3"};
-	/* Writes in order: put, put_many of four (2 to 5), copy (6), delete_many of two (7), put (8). */
+	/* Writes in order: put, put_many of four (2 to 5), copy (6), delete_many of two (7), put
+	 * (8). */
 	for (int nth = 0; nth <= 9; nth++) {
 		AUTO_FOLDER char *dir = temporary_folder();
 		struct object_store *s = object_store_fault_new(driver->open(dir), nth, ERR_LIMIT);
@@ -686,7 +689,7 @@ static void the_wrapper_fails_the_nth_write_only(void **state)
 	}
 }
 
-/* -- drivers ---------------------------------------------------------------------------------------------------------- */
+/* -- drivers ----------------------------------------------------------------------------------- */
 
 static struct object_store *open_fs(const char *dir)
 {

@@ -1,5 +1,5 @@
-/* Contract of the Parquet port: what is written comes back with its types and values, the same rows give the same bytes, and what does
- * not fit is refused before anything is written. */
+/* Contract of the Parquet port: what is written comes back with its types and values, the same rows
+ * give the same bytes, and what does not fit is refused before anything is written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +64,8 @@ static const char *in_dir(struct fixture *f, const char *name)
 	return arena_printf(f->arena, "%s/%s", f->dir, name);
 }
 
-/* Every row of a statement as "a|b|c\n", through an engine of its own: what any other reader would see. */
+/* Every row of a statement as "a|b|c\n", through an engine of its own: what any other reader would
+ * see. */
 static const char *ask(struct fixture *f, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 static const char *ask(struct fixture *f, const char *fmt, ...)

@@ -1,5 +1,5 @@
-/* Contract of the query engine port: what a statement gets to see, what it may not do, and that the list of files is cut without changing
- * a result. */
+/* Contract of the query engine port: what a statement gets to see, what it may not do, and that the
+ * list of files is cut without changing a result. */
 #include "lake_fixture.h"
 
 #include <pthread.h>
@@ -128,7 +128,8 @@ static void types_and_values(void **state)
 	      "ABEV3|NULL|1|87.654|2024-07-15|IBOV\nPETR4|PETROBRAS|15089313085|12.345|2024-07-15|IBOV\nVALE3|VALE|7|0.001|2024-07-15|IBOV\n");
 	gives(f, "SELECT sum(qtd) AS q, sum(part) AS p, count(*) AS n FROM raw.portfolio",
 	      "q HUGEINT|p DECIMAL(38,3)|n BIGINT\n15089313293|300.000|5\n");
-	/* narrow numbers are widened; what has no place in a batch is text, and keeps its own name */
+	/* narrow numbers are widened; what has no place in a batch is text, and keeps its own
+	 * name */
 	gives(f,
 	      "SELECT (-7)::TINYINT a, 65535::USMALLINT b, 4294967295::UINTEGER c, 18446744073709551615::UBIGINT d, 1.25::DECIMAL(4,2) e, true f, 0.1::DOUBLE g, "
 	      "TIMESTAMP '2024-07-15 10:00:00.5' h, INTERVAL 3 DAY i, [1, 2] j, TIMESTAMPTZ '2024-07-15 10:00:00+00' k, NULL l, {'x': 1} AS m; -- and a comment",
@@ -507,7 +508,8 @@ static void a_grown_table_reads_older_files(void **state)
 	      "n BIGINT|s BIGINT|q BIGINT|t VARCHAR\n4|0|15089313193|VARCHAR\n");
 }
 
-/* For somebody else's statements. That the files below the lake cannot be written either is the sandbox's part. */
+/* For somebody else's statements. That the files below the lake cannot be written either is the
+ * sandbox's part. */
 static void confined(void **state)
 {
 	struct fixture *f = *state;

@@ -53,7 +53,7 @@ static int teardown(void **state)
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
-/* -- helpers ---------------------------------------------------------------------------------------------------------- */
+/* -- helpers ----------------------------------------------------------------------------------- */
 
 static void must(int rc, const struct err *e)
 {
@@ -109,7 +109,7 @@ static void kill_message(struct fixture *f, const char *why)
 	assert_int_equal(receive(f, 1, SECOND, &m), 0);
 }
 
-/* -- one receiver ----------------------------------------------------------------------------------------------------- */
+/* -- one receiver ------------------------------------------------------------------------------ */
 
 static void what_is_sent_is_received_once(void **state)
 {
@@ -198,7 +198,8 @@ static void a_stale_receipt_moves_nothing(void **state)
 	assert_int_equal(receive(f, 1, SECOND, &slow), 1);
 	f->clock.now += SECOND;
 	assert_int_equal(receive(f, 1, 60 * SECOND, &quick), 1);
-	/* The slow worker comes back: it may neither delete, nor extend, nor give back what the quick one holds. */
+	/* The slow worker comes back: it may neither delete, nor extend, nor give back what the
+	 * quick one holds. */
 	remove_one(f->queue, &slow);
 	assert_stats(f->queue, 0, 1, 0);
 	assert_int_equal(queue_extend(f->queue, slow.receipt, 0, &e), ERR_NOT_FOUND);
@@ -244,7 +245,7 @@ static void failing_gives_it_back_later_with_the_reason(void **state)
 	assert_true(!m.last_error || str_is_utf8(m.last_error, strlen(m.last_error)));
 }
 
-/* -- dead letters ----------------------------------------------------------------------------------------------------- */
+/* -- dead letters ------------------------------------------------------------------------------ */
 
 static void after_max_receives_it_is_dead_and_can_be_sent_again(void **state)
 {
@@ -317,7 +318,7 @@ static void a_worker_that_dies_every_time_buries_the_message_too(void **state)
 	assert_stats(f->queue, 0, 0, 1);
 }
 
-/* -- limits ----------------------------------------------------------------------------------------------------------- */
+/* -- limits ------------------------------------------------------------------------------------ */
 
 static void bodies_have_limits(void **state)
 {
@@ -383,7 +384,7 @@ static void peeking_and_counting_take_nothing(void **state)
 	assert_string_equal(peeked[0].receipt, "");
 }
 
-/* -- at the same time, and after a death ------------------------------------------------------------------------------- */
+/* -- at the same time, and after a death ------------------------------------------------------- */
 
 enum { WORKERS = 16, MESSAGES = 160 };
 
@@ -489,7 +490,7 @@ static void what_was_sent_outlives_its_sender(void **state)
 	assert_int_equal(receive(f, 3, SECOND, m), 2);
 }
 
-/* -- drivers ---------------------------------------------------------------------------------------------------------- */
+/* -- drivers ----------------------------------------------------------------------------------- */
 
 static struct queue *open_sqlite(const char *dir, struct clock *clock)
 {

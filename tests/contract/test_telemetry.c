@@ -51,7 +51,7 @@ static int teardown(void **state)
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
-/* -- helpers ---------------------------------------------------------------------------------------------------------- */
+/* -- helpers ----------------------------------------------------------------------------------- */
 
 static void must(int rc, const struct err *e)
 {
@@ -91,7 +91,7 @@ static int64_t value_of(struct fixture *f, const char *name, const char *labels)
 	return INT64_MIN;
 }
 
-/* -- events ----------------------------------------------------------------------------------------------------------- */
+/* -- events ------------------------------------------------------------------------------------ */
 
 static void events_come_back_oldest_first_with_their_fields(void **state)
 {
@@ -163,7 +163,7 @@ static void hostile_texts_stay_sound(void **state)
 	assert_true(str_is_utf8(v[1].text, strlen(v[1].text)));
 }
 
-/* -- runs ------------------------------------------------------------------------------------------------------------- */
+/* -- runs -------------------------------------------------------------------------------------- */
 
 static void a_run_is_recorded_updated_and_found_by_its_ends(void **state)
 {
@@ -285,7 +285,7 @@ static void run_ids_sort_by_time_and_differ(void **state)
 	assert_true(strlen(first) < RUN_ID_SIZE);
 }
 
-/* -- metrics ---------------------------------------------------------------------------------------------------------- */
+/* -- metrics ----------------------------------------------------------------------------------- */
 
 static void counters_add_up_and_gauges_replace(void **state)
 {
@@ -310,7 +310,7 @@ static void counters_add_up_and_gauges_replace(void **state)
 	assert_int_equal(m[2].value, -3);
 }
 
-/* -- several at once, deaths, nobody ----------------------------------------------------------------------------------- */
+/* -- several at once, deaths, nobody ----------------------------------------------------------- */
 
 enum { THREADS = 8, EACH = 100 };
 
@@ -398,7 +398,7 @@ static void no_telemetry_is_fine(void **state)
 	telemetry_free(NULL);
 }
 
-/* -- drivers ---------------------------------------------------------------------------------------------------------- */
+/* -- drivers ----------------------------------------------------------------------------------- */
 
 static struct telemetry *open_sqlite(const char *dir, const char *role, struct clock *clock)
 {

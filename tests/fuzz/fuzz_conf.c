@@ -1,5 +1,5 @@
-/* Fuzzes the reading of configuration files: whatever the bytes, either all of them are taken or none, and what was taken
- * has the types that the table says. */
+/* Fuzzes the reading of configuration files: whatever the bytes, either all of them are taken or
+ * none, and what was taken has the types that the table says. */
 #include <stdlib.h>
 
 #include "conf.h"

@@ -1,4 +1,5 @@
-/* Fuzzing of job graphs, through everything that is made of one; and of bare expressions, for inputs that do not begin with a brace. */
+/* Fuzzing of job graphs, through everything that is made of one; and of bare expressions, for
+ * inputs that do not begin with a brace. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

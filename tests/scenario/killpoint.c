@@ -1,5 +1,6 @@
-/* LD_PRELOAD library for tests/scenario/test_kill.py: counts the calls that change a file or a folder and kills the process just before
- * the Nth. KILLPOINT_AT=N (0: never), KILLPOINT_COUNT=FILE receives the count at a normal end, KILLPOINT_ERRNO=E fails the Nth call instead of killing,
+/* LD_PRELOAD library for tests/scenario/test_kill.py: counts the calls that change a file or a
+ * folder and kills the process just before the Nth. KILLPOINT_AT=N (0: never), KILLPOINT_COUNT=FILE
+ * receives the count at a normal end, KILLPOINT_ERRNO=E fails the Nth call instead of killing,
  * KILLPOINT_UNDER=PREFIX leaves alone files whose path does not begin with it. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -24,8 +25,7 @@ static int fail_errno;
 static const char *under;
 static pid_t first;
 
-__attribute__((constructor)) static void
-begin(void)
+__attribute__((constructor)) static void begin(void)
 {
 	const char *at = getenv("KILLPOINT_AT"), *e = getenv("KILLPOINT_ERRNO");
 	kill_at = at ? strtol(at, NULL, 10) : 0;
@@ -34,8 +34,7 @@ begin(void)
 	first = getpid();
 }
 
-__attribute__((destructor)) static void
-end(void)
+__attribute__((destructor)) static void end(void)
 {
 	const char *file = getenv("KILLPOINT_COUNT");
 	if (!file || getpid() != first)
@@ -48,8 +47,7 @@ end(void)
 }
 
 /* One more call: the end of the process, a failure (1), or nothing (0). */
-static int
-step(void)
+static int step(void)
 {
 	long n = atomic_fetch_add(&calls, 1) + 1;
 	if (kill_at == 0 || n != kill_at)
@@ -63,14 +61,13 @@ step(void)
 		pause();
 }
 
-static int
-path_counts(const char *path)
+static int path_counts(const char *path)
 {
-	return path && (!under || path[0] != '/' || strncmp(path, under, strlen(under)) == 0) && strncmp(path, "/dev/", 5) != 0 && strncmp(path, "/proc/", 6) != 0;
+	return path && (!under || path[0] != '/' || strncmp(path, under, strlen(under)) == 0) &&
+	       strncmp(path, "/dev/", 5) != 0 && strncmp(path, "/proc/", 6) != 0;
 }
 
-static int
-fd_counts(int fd)
+static int fd_counts(int fd)
 {
 	struct stat st;
 	if (fd <= 2 || fstat(fd, &st) != 0 || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
@@ -85,31 +82,34 @@ fd_counts(int fd)
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-#define WRAP(ret, name, params, args, counts)                      \
-	ret name params                                            \
-	{                                                          \
-		static __typeof__(&name) real;                     \
-		if (!real)                                         \
-			real = REAL(name);                         \
-		if ((counts) && step())                            \
-			return -1;                                 \
-		return real args;                                  \
+#define WRAP(ret, name, params, args, counts)  \
+	ret name params                        \
+	{                                      \
+		static __typeof__(&name) real; \
+		if (!real)                     \
+			real = REAL(name);     \
+		if ((counts) && step())        \
+			return -1;             \
+		return real args;              \
 	}
 
 WRAP(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n), fd_counts(fd))
 WRAP(ssize_t, pwrite, (int fd, const void *p, size_t n, off_t o), (fd, p, n, o), fd_counts(fd))
 WRAP(ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t o), (fd, p, n, o), fd_counts(fd))
 WRAP(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n), fd_counts(fd))
-WRAP(ssize_t, copy_file_range, (int a, off64_t *ao, int b, off64_t *bo, size_t n, unsigned f), (a, ao, b, bo, n, f), fd_counts(b))
+WRAP(ssize_t, copy_file_range, (int a, off64_t *ao, int b, off64_t *bo, size_t n, unsigned f),
+     (a, ao, b, bo, n, f), fd_counts(b))
 WRAP(int, fsync, (int fd), (fd), fd_counts(fd))
 WRAP(int, fdatasync, (int fd), (fd), fd_counts(fd))
 WRAP(int, ftruncate, (int fd, off_t n), (fd, n), fd_counts(fd))
 WRAP(int, ftruncate64, (int fd, off64_t n), (fd, n), fd_counts(fd))
 WRAP(int, rename, (const char *a, const char *b), (a, b), path_counts(b))
 WRAP(int, renameat, (int d, const char *a, int t, const char *b), (d, a, t, b), path_counts(b))
-WRAP(int, renameat2, (int d, const char *a, int t, const char *b, unsigned f), (d, a, t, b, f), path_counts(b))
+WRAP(int, renameat2, (int d, const char *a, int t, const char *b, unsigned f), (d, a, t, b, f),
+     path_counts(b))
 WRAP(int, link, (const char *a, const char *b), (a, b), path_counts(b))
-WRAP(int, linkat, (int d, const char *a, int t, const char *b, int f), (d, a, t, b, f), path_counts(b))
+WRAP(int, linkat, (int d, const char *a, int t, const char *b, int f), (d, a, t, b, f),
+     path_counts(b))
 WRAP(int, unlink, (const char *a), (a), path_counts(a))
 WRAP(int, unlinkat, (int d, const char *a, int f), (d, a, f), path_counts(a))
 WRAP(int, rmdir, (const char *a), (a), path_counts(a))
@@ -117,36 +117,36 @@ WRAP(int, mkdir, (const char *a, mode_t m), (a, m), path_counts(a))
 WRAP(int, mkdirat, (int d, const char *a, mode_t m), (d, a, m), path_counts(a))
 
 /* open counts when it may make or empty a file. */
-#define WRAP_OPEN(name)                                                            \
-	int name(const char *path, int flags, ...)                                 \
-	{                                                                          \
-		static int (*real)(const char *, int, ...);                        \
-		if (!real)                                                         \
+#define WRAP_OPEN(name)                                                                  \
+	int name(const char *path, int flags, ...)                                       \
+	{                                                                                \
+		static int (*real)(const char *, int, ...);                              \
+		if (!real)                                                               \
 			real = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, #name); \
-		va_list ap;                                                        \
-		va_start(ap, flags);                                               \
-		mode_t mode = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(ap, mode_t) : 0; \
-		va_end(ap);                                                        \
-		if ((flags & (O_CREAT | O_TRUNC)) && path_counts(path) && step())  \
-			return -1;                                                 \
-		return real(path, flags, mode);                                    \
+		va_list ap;                                                              \
+		va_start(ap, flags);                                                     \
+		mode_t mode = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(ap, mode_t) : 0;  \
+		va_end(ap);                                                              \
+		if ((flags & (O_CREAT | O_TRUNC)) && path_counts(path) && step())        \
+			return -1;                                                       \
+		return real(path, flags, mode);                                          \
 	}
 WRAP_OPEN(open)
 WRAP_OPEN(open64)
 
-#define WRAP_OPENAT(name)                                                          \
-	int name(int dir, const char *path, int flags, ...)                        \
-	{                                                                          \
-		static int (*real)(int, const char *, int, ...);                   \
-		if (!real)                                                         \
+#define WRAP_OPENAT(name)                                                                     \
+	int name(int dir, const char *path, int flags, ...)                                   \
+	{                                                                                     \
+		static int (*real)(int, const char *, int, ...);                              \
+		if (!real)                                                                    \
 			real = (int (*)(int, const char *, int, ...))dlsym(RTLD_NEXT, #name); \
-		va_list ap;                                                        \
-		va_start(ap, flags);                                               \
-		mode_t mode = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(ap, mode_t) : 0; \
-		va_end(ap);                                                        \
-		if ((flags & (O_CREAT | O_TRUNC)) && path_counts(path) && step())  \
-			return -1;                                                 \
-		return real(dir, path, flags, mode);                               \
+		va_list ap;                                                                   \
+		va_start(ap, flags);                                                          \
+		mode_t mode = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(ap, mode_t) : 0;       \
+		va_end(ap);                                                                   \
+		if ((flags & (O_CREAT | O_TRUNC)) && path_counts(path) && step())             \
+			return -1;                                                            \
+		return real(dir, path, flags, mode);                                          \
 	}
 WRAP_OPENAT(openat)
 WRAP_OPENAT(openat64)
@@ -155,8 +155,7 @@ WRAP_OPENAT(openat64)
 struct how {
 	unsigned long long flags, mode, resolve;
 };
-long
-syscall(long number, ...)
+long syscall(long number, ...)
 {
 	static long (*real)(long, ...);
 	if (!real)

@@ -1,5 +1,5 @@
-/* Time that passes only when somebody sleeps: what waits can be tested at once, and the same way each time.
- * Wall clock and monotonic time are one. */
+/* Time that passes only when somebody sleeps: what waits can be tested at once, and the same way
+ * each time. Wall clock and monotonic time are one. */
 #include "clock_fake.h"
 
 static int64_t fake_now_us(struct clock *c)

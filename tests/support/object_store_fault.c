@@ -1,5 +1,5 @@
-/* A wrapper around any object store that fails one chosen write, so that tests can ask what the Nth failure leaves behind.
- * Reading is passed on as it is. */
+/* A wrapper around any object store that fails one chosen write, so that tests can ask what the Nth
+ * failure leaves behind. Reading is passed on as it is. */
 #include "object_store_fault.h"
 
 #include <pthread.h>

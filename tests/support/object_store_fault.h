@@ -1,4 +1,5 @@
-/* A wrapper around any object store that fails one chosen write: what does the Nth failure leave behind? */
+/* A wrapper around any object store that fails one chosen write: what does the Nth failure leave
+ * behind? */
 #ifndef PREGAO_OBJECT_STORE_FAULT_H
 #define PREGAO_OBJECT_STORE_FAULT_H
 

@@ -1,4 +1,5 @@
-/* What the tests of src/job share: the raw tables that jobs read, loading a graph, and a DuckDB to run compiled SQL in. */
+/* What the tests of src/job share: the raw tables that jobs read, loading a graph, and a DuckDB to
+ * run compiled SQL in. */
 #ifndef PREGAO_TESTS_JOB_FIXTURE_H
 #define PREGAO_TESTS_JOB_FIXTURE_H
 
@@ -109,7 +110,7 @@ static inline struct job *load_sound(struct arena *arena, const char *text)
 	return job;
 }
 
-/* ---- DuckDB ---- */
+/* -- DuckDB ------------------------------------------------------------------------------------ */
 
 struct duck_fixture {
 	struct duckdb_host *host;
@@ -135,7 +136,8 @@ static inline void duck_run(struct duck_fixture *f, const char *sql)
 		fail_msg("%s\n%s", e.text, sql);
 }
 
-/* The rows of a query as lines of values between '|', each cast to text; "error: ..." when it fails. To be freed. */
+/* The rows of a query as lines of values between '|', each cast to text; "error: ..." when it
+ * fails. To be freed. */
 static inline char *duck_rows(struct duck_fixture *f, const char *sql)
 {
 	struct err e = ERR_INIT;

@@ -1,5 +1,6 @@
-/* A small lake for the tests of publishing: directory and SQLite for real, Parquet as sorted lines of text, and a model of what must be read.
- * Every call that changes something can be the last one of the process. */
+/* A small lake for the tests of publishing: directory and SQLite for real, Parquet as sorted lines
+ * of text, and a model of what must be read. Every call that changes something can be the last one
+ * of the process. */
 #ifndef PREGAO_TESTS_PUBLISH_LAKE_H
 #define PREGAO_TESTS_PUBLISH_LAKE_H
 
@@ -28,7 +29,7 @@
 
 static bool in_child; /* where a failed assertion must not run the parent's tests on */
 
-/* -- dying at the Nth step -------------------------------------------------------------------------------------------- */
+/* -- dying at the Nth step --------------------------------------------------------------------- */
 
 #define DIED 42
 static int step_count, die_at;
@@ -38,7 +39,7 @@ static void step(void)
 		_exit(DIED);
 }
 
-/* -- Parquet as text: a row is a line "index|date|action|generation" ---------------------------------------------------- */
+/* -- Parquet as text: a row is a line "index|date|action|generation" --------------------------- */
 
 static int by_line(const void *a, const void *b)
 {
@@ -92,7 +93,7 @@ static int text_merge(struct parquet *p, const struct parquet_merge *m, struct a
 static const struct parquet_ops text_ops = {.merge = text_merge};
 static struct parquet text_parquet = {&text_ops};
 
-/* -- the real drivers, with a step before and after each change --------------------------------------------------------- */
+/* -- the real drivers, with a step before and after each change -------------------------------- */
 
 static const struct object_store_ops *store_ops;
 static const struct catalog_ops *catalog_real;
@@ -152,7 +153,7 @@ static int forget_stepping(struct catalog *c, const char *const *keys, size_t n,
 	return rc;
 }
 
-/* -- tables ----------------------------------------------------------------------------------------------------------- */
+/* -- tables ------------------------------------------------------------------------------------ */
 
 static const struct column lake_columns[] = {{.name = "generation", .type = COL_BIGINT}};
 static const struct column lake_partition[] = {
@@ -186,7 +187,7 @@ static const struct table_def totals = {
 };
 static const struct table_def *const lake_tables[] = {&totals, &shares};
 
-/* -- the lake --------------------------------------------------------------------------------------------------------- */
+/* -- the lake ---------------------------------------------------------------------------------- */
 
 struct lake {
 	char *root;
@@ -205,7 +206,8 @@ static void lake_open(struct lake *l, const char *root)
 	GOOD(catalog_sqlite_open(state, &clock_system, false, &l->catalog, &e));
 	GOOD(catalog_put_tables(l->catalog, lake_tables, 2, &e));
 	free(state);
-	/* The drivers find themselves by their own address, so their tables of calls can be swapped under them. */
+	/* The drivers find themselves by their own address, so their tables of calls can be swapped
+	 * under them. */
 	store_ops = l->store->ops;
 	l->store_patched = *store_ops;
 	l->store_patched.put_many = put_stepping;
@@ -231,7 +233,7 @@ static void lake_close(struct lake *l)
 	free(l->root);
 }
 
-/* -- a model: which generation each scope is at -------------------------------------------------------------------------- */
+/* -- a model: which generation each scope is at ------------------------------------------------ */
 
 enum { SCOPES = 22, ACTIONS = 2 };
 struct model {
@@ -323,9 +325,10 @@ static void apply(struct model *m, const struct model *to)
 			m->generation[i] = to->generation[i];
 }
 
-/* -- looking ---------------------------------------------------------------------------------------------------------- */
+/* -- looking ----------------------------------------------------------------------------------- */
 
-/* All rows that the catalog shows of a layout, sorted. A file that the catalog names and the store does not have fails. */
+/* All rows that the catalog shows of a layout, sorted. A file that the catalog names and the store
+ * does not have fails. */
 static int read_rows(struct lake *l, const struct table_def *table, enum catalog_layout layout,
 		     struct arena *a, const char **ret, struct err *e)
 {

@@ -499,7 +499,7 @@ static void has_ceilings(void **state)
 	assert_string_equal(refusal(a, pages.data, "IBOV").reason, "too_large");
 }
 
-/* ---- every byte damaged in turn ---- */
+/* -- every byte damaged in turn ---------------------------------------------------------------- */
 
 struct mutation {
 	const char *original;
@@ -588,7 +588,7 @@ static void no_damaged_byte_of_json_is_another_number(void **state)
 	mutate(PAGE1 PAGE2, "IBOV");
 }
 
-/* ---- recorded files ---- */
+/* -- recorded files ---------------------------------------------------------------------------- */
 
 static const char *shared_file(struct arena *a, const char *folder, const char *name,
 			       struct buf *out)

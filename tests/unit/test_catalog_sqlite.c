@@ -1,5 +1,6 @@
-/* What only the SQLite catalog promises: work that does not grow with what is there, a lake that may only be read, a lake in memory.
- * Work is counted in SQLite's own steps, so that no clock is involved. */
+/* What only the SQLite catalog promises: work that does not grow with what is there, a lake that
+ * may only be read, a lake in memory. Work is counted in SQLite's own steps, so that no clock is
+ * involved. */
 #include "../contract/catalog_fixture.h"
 
 #include <fcntl.h>
@@ -233,7 +234,8 @@ static void readers_leave_no_files_behind(void **state)
 	assert_int_equal(before.st_nlink, after.st_nlink);
 }
 
-/* Cleaning up removes a reader's file between its opening and its locking: the reader must notice, or its hold is seen by nobody. */
+/* Cleaning up removes a reader's file between its opening and its locking: the reader must notice,
+ * or its hold is seen by nobody. */
 static void a_hold_is_always_seen(void **state)
 {
 	struct fixture *f = *state;

@@ -1,4 +1,5 @@
-/* UTC times as text, the date in São Paulo across the turns of daylight saving, and what happens without a zone database. */
+/* UTC times as text, the date in São Paulo across the turns of daylight saving, and what happens
+ * without a zone database. */
 #include "unit.h"
 
 #include <sys/wait.h>

@@ -1,5 +1,5 @@
-/* The host of DuckDB: where the library is looked for, that no thread is left when a sandbox is to be entered, and DuckDB's errors as ours.
- */
+/* The host of DuckDB: where the library is looked for, that no thread is left when a sandbox is to
+ * be entered, and DuckDB's errors as ours. */
 #include "unit.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
-/* Errors as a person reads them, cut without breaking a character; and the table of translations. */
+/* Errors as a person reads them, cut without breaking a character; and the table of
+ * translations. */
 #include "unit.h"
 
 #include <errno.h>

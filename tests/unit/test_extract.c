@@ -19,7 +19,7 @@
 /* 2024-07-16 01:30 UTC: still the 15th in São Paulo. */
 #define NOW_US INT64_C(1721093400000000)
 
-/* ---- a lake in a folder ---- */
+/* -- a lake in a folder ------------------------------------------------------------------------ */
 
 static int text_write(struct parquet *p, const struct batch *batches, size_t n, const char *path,
 		      struct arena *arena, struct parquet_result *ret, struct err *e)
@@ -125,7 +125,7 @@ static struct tree tree_of(const struct lake *l, bool receipts, char hex[HASH_HE
 	return t;
 }
 
-/* ---- payloads ---- */
+/* -- payloads ---------------------------------------------------------------------------------- */
 
 /* Two papers of PETROBRAS; the first one's quantity tells contents apart. */
 static const char *csv(struct arena *a, const char *date, int quantity, bool sectors)
@@ -215,7 +215,7 @@ static const char *properties(struct lake *l, const char *scope)
 
 #define SCOPE "data_pregao=2024-07-15/index_code=IBOV"
 
-/* ---- tests ---- */
+/* -- tests ------------------------------------------------------------------------------------- */
 
 static void writes_landing_receipt_and_rows(void **state)
 {
@@ -372,8 +372,8 @@ static void a_batch_is_one_commit_and_takes_refusals(void **state)
 	assert_int_equal(tree_of(&l, true, hex).parquet, 42);
 }
 
-/* Whoever holds results can tell which of them a failure took: not what an add within the batch had flushed before, but also
- * what was only to be landed. */
+/* Whoever holds results can tell which of them a failure took: not what an add within the batch had
+ * flushed before, but also what was only to be landed. */
 static void what_a_failure_took_can_be_told(void **state)
 {
 	LAKE;
@@ -585,15 +585,15 @@ static void an_entry_without_description_is_seen(void **state)
 	LAKE;
 	struct err e = ERR_INIT;
 	struct quarantine_entry entry;
-	assert_int_equal(object_store_put(l.store, PORTFOLIO_ENTRY "d" TAIL ".payload",
-					  SLICE("x"), false, &e),
-			 OK);
-	assert_int_equal(object_store_put(l.store, OTHER_ENTRY "e" TAIL ".payload", SLICE("x"),
+	assert_int_equal(object_store_put(l.store, PORTFOLIO_ENTRY "d" TAIL ".payload", SLICE("x"),
 					  false, &e),
 			 OK);
-	assert_int_equal(object_store_put(l.store, OTHER_ENTRY "e" TAIL ".json", SLICE("[1,2"),
-					  false, &e),
-			 OK);
+	assert_int_equal(
+		object_store_put(l.store, OTHER_ENTRY "e" TAIL ".payload", SLICE("x"), false, &e),
+		OK);
+	assert_int_equal(
+		object_store_put(l.store, OTHER_ENTRY "e" TAIL ".json", SLICE("[1,2"), false, &e),
+		OK);
 	assert_int_equal(quarantined(&l), 2);
 	assert_int_equal(quarantine_show(l.store, "abc", l.arena, &entry, NULL, &e), ERR_CONFLICT);
 	assert_int_equal(quarantine_show(l.store, "abcd", l.arena, &entry, NULL, &e), OK);

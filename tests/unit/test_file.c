@@ -1,4 +1,5 @@
-/* Files and folders: ceilings, exclusiveness, byte order, links that must not be followed, locks between processes. */
+/* Files and folders: ceilings, exclusiveness, byte order, links that must not be followed, locks
+ * between processes. */
 #include "unit.h"
 
 #include <fcntl.h>
@@ -291,7 +292,8 @@ static void a_lock_waits_for_its_holder(void **state)
 	assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
-/* Adds one to a number in a file, unlinking the lock file each time: only true exclusion makes the sum right. */
+/* Adds one to a number in a file, unlinking the lock file each time: only true exclusion makes the
+ * sum right. */
 static void count_up(const char *lock, const char *number, int times)
 {
 	for (int i = 0; i < times; i++) {

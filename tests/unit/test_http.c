@@ -1,5 +1,5 @@
-/* HTTP by libcurl against a small server in a thread, which answers each connection with the bytes that a case lays down:
- * what is cut, too long, too late, or not to be asked at all. */
+/* HTTP by libcurl against a small server in a thread, which answers each connection with the bytes
+ * that a case lays down: what is cut, too long, too late, or not to be asked at all. */
 #include "unit.h"
 
 #include <arpa/inet.h>

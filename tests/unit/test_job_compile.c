@@ -1,4 +1,5 @@
-/* What graphs compile to: the text of the portfolio job's SQL, what DuckDB makes of it, scopes by lineage, the script, the hash. */
+/* What graphs compile to: the text of the portfolio job's SQL, what DuckDB makes of it, scopes by
+ * lineage, the script, the hash. */
 #include "job_fixture.h"
 
 #include <unistd.h>
@@ -55,8 +56,8 @@ static void golden_portfolio(void **state)
 	assert_string_equal(t->sort[0], "action");
 }
 
-/* A view as an engine would make it, over rows that try the edges: two papers of one stock and type, a quantity over 2^31, a session after
- * as_of. */
+/* A view as an engine would make it, over rows that try the edges: two papers of one stock and
+ * type, a quantity over 2^31, a session after as_of. */
 static void make_portfolio(struct duck_fixture *f, const char *more)
 {
 	struct buf AUTO_BUF sql = {0};
@@ -135,7 +136,8 @@ static void portfolio_in_duckdb(void **state)
 		"'participation': -1.000, 'ticker': NULL, 'papers': 1, 'as_of': 2024-07-20, 'days_since_session': 4}\n"
 		"participation_whole 2|{'index_code': IBOV, 'pregao_date': 2024-07-15}: 100.001\n");
 
-	/* A sum that no longer fits the declared type fails; it does not wrap and does not round. */
+	/* A sum that no longer fits the declared type fails; it does not wrap and does not
+	 * round. */
 	make_portfolio(
 		&f,
 		", ('Y', 'Y', 'ON', 'S', 9223372036854775807, 1, DATE '2024-07-15', 'IBOV'), ('Z', 'Y', 'ON', 'S', 1, 1, DATE '2024-07-15', 'IBOV')");
@@ -203,7 +205,8 @@ static void preview_of_each_node(void **state)
 	duck_end(&f);
 }
 
-/* Nodes of a graph between a source "t" (raw.any: partition part_date, part_text) and a target, and the scope columns that come of it. */
+/* Nodes of a graph between a source "t" (raw.any: partition part_date, part_text) and a target, and
+ * the scope columns that come of it. */
 static const struct {
 	const char *nodes, *last, *partition, *scope, *lineage;
 } lineages[] = {
@@ -330,7 +333,8 @@ static void lineage(void **state)
 	}
 }
 
-/* The promise behind lineage, tried on data: computing the scopes one by one gives what computing all at once gives. */
+/* The promise behind lineage, tried on data: computing the scopes one by one gives what computing
+ * all at once gives. */
 static void scopes_one_by_one(void **state)
 {
 	struct duck_fixture f;
@@ -416,7 +420,8 @@ static void hash_of_what_matters(void **state)
 		if ((strcmp(changed.hash, plan.hash) == 0) != edits[i].same)
 			fail_msg("%s", edits[i].to);
 	}
-	/* The same nodes the other way round, with a column called doc that must not be taken for one. */
+	/* The same nodes the other way round, with a column called doc that must not be taken for
+	 * one. */
 	static const char a
 		[] = "{\"id\": \"a\", \"type\": \"source\", \"table\": \"raw.portfolio\"}",
 	       b[] = "{\"id\": \"b\", \"type\": \"change-schema\", \"input\": \"a\", \"rename\": {\"acao\": \"doc\"}}",

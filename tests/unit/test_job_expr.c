@@ -1,4 +1,5 @@
-/* The expression language: what parses, what type it has, and that DuckDB gives the same type and the right value. */
+/* The expression language: what parses, what type it has, and that DuckDB gives the same type and
+ * the right value. */
 #include "job_fixture.h"
 
 #include "expr.h"

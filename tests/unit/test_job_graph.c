@@ -1,4 +1,5 @@
-/* Graphs that are wrong, each with the exact message, and what is accepted although it looks odd. */
+/* Graphs that are wrong, each with the exact message, and what is accepted although it looks
+ * odd. */
 #include "job_fixture.h"
 
 #include "graph.h"
@@ -501,7 +502,8 @@ static void hostile_sizes(void **state)
 	assert_int_equal(load_text(arena, too_wide, &job, message), ERR_LIMIT);
 	assert_string_equal(message, "job.json: node n1: the node has more than 256 columns");
 
-	/* Every check carries all that it stands on: many checks on a long chain of wide nodes would be a very long plan. */
+	/* Every check carries all that it stands on: many checks on a long chain of wide nodes
+	 * would be a very long plan. */
 	struct buf AUTO_BUF checks = {0};
 	for (size_t i = 0; i < 200; i++)
 		buf_printf(&checks, "%s{\"name\": \"c%zu\", \"rows\": {\"min\": 1}}", i ? ", " : "",
@@ -546,7 +548,8 @@ static void checking_again(void **state)
 	assert_string_equal(first.hash, second.hash);
 }
 
-/* docs/jobs.md tells all that the program knows: every key, type and function stands in it word for word. */
+/* docs/jobs.md tells all that the program knows: every key, type and function stands in it word for
+ * word. */
 static void docs_are_in_line(void **state)
 {
 	char AUTO_FREE *docs = source_file("docs/jobs.md");

@@ -1,5 +1,5 @@
-/* What only the directory behind an object store promises: symbolic links, file modes, scratch/, a kill at any call.
- * What every object store promises is in contract/test_object_store.c. */
+/* What only the directory behind an object store promises: symbolic links, file modes, scratch/, a
+ * kill at any call. What every object store promises is in contract/test_object_store.c. */
 #include "unit.h"
 
 #include <dirent.h>
@@ -74,7 +74,7 @@ static int note_key(void *ctx, const struct object_info *info)
 	return 0;
 }
 
-/* -- folders ---------------------------------------------------------------------------------------------------------- */
+/* -- folders ----------------------------------------------------------------------------------- */
 
 static void opening_makes_the_layout_or_says_what_is_missing(void **state)
 {
@@ -196,7 +196,7 @@ static void what_a_killed_put_left_is_swept_out(void **state)
 	assert_true(is_there(dir, names[2])); /* not ours */
 }
 
-/* -- symbolic links --------------------------------------------------------------------------------------------------- */
+/* -- symbolic links ---------------------------------------------------------------------------- */
 
 static void links_do_not_lead_out(void **state)
 {
@@ -292,7 +292,7 @@ static void strange_things_in_the_folder_are_no_objects(void **state)
 	object_store_free(s);
 }
 
-/* -- failing disks ---------------------------------------------------------------------------------------------------- */
+/* -- failing disks ----------------------------------------------------------------------------- */
 
 /* Runs fn in a child, as nobody when we are root: root may write everywhere. */
 static void in_child(void (*fn)(const char *dir), const char *dir)
@@ -357,7 +357,8 @@ static void a_read_only_store_says_so_with_the_path(void **state)
 
 static void write_too_much(const char *dir)
 {
-	/* The nearest thing to a full disk that needs no mount: EFBIG instead of ENOSPC, the same way through the code. */
+	/* The nearest thing to a full disk that needs no mount: EFBIG instead of ENOSPC, the same
+	 * way through the code. */
 	signal(SIGXFSZ, SIG_IGN);
 	struct rlimit limit = {4096, 4096};
 	CHILD_CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
@@ -390,7 +391,7 @@ static void a_full_disk_leaves_the_old_object_and_an_empty_scratch(void **state)
 	in_child(write_too_much, dir);
 }
 
-/* -- kill at any system call ------------------------------------------------------------------------------------------ */
+/* -- kill at any system call ------------------------------------------------------------------- */
 
 static void traced_put(const char *dir)
 {
@@ -403,8 +404,8 @@ static void traced_put(const char *dir)
 	_exit(object_store_put_many(s, &item, 1, &e) == OK ? 0 : 2);
 }
 
-/* Kills the child before it enters its nth system call after the stop; false when it ended before that. Only the first thread is
- * followed: one item is staged and renamed there. */
+/* Kills the child before it enters its nth system call after the stop; false when it ended before
+ * that. Only the first thread is followed: one item is staged and renamed there. */
 static bool kill_at_call(const char *dir, int nth)
 {
 	pid_t pid = fork();

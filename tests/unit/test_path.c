@@ -1,4 +1,5 @@
-/* Partition values to folders and back: what B3's names, other engines' readers and hostile values do to a key. */
+/* Partition values to folders and back: what B3's names, other engines' readers and hostile values
+ * do to a key. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

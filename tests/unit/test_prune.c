@@ -1,4 +1,5 @@
-/* Pruning: what conditions become filters, what must not, and that leaving out what filters leave out never changes a result. */
+/* Pruning: what conditions become filters, what must not, and that leaving out what filters leave
+ * out never changes a result. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -104,7 +105,8 @@ static int prune_sql(const char *sql, struct prune *ret, struct err *e)
 	return prune_statement(root, sql, tables, ARRAY_LEN(tables), arena, ret, e);
 }
 
-/* "raw.portfolio{index_code=IBOV,SMLL&d>=2024-01-01|...} refined.portfolio*"; a table with neither: "raw.ticks-" */
+/* "raw.portfolio{index_code=IBOV,SMLL&d>=2024-01-01|...} refined.portfolio*"; a table with neither:
+ * "raw.ticks-" */
 static const char *shape(const struct prune *p)
 {
 	struct buf b = {0};
@@ -343,7 +345,7 @@ static void many_references_are_the_whole_table(void **state)
 	buf_free(&sql);
 }
 
-/* ---- differential ----------------------------------------------------------------------------------------------------- */
+/* -- differential ------------------------------------------------------------------------------ */
 
 static uint64_t seed;
 static unsigned below(unsigned n)

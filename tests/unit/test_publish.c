@@ -1,4 +1,5 @@
-/* Publishing: what readers see while partitions are replaced and merged, and after a death at every single step of it. */
+/* Publishing: what readers see while partitions are replaced and merged, and after a death at every
+ * single step of it. */
 #include "publish_lake.h"
 
 #include <fcntl.h>
@@ -122,7 +123,7 @@ static void the_order_of_events_leaves_no_trace(void **state)
 	free(found);
 }
 
-/* -- dying ------------------------------------------------------------------------------------------------------------ */
+/* -- dying ------------------------------------------------------------------------------------- */
 
 static void copy_folder(const char *from, const char *to)
 {
@@ -136,7 +137,8 @@ static void copy_folder(const char *from, const char *to)
 	assert_int_equal(status, 0);
 }
 
-/* Runs fn on the lake in a process of its own that dies at the given step; false when it came to its end. */
+/* Runs fn on the lake in a process of its own that dies at the given step; false when it came to
+ * its end. */
 static bool dies(const char *root, int at, void (*fn)(struct lake *, const void *), const void *arg)
 {
 	pid_t child = fork();
@@ -196,7 +198,8 @@ static void dying_at_every_step(void **state)
 		AUTO_FREE char *root = path_in(folder, name);
 		copy_folder(base, root);
 		if (!dies(root, at, pass, &to)) {
-			/* Enough steps for this to have been a test: six puts, a merge, two commits, five deaths. */
+			/* Enough steps for this to have been a test: six puts, a merge, two
+			 * commits, five deaths. */
 			assert_true(at > 30);
 			break;
 		}
@@ -264,7 +267,8 @@ static void random_operations_and_deaths(void **state)
 	for (int round = 0; round < 60; round++) {
 		struct operation o = {.compact = below(3) == 0, .everything = below(2)};
 		for (int i = below(3); !o.compact && i >= 0; i--)
-			/* few generations, so that old content comes back while its file is still dying */
+			/* few generations, so that old content comes back while its file is still
+			 * dying */
 			o.to.generation[below(SCOPES)] = 1 + below(4);
 		if (!o.compact && below(4) == 0)
 			o.to = range(below(2) * 11, 10 + below(2) * 11, 1 + below(4));
@@ -287,7 +291,7 @@ static void random_operations_and_deaths(void **state)
 	assert_true(deaths > 10);
 }
 
-/* -- readers beside a writer ------------------------------------------------------------------------------------------ */
+/* -- readers beside a writer ------------------------------------------------------------------- */
 
 static bool is_whole(const char *rows)
 {
@@ -368,7 +372,7 @@ static void readers_never_miss_a_file(void **state)
 	lake_close(&l);
 }
 
-/* -- failing ---------------------------------------------------------------------------------------------------------- */
+/* -- failing ----------------------------------------------------------------------------------- */
 
 static void a_failed_put_leaves_nothing(void **state)
 {
@@ -380,7 +384,8 @@ static void a_failed_put_leaves_nothing(void **state)
 	do_replace(&l, &old);
 	do_compact(&l, false);
 	char *before = inventory(&l), *after;
-	/* One of the new files is there already, live: it must not be taken for one that was put. */
+	/* One of the new files is there already, live: it must not be taken for one that was
+	 * put. */
 	to.generation[9] = 1;
 	for (int nth = 1; nth <= 6; nth++) {
 		struct object_store *good;
@@ -450,7 +455,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_failed_put_leaves_nothing),
 		cmocka_unit_test(one_session_per_table),
 	};
-	/* Hundreds of lakes, each synced many times: memory will do, since no test cuts the power. */
+	/* Hundreds of lakes, each synced many times: memory will do, since no test cuts the
+	 * power. */
 	if (!getenv("TMPDIR") && access("/dev/shm", W_OK) == 0)
 		setenv("TMPDIR", "/dev/shm", 1);
 	return RUN_TESTS("publish");

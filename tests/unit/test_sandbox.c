@@ -1,5 +1,5 @@
-/* The sandbox from inside: children enter it, with this kernel's Landlock and with that of older ones, and try what they
- * should and should not be able to do. */
+/* The sandbox from inside: children enter it, with this kernel's Landlock and with that of older
+ * ones, and try what they should and should not be able to do. */
 #include "unit.h"
 
 #include <errno.h>

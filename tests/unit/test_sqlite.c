@@ -1,5 +1,5 @@
-/* The helper under all SQLite drivers: opening on every kind of medium, schema steps, the statement cache, what errors become.
- * Read-only cases run in a child that is not root. */
+/* The helper under all SQLite drivers: opening on every kind of medium, schema steps, the statement
+ * cache, what errors become. Read-only cases run in a child that is not root. */
 #include "unit.h"
 
 #include <fcntl.h>
@@ -73,7 +73,7 @@ static int64_t must_number(struct sqlite *s, const char *sql)
 	return value;
 }
 
-/* -- schema ----------------------------------------------------------------------------------------------------------- */
+/* -- schema ------------------------------------------------------------------------------------ */
 
 static void steps_run_once_and_an_older_file_is_brought_up_to_date(void **state)
 {
@@ -150,7 +150,7 @@ static void sixteen_may_create_the_same_file_at_once(void **state)
 	}
 }
 
-/* -- read-only media --------------------------------------------------------------------------------------------------- */
+/* -- read-only media --------------------------------------------------------------------------- */
 
 static int as_nobody(int (*fn)(const char *path), const char *path)
 {
@@ -249,7 +249,8 @@ static void a_live_writers_rows_are_seen_by_who_may_only_read(void **state)
 	AUTO_FOLDER char *dir = temporary_folder();
 	AUTO_FREE char *path = path_in(dir, "x.db");
 	struct err e = ERR_INIT;
-	/* The child must not inherit SQLite's state of this process: the writer is another child, killed at the end. */
+	/* The child must not inherit SQLite's state of this process: the writer is another child,
+	 * killed at the end. */
 	int ready[2];
 	assert_int_equal(pipe(ready), 0);
 	pid_t writer = fork();
@@ -274,7 +275,7 @@ static void a_live_writers_rows_are_seen_by_who_may_only_read(void **state)
 	sqlite_close(s);
 }
 
-/* -- errors ----------------------------------------------------------------------------------------------------------- */
+/* -- errors ------------------------------------------------------------------------------------ */
 
 static void errors_say_what_to_do(void **state)
 {
@@ -343,7 +344,7 @@ static void a_full_file_rolls_back_and_goes_on(void **state)
 	assert_int_equal(fill(path), 0);
 }
 
-/* -- statements and transactions --------------------------------------------------------------------------------------- */
+/* -- statements and transactions --------------------------------------------------------------- */
 
 static void the_cache_gives_clean_statements_and_stands_recursion(void **state)
 {

@@ -1,5 +1,5 @@
-/* What the SQLite telemetry promises beyond the port: a bounded file, dropping and counting, when things are written, the mirror.
- * What every telemetry promises is in contract/test_telemetry.c. */
+/* What the SQLite telemetry promises beyond the port: a bounded file, dropping and counting, when
+ * things are written, the mirror. What every telemetry promises is in contract/test_telemetry.c. */
 #include "unit.h"
 
 #include <fcntl.h>
@@ -63,7 +63,7 @@ static int64_t file_bytes(const char *path)
 	return st.st_size;
 }
 
-/* -- the ring --------------------------------------------------------------------------------------------------------- */
+/* -- the ring ---------------------------------------------------------------------------------- */
 
 static void the_file_stays_near_its_limit_and_the_newest_stay(void **state)
 {
@@ -136,7 +136,7 @@ static void runs_alone_are_kept_within_the_limit_too(void **state)
 	telemetry_free(t);
 }
 
-/* -- when things are written ------------------------------------------------------------------------------------------ */
+/* -- when things are written ------------------------------------------------------------------- */
 
 /* What another process would see now. */
 static int seen_by_others(const char *path)
@@ -183,7 +183,7 @@ static void bursts_are_gathered_and_the_rest_is_written_at_once(void **state)
 	assert_int_equal(seen_by_others(path), 71);
 }
 
-/* -- dropping --------------------------------------------------------------------------------------------------------- */
+/* -- dropping ---------------------------------------------------------------------------------- */
 
 static void while_the_file_is_held_records_wait_then_drop_and_are_counted(void **state)
 {
@@ -282,7 +282,7 @@ static void read_only_it_can_be_read_and_drops(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* -- the mirror ------------------------------------------------------------------------------------------------------- */
+/* -- the mirror -------------------------------------------------------------------------------- */
 
 static void the_mirror_writes_lines_of_json_at_once(void **state)
 {

@@ -14,7 +14,7 @@
 
 #define NOW_US INT64_C(1721093400000000)
 
-/* ---- a job engine that only writes down ---- */
+/* -- a job engine that only writes down -------------------------------------------------------- */
 
 struct engine {
 	struct job_engine engine;
@@ -48,7 +48,7 @@ static int engine_start(struct job_engine *j, const struct job_request *q,
 }
 static const struct job_engine_ops engine_ops = {.start = engine_start};
 
-/* ---- the bench ---- */
+/* -- the bench --------------------------------------------------------------------------------- */
 
 static const struct column columns[] = {{.name = "n", .type = COL_BIGINT}};
 static const struct column partition[] = {{.name = "data_pregao", .type = COL_DATE},
@@ -190,7 +190,7 @@ static const char *key_of(struct bench *b, int day)
 		day / 336 % 100, day / 28 % 12 + 1, day % 28 + 1);
 }
 
-/* ---- relay ---- */
+/* -- relay ------------------------------------------------------------------------------------- */
 
 static void relays_what_was_published_once(void **state)
 {
@@ -257,7 +257,7 @@ static void what_was_not_sent_for_sure_is_sent_again(void **state)
 	assert_int_equal(b.result.scopes, 1);
 }
 
-/* ---- activate ---- */
+/* -- activate ---------------------------------------------------------------------------------- */
 
 static void published_files_start_their_job(void **state)
 {

@@ -1,4 +1,5 @@
-/* What unit tests share: cmocka with what it wants before it, a name pattern from the command line, a temporary folder. */
+/* What unit tests share: cmocka with what it wants before it, a name pattern from the command line,
+ * a temporary folder. */
 #ifndef PREGAO_TESTS_UNIT_H
 #define PREGAO_TESTS_UNIT_H
 
