@@ -202,7 +202,13 @@ int cli_system(struct cli *cli, enum system_mode mode, struct err *e)
 				   .on_wait = on_wait,
 				   .ctx = cli};
 	int rc = system_open(&o, &cli->system, e);
-	if (rc == 0 && mode == SYSTEM_READ && !system_lake_exists(cli->system))
+	bool lost = rc == 0 && system_state_lost(cli->system);
+	if (lost)
+		cli_warn(
+			cli,
+			"the lake at %s has data but no catalog, so its tables look empty; import its landing/ again and all of it is back",
+			lake);
+	else if (rc == 0 && mode == SYSTEM_READ && !system_lake_exists(cli->system))
 		cli_note(
 			cli,
 			"there is no lake at %s yet: its tables are empty; `pregao run --input auto` makes one",

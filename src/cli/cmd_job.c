@@ -249,81 +249,94 @@ static int print_status(struct cli *cli, const struct job_status *s, struct err 
 	return rc;
 }
 
+/* Every partition that was named must be one of the trigger table's; without names it is all of them. */
+static int check_scopes(struct cli *cli, const struct job_plan *plan, const struct job_request *q,
+			size_t *ret_count, struct err *e)
+{
+	struct catalog *catalog = system_catalog(cli->system);
+	struct table_def *trigger;
+	struct catalog_scope *all, one;
+	*ret_count = q->scope_count;
+	if (!plan->trigger_table)
+		return OK;
+	int rc = catalog_table(catalog, plan->trigger_database, plan->trigger_table, cli->arena,
+			       &trigger, e);
+	if (rc == OK && q->scope_count == 0)
+		return catalog_scopes(catalog, trigger, NULL, 0, cli->arena, &all, ret_count, e);
+	for (size_t i = 0; i < q->scope_count && rc == OK; i++) {
+		rc = catalog_scope(catalog, trigger, q->scopes[i], cli->arena, &one, e);
+		if (rc == ERR_NOT_FOUND)
+			rc = err_set(
+				e, ERR_USAGE,
+				"%s.%s has no partition `%s`; `pregao partitions %s.%s` lists them",
+				trigger->database, trigger->name, q->scopes[i], trigger->database,
+				trigger->name);
+	}
+	return rc;
+}
+
+/* Records the run, works off what is queued, and tells how it ended. */
+static int run_job(struct cli *cli, const struct job_plan *plan, const struct job_request *q,
+		   struct job_status *ret, struct err *e)
+{
+	/* A definition given by its path may describe tables that nobody has seen yet. */
+	const struct table_def **tables =
+		ANEW_ARRAY(cli->arena, plan->output_count + 1, const struct table_def *);
+	for (size_t i = 0; i < plan->output_count; i++)
+		tables[i] = &plan->outputs[i].table;
+	struct job_engine *engine;
+	char run[RUN_ID_SIZE];
+	system_warm(cli->system);
+	int rc = catalog_put_tables(system_catalog(cli->system), tables, plan->output_count, e);
+	if (rc == OK)
+		rc = system_job_engine(cli->system, &engine, e);
+	if (rc == OK)
+		rc = job_engine_start(engine, q, run, e);
+	if (rc)
+		return rc;
+	struct pass pass;
+	struct settle_result settled = {0};
+	pass_begin(&pass, system_telemetry(cli->system), system_clock(cli->system), "job run");
+	rc = pass_work(&pass, engine, cli->arena, &settled, e);
+	int code = rc ? rc : settled.failed ? settled.why.code : OK;
+	pass_end(&pass, code, rc ? e : &settled.why);
+	return rc ? rc : job_engine_status(engine, run, cli->arena, ret, e);
+}
+
 int cmd_job_run(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct job *job;
 	struct job_plan plan;
-	struct job_engine *engine;
+	struct job_status status = {0};
+	const char **scopes = NULL;
+	size_t count;
 	struct job_request q = {.force = cli_flag(cli, OPT_FORCE)};
 	bool dry = cli_flag(cli, OPT_DRY_RUN);
 	if (cli_date(cli, OPT_AS_OF, AS_OF_LANDED, &q.as_of, &e) != 0 ||
 	    load(cli, dry ? SYSTEM_READ : SYSTEM_WORK, &job, &e) != 0 ||
 	    job_compile(cli->arena, job, &plan, &e) != 0)
 		return cli_fail(cli, &e);
-	const char **scopes = NULL;
 	q.scope_count = cli_value(cli, OPT_SCOPE) ? split_scopes(cli, &scopes) : 0;
 	q.scopes = scopes;
-	if (dry) {
-		struct table_def *trigger;
-		struct catalog_scope *all;
-		size_t count = q.scope_count;
-		int rc = 0;
-		if (!count && plan.trigger_table) {
-			rc = catalog_table(system_catalog(cli->system), plan.trigger_database,
-					   plan.trigger_table, cli->arena, &trigger, &e);
-			if (rc == 0)
-				rc = catalog_scopes(system_catalog(cli->system), trigger, NULL, 0,
-						    cli->arena, &all, &count, &e);
-		}
-		free(scopes);
-		if (rc)
-			return cli_fail(cli, &e);
-		printf(tr("%s would run over %zu partitions\n"), job_name(job), count);
-		return EXIT_DONE;
-	}
-	/* A definition given by its path may describe tables that nobody has seen yet. */
-	const struct table_def **tables =
-		ANEW_ARRAY(cli->arena, plan.output_count + 1, const struct table_def *);
-	for (size_t i = 0; i < plan.output_count; i++)
-		tables[i] = &plan.outputs[i].table;
-	char *real = strchr(cli->words[0], '/') || slice_ends(slice_of(cli->words[0]), ".json")
-			     ? realpath(cli->words[0], NULL)
-			     : NULL;
+	bool path = strchr(cli->words[0], '/') || slice_ends(slice_of(cli->words[0]), ".json");
+	char *real = path ? realpath(cli->words[0], NULL) : NULL;
 	q.job = real ? real : cli->words[0];
-	system_warm(cli->system);
-	char run[RUN_ID_SIZE];
-	int rc = catalog_put_tables(system_catalog(cli->system), tables, plan.output_count, &e);
-	if (rc == 0)
-		rc = system_job_engine(cli->system, &engine, &e);
-	if (rc == 0)
-		rc = job_engine_start(engine, &q, run, &e);
-	struct pass pass;
-	struct settle_result settled = {0};
-	struct job_status status = {0};
-	if (rc == 0) {
-		pass_begin(&pass, system_telemetry(cli->system), system_clock(cli->system),
-			   "job run");
-		rc = pass_work(&pass, engine, cli->arena, &settled, &e);
-		pass_end(&pass,
-			 rc               ? rc
-			 : settled.failed ? settled.why.code
-					  : 0,
-			 rc ? &e : &settled.why);
-	}
-	if (rc == 0)
-		rc = job_engine_status(engine, run, cli->arena, &status, &e);
-	if (rc == 0)
+	int rc = check_scopes(cli, &plan, &q, &count, &e);
+	if (rc == OK && dry)
+		printf(tr("%s would run over %zu partitions\n"), job_name(job), count);
+	else if (rc == OK)
+		rc = run_job(cli, &plan, &q, &status, &e);
+	if (rc == OK && !dry)
 		rc = print_status(cli, &status, &e);
 	free(real);
 	free(scopes);
 	if (rc)
 		return cli_fail(cli, &e);
-	if (status.state != RUN_SUCCEEDED) {
-		err_set(&e, status.error_code ? status.error_code : ERR_IO, "job run %s %s: %s",
-			status.run, run_state_name(status.state), status.error ? status.error : "");
-		cli_fail(cli, &e);
-		return EXIT_FAILED;
-	}
-	return EXIT_DONE;
+	if (dry || status.state == RUN_SUCCEEDED)
+		return EXIT_DONE;
+	err_set(&e, status.error_code ? status.error_code : ERR_IO, "job run %s %s: %s", status.run,
+		run_state_name(status.state), status.error ? status.error : "");
+	cli_fail(cli, &e);
+	return EXIT_FAILED;
 }

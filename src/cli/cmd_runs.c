@@ -11,6 +11,16 @@ static const struct column run_columns[] = {
 	{.name = "started", .type = COL_TEXT},    {.name = "took", .type = COL_TEXT},
 	{.name = "error_code", .type = COL_TEXT}, {.name = "error", .type = COL_TEXT}};
 
+/* People read "2.1 ms", programs a number with its unit in the name. */
+static struct listing *new_run_list(const struct cli *cli)
+{
+	struct column columns[ARRAY_LEN(run_columns)];
+	memcpy(columns, run_columns, sizeof(columns));
+	if (cli->format != FORMAT_TABLE)
+		columns[5] = (struct column){.name = "took_us", .type = COL_BIGINT};
+	return listing_new(columns, ARRAY_LEN(columns));
+}
+
 static void list_run(struct listing *l, const struct run_record *r, struct cli *cli)
 {
 	char took[32];
@@ -24,8 +34,7 @@ static void list_run(struct listing *l, const struct run_record *r, struct cli *
 	else if (cli->format == FORMAT_TABLE)
 		listing_text(l, human_duration(r->ended_us - r->started_us, took));
 	else
-		listing_text(l, arena_printf(cli->arena, "%lld",
-					     (long long)(r->ended_us - r->started_us)));
+		listing_int(l, r->ended_us - r->started_us);
 	listing_text(l, r->error_code ? err_name(r->error_code) : NULL);
 	listing_text(l, r->error);
 }
@@ -74,7 +83,7 @@ static int show_run(struct cli *cli, struct err *e)
 		fputs(b.data, stdout);
 		return 0;
 	}
-	struct listing *l = listing_new(run_columns, ARRAY_LEN(run_columns));
+	struct listing *l = new_run_list(cli);
 	list_run(l, &r, cli);
 	if (cli->format == FORMAT_TABLE)
 		listing_print_upright(l);
@@ -122,7 +131,7 @@ int cmd_runs(struct cli *cli)
 	    telemetry_runs(system_telemetry(cli->system), (size_t)limit, cli->arena, &runs, &count,
 			   &e) != 0)
 		return cli_fail(cli, &e);
-	struct listing *l = listing_new(run_columns, ARRAY_LEN(run_columns));
+	struct listing *l = new_run_list(cli);
 	for (size_t i = 0; i < count; i++)
 		list_run(l, &runs[i], cli);
 	int rc = listing_print(l, cli, &e);

@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 	} else {
 		code--;
 	}
-	if (fflush(stdout) != 0 && code == EXIT_DONE) {
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_DONE) {
 		fprintf(stderr, "pregao: %s: %s\n", tr("cannot write the result"), strerror(errno));
 		code = EXIT_FAILED;
 	}

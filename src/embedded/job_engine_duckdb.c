@@ -22,6 +22,7 @@ struct job_engine_duckdb {
 	char *state_dir;
 	pthread_mutex_t lock;
 	struct job_ledger *ledger;
+	bool confined; /* DuckDB is kept to the options' folders */
 };
 
 /* One run on its way. */
@@ -275,6 +276,13 @@ static int do_run(struct run *r, struct err *e)
 	for (size_t i = 0; i < r->plan.output_count; i++)
 		r->outputs[i] = &r->plan.outputs[i].table;
 	rc = catalog_put_tables(j->o.publish.catalog, r->outputs, r->plan.output_count, e);
+	if (rc)
+		return rc;
+	if (j->o.folders && !j->confined) {
+		/* One thread: more would make the bytes of a file depend on chance. */
+		rc = duckdb_host_confine(j->o.host, j->o.folders, 1, e);
+		j->confined = rc == OK;
+	}
 	if (rc)
 		return rc;
 	rc = publish_begin(&j->o.publish, r->outputs, r->plan.output_count, &r->session, e);

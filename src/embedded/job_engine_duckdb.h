@@ -18,6 +18,8 @@ struct job_engine_duckdb_options {
 	int (*compile)(void *ctx, const char *job, struct arena *, struct job_plan *ret,
 		       struct err *);
 	void *ctx;
+	/* What DuckDB may touch while it computes (NULL-terminated, borrowed); a definition's own SQL cannot read other files. NULL: anything. */
+	const char *const *folders;
 	int workers; /* threads that compute and write; 0: two */
 };
 /* The ledger is opened by the first call that needs it, DuckDB by the first run that has something to do. What the options point to must outlive the

@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <pwd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bundled.h"
 #include "catalog.h"
@@ -18,7 +20,11 @@ const char *definitions_default_dir(struct arena *arena)
 	/* The XDG base directory specification: a relative path is to be ignored. */
 	if (xdg && xdg[0] == '/')
 		return arena_printf(arena, "%s/pregao", xdg);
-	return arena_printf(arena, "%s/.local/share/pregao", home && *home ? home : "");
+	if (!home || home[0] != '/') {
+		const struct passwd *me = getpwuid(getuid());
+		home = me && me->pw_dir ? me->pw_dir : "";
+	}
+	return arena_printf(arena, "%s/.local/share/pregao", home);
 }
 
 struct gather {
@@ -192,18 +198,15 @@ static int load(const struct definition *d, struct known *k, struct arena *arena
 	return rc ? rc : job_check(arena, *ret, find_table, k, e);
 }
 
-int definitions_load(const char *dir, struct catalog *catalog, const char *name,
-		     struct arena *arena, struct job **ret, struct err *e)
+/* A table has one writer: of two definitions that write it, the first by name keeps it. */
+static bool taken(const struct known *k, const struct job_plan *plan)
 {
-	struct definition d;
-	int rc = find_definition(dir, name, arena, &d, e);
-	if (rc)
-		return rc;
-	struct known k = {.catalog = catalog};
-	add_source_tables(&k);
-	rc = load(&d, &k, arena, ret, e);
-	free(k.tables);
-	return rc;
+	for (size_t o = 0; o < plan->output_count; o++)
+		for (size_t i = 0; i < k->count; i++)
+			if (strcmp(k->tables[i]->database, plan->outputs[o].table.database) == 0 &&
+			    strcmp(k->tables[i]->name, plan->outputs[o].table.name) == 0)
+				return true;
+	return false;
 }
 
 /* A sound definition, compiled. */
@@ -226,12 +229,16 @@ static int compile_all(const char *dir, struct known *k, struct arena *arena, st
 	bool *sound = ANEW_ARRAY(arena, count + 1, bool);
 	for (bool more = true; more;) {
 		more = false;
-		for (size_t i = 0; i < count; i++) {
+		/* What is built in comes first: a user's job may replace it by its name, not take its table. */
+		for (size_t n = 0; n < count * 2; n++) {
+			size_t i = n % count;
 			struct err why = ERR_INIT;
 			struct job *job;
 			struct compiled *c = &(*ret)[done];
+			if (list[i].builtin != (n < count))
+				continue;
 			if (sound[i] || load(&list[i], k, arena, &job, &why) != 0 ||
-			    job_compile(arena, job, &c->plan, &why) != 0)
+			    job_compile(arena, job, &c->plan, &why) != 0 || taken(k, &c->plan))
 				continue;
 			c->from = &list[i];
 			for (size_t o = 0; o < c->plan.output_count; o++)
@@ -242,6 +249,48 @@ static int compile_all(const char *dir, struct known *k, struct arena *arena, st
 	}
 	*ret_count = done;
 	return 0;
+}
+
+static int refuse_second_writer(const char *dir, const struct definition *d, const struct job *job,
+				struct arena *arena, struct err *e)
+{
+	struct known k = {0};
+	struct compiled *all;
+	struct job_plan plan;
+	size_t count = 0;
+	add_source_tables(&k);
+	int rc = job_compile(arena, job, &plan, e);
+	if (rc == OK)
+		rc = compile_all(dir, &k, arena, &all, &count, e);
+	free(k.tables);
+	for (size_t i = 0; i < count && rc == OK; i++) {
+		struct known others = {0};
+		for (size_t o = 0; o < all[i].plan.output_count; o++)
+			*PUSH(others.tables, others.count, others.cap) =
+				&all[i].plan.outputs[o].table;
+		bool second = strcmp(all[i].from->name, d->name) != 0 && taken(&others, &plan);
+		free(others.tables);
+		if (second) {
+			err_set(e, ERR_CONFLICT, "its table is written by the job %s already (%s)",
+				all[i].from->name, all[i].from->path);
+			rc = err_where(e, d->path);
+		}
+	}
+	return rc;
+}
+
+int definitions_load(const char *dir, struct catalog *catalog, const char *name,
+		     struct arena *arena, struct job **ret, struct err *e)
+{
+	struct definition d;
+	int rc = find_definition(dir, name, arena, &d, e);
+	if (rc)
+		return rc;
+	struct known k = {.catalog = catalog};
+	add_source_tables(&k);
+	rc = load(&d, &k, arena, ret, e);
+	free(k.tables);
+	return rc ? rc : refuse_second_writer(dir, &d, *ret, arena, e);
 }
 
 int definitions_tables(const char *dir, struct arena *arena, const struct table_def *const **ret,

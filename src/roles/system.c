@@ -28,7 +28,7 @@ struct system {
 	const char *lake;    /* absolute */
 	const char *state;   /* "<lake>/state" */
 	const char *scratch; /* "<lake>/scratch" */
-	bool exists;
+	bool exists, state_lost;
 	struct object_store *store;
 	struct catalog *catalog;
 	struct telemetry *telemetry;
@@ -100,6 +100,10 @@ static int open_parts(struct system *s, struct err *e)
 	struct stat st;
 	if (stat(s->lake, &st) == 0 && !S_ISDIR(st.st_mode))
 		return err_set(e, ERR_USAGE, "the lake %s is no folder", s->lake);
+	/* An empty file is what a disk leaves of a lost one; a catalog that is being made is empty for a moment, but then there is no data. */
+	const char *catalog = arena_printf(s->arena, "%s/catalog.sqlite", s->state);
+	bool none = stat(catalog, &st) != 0 || st.st_size == 0;
+	s->state_lost = none && access(arena_printf(s->arena, "%s/raw", s->lake), F_OK) == 0;
 	s->exists = writes(s) || access(s->state, F_OK) == 0;
 	if (s->options.mode == SYSTEM_WORK)
 		begin_to_load(s);
@@ -163,6 +167,11 @@ const char *system_lake(const struct system *s)
 bool system_lake_exists(const struct system *s)
 {
 	return s->exists;
+}
+
+bool system_state_lost(const struct system *s)
+{
+	return s->state_lost;
 }
 
 struct clock *system_clock(struct system *s)
@@ -246,41 +255,6 @@ struct publish system_publish(struct system *s)
 				.ctx = s->options.ctx};
 }
 
-static int compile(void *ctx, const char *name, struct arena *arena, struct job_plan *ret,
-		   struct err *e)
-{
-	struct system *s = ctx;
-	struct job *job;
-	int rc = definitions_load(s->options.definitions, s->catalog, name, arena, &job, e);
-	return rc ? rc : job_compile(arena, job, ret, e);
-}
-
-int system_job_engine(struct system *s, struct job_engine **ret, struct err *e)
-{
-	int rc = 0;
-	if (!s->jobs) {
-		struct job_engine_duckdb_options o = {.state_dir = s->state,
-						      .host = host(s),
-						      .publish = system_publish(s),
-						      .telemetry = s->telemetry,
-						      .clock = &clock_system,
-						      .compile = compile,
-						      .ctx = s};
-		rc = job_engine_duckdb_new(&o, &s->jobs, e);
-	}
-	*ret = s->jobs;
-	return rc;
-}
-
-int system_query(struct system *s, struct query_engine **ret, struct err *e)
-{
-	int rc = 0;
-	if (!s->query)
-		rc = query_engine_duckdb_new(host(s), s->catalog, s->store, &s->query, e);
-	*ret = s->query;
-	return rc;
-}
-
 /* The folders below the lake that tables lie in: the first segment of each table's location. */
 static const char *const *table_folders(struct system *s, struct err *e)
 {
@@ -300,6 +274,45 @@ static const char *const *table_folders(struct system *s, struct err *e)
 			folders[n++] = folder;
 	}
 	return folders;
+}
+
+static int compile(void *ctx, const char *name, struct arena *arena, struct job_plan *ret,
+		   struct err *e)
+{
+	struct system *s = ctx;
+	struct job *job;
+	int rc = definitions_load(s->options.definitions, s->catalog, name, arena, &job, e);
+	return rc ? rc : job_compile(arena, job, ret, e);
+}
+
+int system_job_engine(struct system *s, struct job_engine **ret, struct err *e)
+{
+	int rc = 0;
+	if (!s->jobs) {
+		const char *const *folders = table_folders(s, e);
+		if (!folders)
+			return e->code;
+		struct job_engine_duckdb_options o = {.state_dir = s->state,
+						      .host = host(s),
+						      .publish = system_publish(s),
+						      .telemetry = s->telemetry,
+						      .clock = &clock_system,
+						      .compile = compile,
+						      .folders = folders,
+						      .ctx = s};
+		rc = job_engine_duckdb_new(&o, &s->jobs, e);
+	}
+	*ret = s->jobs;
+	return rc;
+}
+
+int system_query(struct system *s, struct query_engine **ret, struct err *e)
+{
+	int rc = 0;
+	if (!s->query)
+		rc = query_engine_duckdb_new(host(s), s->catalog, s->store, &s->query, e);
+	*ret = s->query;
+	return rc;
 }
 
 int system_query_locked(struct system *s, const char *temp_dir, struct query_engine **ret,

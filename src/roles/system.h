@@ -47,6 +47,8 @@ void system_free(struct system *);
 const char *system_lake(const struct system *);
 /* Whether there is a lake at all (SYSTEM_READ of a missing folder: no). */
 bool system_lake_exists(const struct system *);
+/* There was data but no catalog when the system was opened: somebody lost state/. */
+bool system_state_lost(const struct system *);
 struct clock *system_clock(struct system *);
 struct object_store *system_store(struct system *);
 struct catalog *system_catalog(struct system *);
