@@ -2,6 +2,7 @@
  * The worker renders, too: rows go from DuckDB straight to standard output (or the -o file). */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -47,8 +48,8 @@ static int worker(void *ctx, struct err *e)
 	struct cli *cli = j->cli;
 	struct query_engine *q;
 	struct sandbox_report report;
-	int rc = cli_system(cli, SYSTEM_READ, e);
-	if (rc == 0)
+	int rc = cli_system(cli, SYSTEM_QUERY, e);
+	if (rc == OK)
 		rc = system_query_locked(cli->system, j->temp_dir, &q, &report, e);
 	if (rc)
 		return rc;
@@ -60,11 +61,11 @@ static int worker(void *ctx, struct err *e)
 		struct render *r = render_new(stdout, cli->format, cli->colour_out, j->max_rows);
 		struct query_sink sink = render_sink(r);
 		rc = query_engine_run(q, j->sql, &sink, &stats, e);
-		if (rc == 0)
+		if (rc == OK)
 			rc = render_end(r, e);
 		render_free(r);
 	}
-	if (rc == 0 && cli->verbose)
+	if (rc == OK && cli->verbose)
 		cli_note(cli, "%lld rows; %lld of %lld files read, catalog version %lld",
 			 (long long)stats.rows, (long long)stats.files_listed,
 			 (long long)stats.files_total, (long long)stats.catalog_version);
@@ -83,10 +84,11 @@ static int read_limits(struct cli *cli, struct sql_worker *ret, struct err *e)
 		return e->code;
 	int64_t memory = conf_int(cli->conf, "sql", "memory");
 	ret->memory_ceiling_bytes = memory + memory / 2 + ((int64_t)512 << 20);
-	return 0;
+	return OK;
 }
 
-/* The worker's own folder: temporary space, and the result on its way. Beside the target, so that it can be renamed into place. */
+/* The worker's own folder: temporary space, and the result on its way. Beside the target, so that
+ * it can be renamed into place. */
 static int make_folder(struct cli *cli, const char *output, const char **ret, struct err *e)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -96,7 +98,7 @@ static int make_folder(struct cli *cli, const char *output, const char **ret, st
 	if (!mkdtemp(dir))
 		return err_errno(e, errno, "cannot make the folder %s for temporary files", dir);
 	*ret = dir;
-	return 0;
+	return OK;
 }
 
 /* The worker, with its standard output in the file `path` (NULL: where it is). */
@@ -106,12 +108,12 @@ static int run_worker(const struct sql_worker *w, struct job_of_worker *j, const
 	if (!path)
 		return sql_worker_run(w, worker, j, e);
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	int saved = fd < 0 ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), rc = 0;
+	int saved = fd < 0 ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), rc = OK;
 	if (fd < 0 || saved < 0 || dup2(fd, STDOUT_FILENO) < 0)
 		rc = err_errno(e, errno, "cannot write %s", path);
 	if (fd >= 0)
 		close(fd);
-	if (rc == 0)
+	if (rc == OK)
 		rc = sql_worker_run(w, worker, j, e);
 	if (saved >= 0) {
 		dup2(saved, STDOUT_FILENO);
@@ -123,17 +125,20 @@ static int run_worker(const struct sql_worker *w, struct job_of_worker *j, const
 /* The finished file to standard output, block by block: it may be larger than the memory. */
 static int copy_out(const char *path, struct err *e)
 {
-	static char block[1 << 16];
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+	/* What a pipe that is ready takes without waiting. */
+	static char block[PIPE_BUF];
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = OK;
 	ssize_t n = 0;
-	while (fd >= 0 && rc == 0 && (n = read(fd, block, sizeof block)) > 0)
-		if (sql_worker_interrupted() ||
-		    fwrite(block, 1, (size_t)n, stdout) != (size_t)n)
-			rc = err_errno(e, errno, "cannot write the result");
+	while (fd >= 0 && rc == OK && (n = read(fd, block, sizeof(block))) > 0)
+		for (ssize_t at = 0, written; at < n && rc == OK; at += written) {
+			written = sql_worker_wait_to_write(STDOUT_FILENO)
+					  ? write(STDOUT_FILENO, block + at, (size_t)(n - at))
+					  : -1;
+			if (written < 0)
+				rc = err_errno(e, errno, "cannot write the result");
+		}
 	if (fd < 0 || n < 0)
 		rc = err_errno(e, errno, "cannot read %s", path);
-	if (rc == 0 && fflush(stdout) != 0)
-		rc = err_errno(e, errno, "cannot write the result");
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -145,9 +150,25 @@ static int deliver(const char *part, const char *output, struct err *e)
 	if (!output)
 		return copy_out(part, e);
 	int rc = file_fsync(part, e);
-	if (rc == 0 && rename(part, output) != 0)
+	if (rc == OK && rename(part, output) != 0)
 		rc = err_errno(e, errno, "cannot put the result at %s", output);
 	return rc ? rc : file_fsync_folder_of(output, e);
+}
+
+/* The result is put in place by a rename: through a link at the file that it names, and never over a device or a pipe. */
+static int resolve_output(struct cli *cli, const char **output, struct err *e)
+{
+	struct stat st;
+	char *real = *output ? realpath(*output, NULL) : NULL;
+	if (!real)
+		return OK;
+	*output = arena_strdup(cli->arena, real);
+	free(real);
+	if (stat(*output, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(e, ERR_USAGE,
+			       "%s is no file to be replaced; redirect the output instead",
+			       *output);
+	return OK;
 }
 
 int statement_run(struct cli *cli, const char *sql, const char *output, int64_t max_rows,
@@ -164,8 +185,10 @@ int statement_run(struct cli *cli, const char *sql, const char *output, int64_t 
 	/* Whoever interrupts this finds no temporary folder left behind. */
 	sql_worker_hold_signals();
 	const char *dir = NULL;
-	int rc = make_folder(cli, output, &dir, e);
-	if (rc == 0) {
+	int rc = resolve_output(cli, &output, e);
+	if (rc == OK)
+		rc = make_folder(cli, output, &dir, e);
+	if (rc == OK) {
 		const char *part = arena_printf(cli->arena, "%s/result", dir);
 		struct job_of_worker j = {.cli = cli,
 					  .sql = sql,
@@ -173,7 +196,7 @@ int statement_run(struct cli *cli, const char *sql, const char *output, int64_t 
 					  .parquet_path = part,
 					  .max_rows = max_rows};
 		rc = run_worker(&w, &j, output && !parquet ? part : NULL, e);
-		if (rc == 0 && (output || parquet))
+		if (rc == OK && (output || parquet))
 			rc = deliver(part, output, e);
 		struct err ignored = ERR_INIT;
 		if (file_remove_tree(dir, &ignored) != 0)
