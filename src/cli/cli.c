@@ -25,12 +25,12 @@ int cli_int(const struct cli *cli, enum option_id id, int64_t least, int64_t mos
 	const char *s = cli->values[id];
 	if (!s) {
 		*ret = fallback;
-		return 0;
+		return OK;
 	}
 	if (!int64_parse(slice_of(s), ret) || *ret < least || *ret > most)
 		return err_set(e, ERR_USAGE, "--%s %s: expected a whole number from %lld to %lld",
 			       option_name(id), s, (long long)least, (long long)most);
-	return 0;
+	return OK;
 }
 
 int cli_date(const struct cli *cli, enum option_id id, int32_t fallback, int32_t *ret,
@@ -39,12 +39,12 @@ int cli_date(const struct cli *cli, enum option_id id, int32_t fallback, int32_t
 	const char *s = cli->values[id];
 	if (!s) {
 		*ret = fallback;
-		return 0;
+		return OK;
 	}
 	if (!date_parse_iso(slice_of(s), ret))
 		return err_set(e, ERR_USAGE, "--%s %s: expected a date as YYYY-MM-DD",
 			       option_name(id), s);
-	return 0;
+	return OK;
 }
 
 static bool index_ok(const char *s)
@@ -73,7 +73,7 @@ int cli_indices(struct cli *cli, const char *const **ret, size_t *ret_count, str
 			*PUSH(list, count, cap) = name;
 	}
 	int rc = count ? 0 : err_set(e, ERR_USAGE, "--index names no index");
-	for (size_t i = 0; i < count && rc == 0; i++)
+	for (size_t i = 0; i < count && rc == OK; i++)
 		if (!index_ok(list[i]))
 			rc = err_set(
 				e, ERR_USAGE,
@@ -81,7 +81,7 @@ int cli_indices(struct cli *cli, const char *const **ret, size_t *ret_count, str
 				list[i]);
 	const char **kept = ANEW_ARRAY(cli->arena, count + 1, const char *);
 	if (count)
-		memcpy(kept, list, count * sizeof *list);
+		memcpy(kept, list, count * sizeof(*list));
 	free(list);
 	*ret = kept;
 	*ret_count = count;
@@ -153,7 +153,7 @@ int cli_fail(struct cli *cli, const struct err *e)
 	} else {
 		char text[2048];
 		fprintf(stderr, "%spregao: %s%s\n", paint(cli->colour_err, "red"),
-			paint(cli->colour_err, "reset"), err_format(e, text, sizeof text));
+			paint(cli->colour_err, "reset"), err_format(e, text, sizeof(text)));
 	}
 	return e->code == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
 }
@@ -190,7 +190,7 @@ const char *cli_definitions(struct cli *cli)
 int cli_system(struct cli *cli, enum system_mode mode, struct err *e)
 {
 	if (cli->system)
-		return 0;
+		return OK;
 	const char *lake = cli_lake(cli);
 	if (strncmp(lake, "s3://", 5) == 0)
 		return err_set(e, ERR_USAGE, "%s: this version keeps lakes in folders only", lake);
@@ -202,18 +202,19 @@ int cli_system(struct cli *cli, enum system_mode mode, struct err *e)
 				   .on_wait = on_wait,
 				   .ctx = cli};
 	int rc = system_open(&o, &cli->system, e);
-	bool lost = rc == 0 && system_state_lost(cli->system);
+	bool lost = rc == OK && system_state_lost(cli->system);
 	if (lost)
 		cli_warn(
 			cli,
 			"the lake at %s has data but no catalog, so its tables look empty; import its landing/ again and all of it is back",
 			lake);
-	else if (rc == 0 && mode == SYSTEM_READ && !system_lake_exists(cli->system))
+	else if (rc == OK && (mode == SYSTEM_READ || mode == SYSTEM_QUERY) &&
+		 !system_lake_exists(cli->system))
 		cli_note(
 			cli,
 			"there is no lake at %s yet: its tables are empty; `pregao run --input auto` makes one",
 			lake);
-	if (rc == 0 && cli->verbose)
+	if (rc == OK && cli->verbose)
 		system_mirror_log(cli->system, STDERR_FILENO);
 	return rc;
 }

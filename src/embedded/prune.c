@@ -1,5 +1,6 @@
-/* From a statement's tree to the tables and partitions that it needs. Soundness is the rule: a condition counts only when it stands
- * in the WHERE of the very SELECT that reads the table, joined by AND, and compares a partition column with constants. */
+/* From a statement's tree to the tables and partitions that it needs. Soundness is the rule: a
+ * condition counts only when it stands in the WHERE of the very SELECT that reads the table, joined
+ * by AND, and compares a partition column with constants. */
 #include "prune.h"
 
 #include <inttypes.h>
@@ -18,7 +19,8 @@ struct walk {
 	struct prune_table *found; /* beside tables */
 	bool *named;
 	size_t *filter_cap;
-	/* The statement holds something that could read tables out of our sight, or that counts rows before the WHERE does. */
+	/* The statement holds something that could read tables out of our sight, or that counts
+	 * rows before the WHERE does. */
 	bool opaque;
 	bool lists_tables;
 	const char **ctes; /* names visible here; a stack */
@@ -28,7 +30,7 @@ struct walk {
 	struct err *err;
 };
 
-/* ---- reading the tree ------------------------------------------------------------------------------------------------ */
+/* -- reading the tree -------------------------------------------------------------------------- */
 
 /* json_string_value of a member, "" where there is none: DuckDB leaves out empty members. */
 static const char *text(const json_t *o, const char *key)
@@ -70,7 +72,7 @@ int prune_place(struct err *e, const char *sql, int64_t offset)
 	return err_at(e, line, column, offset);
 }
 
-/* ---- references ------------------------------------------------------------------------------------------------------ */
+/* -- references -------------------------------------------------------------------------------- */
 
 /* "main", and DuckDB's own schemas, are none of the catalog's business. */
 static bool is_system(const char *schema, const char *name)
@@ -115,7 +117,8 @@ static int no_such_table(struct walk *w, const json_t *ref)
 			   json_integer_value(json_object_get(ref, "query_location")));
 }
 
-/* The catalog's table behind a BASE_TABLE; *ret < 0 when it is not one of the catalog's (a WITH, DuckDB's own). */
+/* The catalog's table behind a BASE_TABLE; *ret < 0 when it is not one of the catalog's (a WITH,
+ * DuckDB's own). */
 static int resolve(struct walk *w, const json_t *ref, int *ret)
 {
 	const char *schema = text(ref, "schema_name"), *name = text(ref, "table_name");
@@ -162,7 +165,7 @@ static void need(struct walk *w, int table, const struct filter *f)
 	*PUSH(t->any_of, t->filter_count, w->filter_cap[table]) = *f;
 }
 
-/* ---- one SELECT ------------------------------------------------------------------------------------------------------ */
+/* -- one SELECT -------------------------------------------------------------------------------- */
 
 /* What stands in a FROM. */
 struct leaf {
@@ -177,8 +180,8 @@ struct from {
 	size_t count, cap;
 };
 
-/* Joins whose WHERE may be applied to a side beforehand. Not FULL, not the side that an outer join fills with nulls, not POSITIONAL (which pairs by
- * row number), not ASOF, not NATURAL. */
+/* Joins whose WHERE may be applied to a side beforehand. Not FULL, not the side that an outer join
+ * fills with nulls, not POSITIONAL (which pairs by row number), not ASOF, not NATURAL. */
 static void flatten(struct walk *w, const json_t *ref, bool prunable, struct from *f)
 {
 	if (is(ref, "type", "JOIN")) {
@@ -217,7 +220,8 @@ static const struct column *partition_column(const struct table_def *t, const ch
 	return NULL;
 }
 
-/* Whether the SELECT gives this name to something of its own: then who is meant by it is not ours to say. */
+/* Whether the SELECT gives this name to something of its own: then who is meant by it is not ours
+ * to say. */
 static bool is_select_alias(const json_t *node, const char *name)
 {
 	size_t i;
@@ -266,7 +270,7 @@ static const struct column *column_of(struct walk *w, const json_t *node, const 
 	return partition_column(w->tables[found->table], name);
 }
 
-/* ---- constants ------------------------------------------------------------------------------------------------------- */
+/* -- constants --------------------------------------------------------------------------------- */
 
 /* The text of a VARCHAR constant, or NULL. */
 static const char *constant_text(const json_t *expression)
@@ -318,8 +322,8 @@ static const char *constant_integer(struct walk *w, const json_t *expression, bo
 	return arena_printf(w->arena, "%" PRId64, n);
 }
 
-/* A constant as the plain text that catalog filters take, when comparing it with the column means comparing the column's own values; else
- * NULL ("index_code = 5" would cast the column). */
+/* A constant as the plain text that catalog filters take, when comparing it with the column means
+ * comparing the column's own values; else NULL ("index_code = 5" would cast the column). */
 static const char *constant(struct walk *w, const struct column *c, const json_t *expression)
 {
 	switch (c->type) {
@@ -334,7 +338,7 @@ static const char *constant(struct walk *w, const struct column *c, const json_t
 	}
 }
 
-/* ---- conditions ------------------------------------------------------------------------------------------------------ */
+/* -- conditions -------------------------------------------------------------------------------- */
 
 struct terms {
 	struct filter_term *items; /* one list for each leaf */
@@ -345,7 +349,7 @@ static void add_term(struct walk *w, struct terms *terms, const struct column *c
 		     const char **values, size_t n)
 {
 	const char **kept = ANEW_ARRAY(w->arena, n, const char *);
-	memcpy(kept, values, n * sizeof *kept);
+	memcpy(kept, values, n * sizeof(*kept));
 	*PUSH(terms->items, terms->count, terms->cap) =
 		(struct filter_term){.column = c->name, .op = op, .values = kept, .value_count = n};
 }
@@ -408,7 +412,9 @@ static void add_in(struct walk *w, const json_t *node, const struct from *f, str
 	const char **values = ANEW_ARRAY(w->arena, n - 1, const char *);
 	for (size_t i = 1; i < n; i++)
 		if (!(values[i - 1] = constant(w, c, json_array_get(children, i))))
-			return; /* one that is not understood may change the type that all are compared as */
+			/* one that is not understood may change the type that all are compared
+			 * as */
+			return;
 	add_term(w, &terms[l - f->leaves], c, FILTER_IN, values, n - 1);
 }
 
@@ -435,20 +441,20 @@ static int settle_select(struct walk *w, const json_t *node)
 	struct from f = {0};
 	flatten(w, json_object_get(node, "from_table"), true, &f);
 	int rc = OK;
-	for (size_t i = 0; i < f.count && !rc; i++)
+	for (size_t i = 0; i < f.count && rc == OK; i++)
 		if (f.leaves[i].ref)
 			rc = resolve(w, f.leaves[i].ref, &f.leaves[i].table);
 	struct terms *terms = NEW_ARRAY(f.count, struct terms);
 	const json_t *where = json_object_get(node, "where_clause");
-	if (!rc && where)
+	if (rc == OK && where)
 		add_conditions(w, node, &f, terms, where);
 	for (size_t i = 0; i < f.count; i++) {
 		struct leaf *l = &f.leaves[i];
-		if (!rc && l->ref && l->table >= 0) {
+		if (rc == OK && l->ref && l->table >= 0) {
 			struct filter_term *kept =
 				ANEW_ARRAY(w->arena, terms[i].count, struct filter_term);
 			if (terms[i].count)
-				memcpy(kept, terms[i].items, terms[i].count * sizeof *kept);
+				memcpy(kept, terms[i].items, terms[i].count * sizeof(*kept));
 			need(w, l->table,
 			     &(struct filter){.terms = kept, .term_count = terms[i].count});
 		}
@@ -461,7 +467,7 @@ static int settle_select(struct walk *w, const json_t *node)
 	return rc;
 }
 
-/* ---- the whole tree -------------------------------------------------------------------------------------------------- */
+/* -- the whole tree ---------------------------------------------------------------------------- */
 
 static void push_cte(struct walk *w, const char *name)
 {
@@ -469,7 +475,24 @@ static void push_cte(struct walk *w, const char *name)
 		*PUSH(w->ctes, w->cte_count, w->cte_cap) = name;
 }
 
-/* Table functions that read nothing of ours. Others may run text as SQL: query, query_table. */
+/* Table functions that take text for a statement or a table's name: what it names would be seen only when it is too late to bring it. */
+static int refuse_hidden(struct walk *w, const json_t *function)
+{
+	static const char *const names[] = {"query", "query_table", "json_execute_serialized_sql"};
+	const char *name = text(function, "function_name");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (same_name(name, names[i])) {
+			err_set(w->err, ERR_INPUT,
+				"%s() cannot see the lake's tables: write out the statement that it would run",
+				names[i]);
+			return prune_place(
+				w->err, w->sql,
+				json_integer_value(json_object_get(function, "query_location")));
+		}
+	return OK;
+}
+
+/* Table functions that read nothing of ours. */
 static bool is_plain_function(const char *name)
 {
 	static const char *const names[] = {"range", "generate_series", "unnest", "repeat",
@@ -507,7 +530,8 @@ static int visit_object(struct walk *w, const json_t *x, bool describes)
 	size_t ctes = w->cte_count, i;
 	int rc = OK;
 	const json_t *item;
-	/* A WITH is seen by the later ones and by the statement below it; a recursive one by itself. */
+	/* A WITH is seen by the later ones and by the statement below it; a recursive one by
+	 * itself. */
 	json_array_foreach(json_object_get(json_object_get(x, "cte_map"), "map"), i, item) {
 		rc = visit(w, json_object_get(item, "value"), describes);
 		if (rc)
@@ -520,6 +544,9 @@ static int visit_object(struct walk *w, const json_t *x, bool describes)
 		w->opaque = true;
 	if (is(x, "type", "TABLE_FUNCTION")) {
 		const char *name = text(json_object_get(x, "function"), "function_name");
+		rc = refuse_hidden(w, json_object_get(x, "function"));
+		if (rc)
+			return rc;
 		if (is_system("", name))
 			w->lists_tables = true;
 		else if (!is_plain_function(name))
@@ -532,15 +559,15 @@ static int visit_object(struct walk *w, const json_t *x, bool describes)
 	}
 	if (is(x, "type", "SELECT_NODE") && !describes)
 		rc = settle_select(w, x);
-	if (!rc && is(x, "type", "BASE_TABLE") && !is_settled(w, x)) {
+	if (rc == OK && is(x, "type", "BASE_TABLE") && !is_settled(w, x)) {
 		int table;
 		rc = resolve(w, x, &table);
-		if (!rc && table >= 0 && describes)
+		if (rc == OK && table >= 0 && describes)
 			w->named[table] = true;
-		else if (!rc && table >= 0)
+		else if (rc == OK && table >= 0)
 			need_whole(w, table);
 	}
-	if (!rc)
+	if (rc == OK)
 		rc = visit_members(w, x, describes);
 	w->cte_count = ctes;
 	return rc;
@@ -569,7 +596,7 @@ int prune_statement(const json_t *root, const char *sql, struct table_def *const
 	w.named = NEW_ARRAY(table_count, bool);
 	w.filter_cap = NEW_ARRAY(table_count, size_t);
 	int rc = visit(&w, json_object_get(root, "statements"), false);
-	if (!rc) {
+	if (rc == OK) {
 		ret->tables = ANEW_ARRAY(arena, table_count, struct prune_table);
 		ret->count = 0;
 		/* An empty stand-in must not be read by what is out of sight. */
@@ -577,7 +604,7 @@ int prune_statement(const json_t *root, const char *sql, struct table_def *const
 	}
 	for (size_t i = 0; i < table_count; i++) {
 		struct prune_table *t = &w.found[i];
-		if (!rc && w.named[i]) {
+		if (rc == OK && w.named[i]) {
 			struct prune_table *out = &ret->tables[ret->count++];
 			*out = (struct prune_table){.table = tables[i],
 						    .whole = t->whole || w.opaque};
@@ -585,7 +612,7 @@ int prune_statement(const json_t *root, const char *sql, struct table_def *const
 				out->any_of = ANEW_ARRAY(arena, t->filter_count, struct filter);
 				out->filter_count = t->filter_count;
 				memcpy(out->any_of, t->any_of,
-				       t->filter_count * sizeof *out->any_of);
+				       t->filter_count * sizeof(*out->any_of));
 			}
 		}
 		free(t->any_of);

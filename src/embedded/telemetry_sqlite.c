@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pass_hold.h"
 #include "telemetry_sqlite_private.h"
 
 #define GATHER_MAX 64   /* records; then they are written */
@@ -326,8 +327,27 @@ static void telemetry_sqlite_log(struct telemetry *telemetry, enum log_level lev
 	record_end(telemetry, level >= LOG_LEVEL_WARNING);
 }
 
+/* A pass is held from before its record says that it runs until after its record says how it ended.
+ * The lock is held. */
+static void hold_pass(struct telemetry_sqlite *t, const struct run_record *run, bool begins)
+{
+	size_t at = 0;
+	while (at < t->held_count && strcmp(t->held[at].run, run->id) != 0)
+		at++;
+	bool known = at < t->held_count;
+	if (begins && !known && t->db && !t->db->read_only) {
+		struct held_pass *h = PUSH(t->held, t->held_count, t->held_cap);
+		snprintf(h->run, sizeof h->run, "%s", run->id);
+		h->fd = pass_hold_take(t->path, run->id);
+	} else if (!begins && known) {
+		pass_hold_release(t->path, t->held[at].run, t->held[at].fd);
+		t->held[at] = t->held[--t->held_count];
+	}
+}
+
 static void telemetry_sqlite_run(struct telemetry *telemetry, const struct run_record *run)
 {
+	bool pass = run->kind && strcmp(run->kind, "pass") == 0, runs = run->state == RUN_RUNNING;
 	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
 	struct record *r = record_begin(telemetry, RECORD_RUN);
 	r->run = *run;
@@ -337,7 +357,13 @@ static void telemetry_sqlite_run(struct telemetry *telemetry, const struct run_r
 	r->run.error = keep(t->arena, run->error);
 	r->run.detail = run->detail ? arena_strdup(t->arena, run->detail)
 				    : NULL; /* JSON: never clipped */
+	if (pass && runs)
+		hold_pass(t, run, true);
 	record_end(telemetry, true);
+	pthread_mutex_lock(&t->lock);
+	if (!runs)
+		hold_pass(t, run, false);
+	pthread_mutex_unlock(&t->lock);
 }
 
 static void telemetry_sqlite_step(struct telemetry *telemetry, const char *run,
@@ -383,6 +409,10 @@ static void telemetry_sqlite_free(struct telemetry *telemetry)
 	if (t->db && !t->db->read_only)
 		telemetry_sqlite_trim(t);
 	sqlite_close(t->db);
+	for (size_t i = 0; i < t->held_count; i++)
+		pass_hold_release(t->path, t->held[i].run, t->held[i].fd);
+	free(t->held);
+	free(t->path);
 	pthread_mutex_destroy(&t->lock);
 	arena_free(t->arena);
 	free(t->records);
@@ -418,6 +448,7 @@ int telemetry_sqlite_open(const char *path, const char *role, int64_t max_bytes,
 	struct telemetry_sqlite *t = NEW(struct telemetry_sqlite);
 	t->telemetry.ops = &telemetry_sqlite_ops;
 	t->role = mem_strdup(role);
+	t->path = mem_strdup(path);
 	t->max_bytes = max_bytes > MAX_BYTES_LEAST ? max_bytes : MAX_BYTES_LEAST;
 	t->clock = clock;
 	t->flushed_us = clock_monotonic_us(clock);

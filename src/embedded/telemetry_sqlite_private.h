@@ -38,6 +38,12 @@ struct telemetry_sqlite {
 	int64_t flushed_us;   /* monotonic */
 	int64_t unseen_bytes; /* written since the file's size was last looked at */
 	int64_t dropped, dropped_told;
+	char *path;
+	struct held_pass { /* passes that this handle began and has not ended */
+		char run[RUN_ID_SIZE];
+		int fd;
+	} * held;
+	size_t held_count, held_cap;
 	int mirror_fd;
 	enum log_level mirror_least;
 };

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pass_hold.h"
 #include "telemetry_sqlite_private.h"
 
 /* Takes the lock and prepares; on failure the lock is free again. */
@@ -56,6 +57,29 @@ static void read_run(sqlite3_stmt *s, struct arena *arena, struct run_record *re
 	snprintf(ret->id, sizeof(ret->id), "%s", id ? id : "");
 }
 
+#define ID_IS_1 "SELECT " RUN_COLUMNS " FROM run WHERE id = ?1"
+
+/* A pass that is recorded as running and that nobody holds: it has ended since it was read, or its
+ * process died. */
+static int see_death(struct telemetry *t, struct arena *arena, struct run_record *run,
+		     struct err *e)
+{
+	if (run->state != RUN_RUNNING || !run->kind || strcmp(run->kind, "pass") != 0 ||
+	    pass_hold_is_held(((struct telemetry_sqlite *)t)->path, run->id))
+		return OK;
+	sqlite3_stmt *s = NULL;
+	int rc = read_begin(t, ID_IS_1, &s, e);
+	if (rc)
+		return rc;
+	sqlite_bind_str(s, 1, run->id);
+	int more = next(t, s, e);
+	if (more == 1)
+		read_run(s, arena, run);
+	if (run->state == RUN_RUNNING)
+		run->state = RUN_DIED;
+	return read_end(t, s, more);
+}
+
 /* The rows of `items` in the arena. */
 static void *to_arena(struct arena *arena, void *items, size_t count, size_t size)
 {
@@ -88,7 +112,10 @@ int telemetry_sqlite_runs(struct telemetry *t, size_t max, struct arena *arena,
 		read_run(s, arena, PUSH(runs, count, cap));
 	*ret = to_arena(arena, runs, count, sizeof(*runs));
 	*ret_count = count;
-	return read_end(t, s, more);
+	rc = read_end(t, s, more);
+	for (size_t i = 0; i < count && rc == OK; i++)
+		rc = see_death(t, arena, &(*ret)[i], e);
+	return rc;
 }
 
 static int find_run(struct telemetry *t, const char *id, struct arena *arena,
@@ -117,7 +144,7 @@ static int find_run(struct telemetry *t, const char *id, struct arena *arena,
 		rc = err_set(e, ERR_NOT_FOUND, "there is no run \"%s\"", id);
 	if (rc == OK && several)
 		rc = err_set(e, ERR_CONFLICT, "several runs begin or end with \"%s\"", id);
-	return rc;
+	return rc ? rc : see_death(t, arena, ret, e);
 }
 
 int telemetry_sqlite_run_get(struct telemetry *t, const char *id, struct arena *arena,
@@ -210,7 +237,7 @@ int telemetry_sqlite_metrics(struct telemetry *t, struct arena *arena, struct me
 	return read_end(t, s, more);
 }
 
-/* -- keeping it small ------------------------------------------------------------------------------------------------- */
+/* -- keeping it small -------------------------------------------------------------------------- */
 
 static int number(struct sqlite *db, const char *sql, int64_t *ret, struct err *e)
 {
@@ -237,7 +264,8 @@ static int used_bytes(struct sqlite *db, int64_t *ret, struct err *e)
 	return rc;
 }
 
-/* An eighth of the events; of the runs only when they are many or there is nothing else; whatever steps have no run any more. */
+/* An eighth of the events; of the runs only when they are many or there is nothing else; whatever
+ * steps have no run any more. */
 static const char trim_events[] =
 	"DELETE FROM event WHERE id <= (SELECT id FROM event ORDER BY id LIMIT 1 OFFSET (SELECT count(*) / 8 FROM event))";
 static const char trim_runs[] =
@@ -245,8 +273,8 @@ static const char trim_runs[] =
 	"	OFFSET (SELECT count(*) / 8 FROM run))";
 static const char trim_steps[] = "DELETE FROM step WHERE run NOT IN (SELECT id FROM run)";
 
-#define RUN_SHARE \
-	8192 /* a run with its steps takes 1 to 2 KiB: they may fill a quarter before events are left */
+/* a run with its steps takes 1 to 2 KiB: they may fill a quarter before events are left */
+#define RUN_SHARE 8192
 
 static int trim_once(struct sqlite *db, int64_t max_bytes, bool *ret_done, struct err *e)
 {

@@ -7,7 +7,7 @@ const char *run_state_name(enum run_state state)
 	static const char *const names[] = {
 		[RUN_QUEUED] = "queued",       [RUN_RUNNING] = "running",
 		[RUN_SUCCEEDED] = "succeeded", [RUN_FAILED] = "failed",
-		[RUN_CANCELLED] = "cancelled",
+		[RUN_CANCELLED] = "cancelled", [RUN_DIED] = "died",
 	};
 	return (size_t)state < ARRAY_LEN(names) ? names[state] : "unknown";
 }

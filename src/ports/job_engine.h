@@ -1,4 +1,5 @@
-/* Port: job engine. Starting a job only records a run; something else does the work: a worker in this or another process (embedded), or Glue. */
+/* Port: job engine. Starting a job only records a run; something else does the work: a worker in
+ * this or another process (embedded), or Glue. */
 #ifndef PREGAO_JOB_ENGINE_H
 #define PREGAO_JOB_ENGINE_H
 
@@ -9,8 +10,8 @@
 #include "mem.h"
 #include "table.h"
 
-/* What the compiler (src/job) hands to an engine. All SQL is DuckDB's and reads the inputs by their view names; the run's as-of date is
- * getvariable('as_of'). */
+/* What the compiler (src/job) hands to an engine. All SQL is DuckDB's and reads the inputs by their
+ * view names; the run's as-of date is getvariable('as_of'). */
 struct job_input {
 	const char *view;             /* the name that the SQL uses */
 	const char *database, *table; /* "raw", "portfolio" */
@@ -25,23 +26,23 @@ struct job_output {
 	struct table_def table; /* with the declared types; outputs are cast to them by sql */
 	const char *sql; /* columns of table.columns, then of table.partition; rows in no order */
 };
-/* How a scope of the trigger table becomes a scope of the outputs: a partition column of the source that reaches the target unchanged. A plan without
- * any is recomputed whole. */
+/* How a scope of the trigger table becomes a scope of the outputs: a partition column of the source
+ * that reaches the target unchanged. A plan without any is recomputed whole. */
 struct job_scope_column {
 	const char *source, *target;
 };
 struct job_plan {
 	const char *name;
-	char hash
-		[65]; /* of the canonical graph and the compiler's version: part of the names of what it writes */
+	/* of the canonical graph and the compiler's version: part of the names of what it writes */
+	char hash[65];
 	const char *trigger_database, *trigger_table; /* the input whose new objects start it */
 	const struct job_input *inputs;
 	size_t input_count;
 	const struct job_check *checks;
 	size_t check_count;
-	const char *
-		checks_sql; /* all checks in one statement, several times faster than one by one: rows in any order of BIGINT index into
-	                                 * checks, BIGINT count, VARCHAR example. NULL when there are none */
+	/* all checks in one statement, several times faster than one by one: rows in any order of
+	 * BIGINT index into checks, BIGINT count, VARCHAR example. NULL when there are none */
+	const char *checks_sql;
 	const struct job_output *outputs;
 	size_t output_count;
 	const struct job_scope_column *scope_columns;
@@ -49,7 +50,7 @@ struct job_plan {
 };
 
 #define RUN_ID_SIZE 40
-enum run_state { RUN_QUEUED, RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_CANCELLED };
+enum run_state { RUN_QUEUED, RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_CANCELLED, RUN_DIED };
 const char *run_state_name(enum run_state); /* "queued" ... */
 #define AS_OF_LANDED \
 	INT32_MIN /* each scope's own: the São Paulo date on which its payload first landed */
@@ -60,7 +61,8 @@ struct job_request {
 	const char *const *scopes; /* of the trigger table; 0: all that it has */
 	size_t scope_count;
 	bool force; /* rewrite even what is already made of the same inputs */
-	/* as_of only travelled with the message: an engine that knows when each scope landed goes by that. */
+	/* as_of only travelled with the message: an engine that knows when each scope landed goes
+	 * by that. */
 	bool as_of_is_hint;
 };
 struct job_status {
@@ -92,21 +94,25 @@ struct job_engine_ops {
 struct job_engine {
 	const struct job_engine_ops *ops;
 };
-/* Records a run, durably, and returns at once. ERR_NOT_FOUND for an unknown job; ERR_RETRY when the product takes no more runs now. */
+/* Records a run, durably, and returns at once. ERR_NOT_FOUND for an unknown job; ERR_RETRY when the
+ * product takes no more runs now. */
 int job_engine_start(struct job_engine *, const struct job_request *, char ret_run[RUN_ID_SIZE],
 		     struct err *) MUST_CHECK;
 int job_engine_status(struct job_engine *, const char *run, struct arena *, struct job_status *ret,
 		      struct err *) MUST_CHECK; /* ERR_NOT_FOUND; eventual */
-/* A queued run never starts; a running one ends as soon as it can. ERR_NOT_FOUND; ERR_CONFLICT when it has ended. */
+/* A queued run never starts; a running one ends as soon as it can. ERR_NOT_FOUND; ERR_CONFLICT when
+ * it has ended. */
 int job_engine_cancel(struct job_engine *, const char *run, struct err *) MUST_CHECK;
 int job_engine_list(struct job_engine *, size_t max, struct arena *, struct job_status **ret,
 		    size_t *ret_count, struct err *) MUST_CHECK; /* newest first */
-/* Takes one queued run (or one whose worker died) and runs it to its end: 0 with the final status, also when the run failed (status.state and error
- * say so). ERR_NOT_FOUND when there is nothing to take, always so on engines that work by themselves. */
+/* Takes one queued run (or one whose worker died) and runs it to its end: 0 with the final status,
+ * also when the run failed (status.state and error say so). ERR_NOT_FOUND when there is nothing to
+ * take, always so on engines that work by themselves. */
 int job_engine_work(struct job_engine *, struct arena *, struct job_status *ret,
 		    struct err *) MUST_CHECK;
-/* Which of these scopes of the job's trigger table have outputs that are missing or made of something else than what is there now, whatever the as-of
- * date. A run that was lost or failed shows here. An engine that cannot tell says none. *ret lives in the arena. */
+/* Which of these scopes of the job's trigger table have outputs that are missing or made of
+ * something else than what is there now, whatever the as-of date. A run that was lost or failed
+ * shows here. An engine that cannot tell says none. *ret lives in the arena. */
 int job_engine_stale(struct job_engine *, const char *job, const char *const *scopes, size_t n,
 		     struct arena *, const char ***ret, size_t *ret_count, struct err *) MUST_CHECK;
 void job_engine_free(struct job_engine *);

@@ -83,7 +83,7 @@ void telemetry_run(struct telemetry *, const struct run_record *); /* new or upd
 void telemetry_step(struct telemetry *, const char *run, const struct run_step *);
 void telemetry_count(struct telemetry *, const char *name, const char *labels, int64_t delta);
 void telemetry_gauge(struct telemetry *, const char *name, const char *labels, int64_t value);
-/* Reading. */
+/* Reading. A pass whose process died without ending it is RUN_DIED. */
 /* newest first */
 int telemetry_runs(struct telemetry *, size_t max, struct arena *, struct run_record **ret,
 		   size_t *ret_count, struct err *) MUST_CHECK;

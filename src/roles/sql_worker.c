@@ -1,5 +1,5 @@
-/* The SQL worker process: fork, watch, reap. What the child may do is settled in system.c (system_query_locked).
- */
+/* The SQL worker process: fork, watch, reap. What the child may do is settled in system.c
+ * (system_query_locked). */
 #include "sql_worker.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 #define WATCH_MS 50      /* how often time and memory are looked at */
 #define GRACE_US 1000000 /* between asking and killing */
 
-/* ---- signals --------------------------------------------------------------------------------------------------------- */
+/* -- signals ----------------------------------------------------------------------------------- */
 
 static const int held[] = {SIGINT, SIGTERM, SIGHUP};
 static struct sigaction before[ARRAY_LEN(held)];
@@ -56,9 +56,26 @@ bool sql_worker_interrupted(void)
 	return interrupted != 0;
 }
 
-/* ---- the worker ------------------------------------------------------------------------------------------------------ */
+bool sql_worker_wait_to_write(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	sigset_t all, old;
+	/* Blocked until ppoll looks: none comes between the question and the wait. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	int n = 0;
+	while (!interrupted && (n = ppoll(&p, 1, NULL, &old)) < 0 && errno == EINTR)
+		;
+	int errnum = interrupted ? EINTR : errno;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	errno = errnum;
+	return n > 0 && !interrupted;
+}
 
-/* Forks. No signal reaches the child while its handlers are still those of the parent, which would only take note of it. */
+/* -- the worker -------------------------------------------------------------------------------- */
+
+/* Forks. No signal reaches the child while its handlers are still those of the parent, which would
+ * only take note of it. */
 static pid_t fork_worker(void)
 {
 	sigset_t all, old;
@@ -76,7 +93,8 @@ static pid_t fork_worker(void)
 static void child(int report, pid_t parent, int (*body)(void *, struct err *), void *ctx)
 {
 	struct err e = ERR_INIT;
-	/* The worker never outlives who started it, and leaves no core file of somebody's data behind. */
+	/* The worker never outlives who started it, and leaves no core file of somebody's data
+	 * behind. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
@@ -85,7 +103,7 @@ static void child(int report, pid_t parent, int (*body)(void *, struct err *), v
 	fflush(stdout);
 	if (rc) {
 		e.code = rc;
-		ssize_t n = write(report, &e, sizeof e);
+		ssize_t n = write(report, &e, sizeof(e));
 		(void)n; /* the parent sees a short report and says that the worker died */
 	}
 	/* _exit: destructors of foreign libraries are of no use to a process that is done. */
@@ -96,11 +114,11 @@ static void child(int report, pid_t parent, int (*body)(void *, struct err *), v
 static int64_t resident_bytes(pid_t pid)
 {
 	char path[64], text[128];
-	snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
-	ssize_t n = read(fd, text, sizeof text - 1);
+	ssize_t n = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	if (n <= 0)
 		return 0;
@@ -128,7 +146,7 @@ static enum ending watch(const struct sql_worker *w, pid_t pid, int report, stru
 		}
 		if (n > 0) {
 			ssize_t got = read(report, (char *)ret_report + *ret_got,
-					   sizeof *ret_report - *ret_got);
+					   sizeof(*ret_report) - *ret_got);
 			if (got < 0 && errno == EINTR)
 				continue;
 			if (got <= 0)
@@ -191,12 +209,12 @@ int sql_worker_run(const struct sql_worker *w, int (*body)(void *, struct err *)
 			e, ERR_LIMIT,
 			"the statement took more than %lld MiB of memory and was ended; --memory gives it more",
 			(long long)(w->memory_ceiling_bytes >> 20));
-	if (got == sizeof report) {
+	if (got == sizeof(report)) {
 		*e = report;
 		return report.code;
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
+		return OK;
 	/* Ctrl-C reaches both, and the worker may be the first to hear of it. */
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
 		return err_set(e, ERR_CONFLICT, "interrupted");

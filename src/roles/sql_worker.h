@@ -20,6 +20,8 @@ struct sql_worker {
 void sql_worker_hold_signals(void);
 void sql_worker_release_signals(void);
 bool sql_worker_interrupted(void); /* whether one came since the hold */
+/* Waits until fd can be written; false, with errno, when a held signal came. */
+bool sql_worker_wait_to_write(int fd);
 /* Forks and calls body(ctx) in the child, whose standard streams are the caller's. To be called
  * while this process has one thread and no DuckDB. Returns what body returned, with its err;
  * ERR_LIMIT when the worker overran a limit, ERR_CONFLICT when it was interrupted, ERR_IO when it

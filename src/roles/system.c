@@ -20,7 +20,8 @@
 #include "telemetry_sqlite.h"
 
 #define QUEUE_OF_CREATED_OBJECTS "raw-created"
-#define SQL_THREADS              2 /* in the SQL worker; the machine may have more, other people's work too */
+/* in the SQL worker; the machine may have more, other people's work too */
+#define SQL_THREADS 2
 
 struct system {
 	struct system_options options;
@@ -41,7 +42,7 @@ struct system {
 
 static bool writes(const struct system *s)
 {
-	return s->options.mode != SYSTEM_READ;
+	return s->options.mode != SYSTEM_READ && s->options.mode != SYSTEM_QUERY;
 }
 
 static struct duckdb_host *host(struct system *s)
@@ -69,9 +70,8 @@ static const char *absolute(struct arena *arena, const char *path)
 	return joined;
 }
 
-static int open_catalog(struct system *s, struct err *e)
+static int try_catalog(struct system *s, bool read_only, struct err *e)
 {
-	bool read_only = s->options.mode == SYSTEM_READ && access(s->state, W_OK) != 0;
 	int rc = catalog_sqlite_open(s->exists ? s->state : NULL, &clock_system, read_only,
 				     &s->catalog, e);
 	if (rc)
@@ -79,15 +79,33 @@ static int open_catalog(struct system *s, struct err *e)
 	const struct table_def *const *tables;
 	size_t count;
 	rc = definitions_tables(s->options.definitions, s->arena, &tables, &count, e);
-	if (rc == 0)
-		rc = catalog_put_tables(s->catalog, tables, count, e);
+	return rc ? rc : catalog_put_tables(s->catalog, tables, count, e);
+}
+
+static int open_catalog(struct system *s, struct err *e)
+{
+	bool writable = s->exists && access(s->state, W_OK) == 0;
+	bool queries = s->options.mode == SYSTEM_QUERY;
+	int rc = try_catalog(s, !writes(s) && (queries || !writable), e);
+	if (rc && rc != ERR_INPUT && queries && writable) {
+		/* A table that the catalog does not know yet, or a schema of before: somebody has to write it down first. */
+		catalog_free(s->catalog);
+		s->catalog = NULL;
+		rc = try_catalog(s, false, e);
+		if (rc == 0) {
+			catalog_free(s->catalog);
+			s->catalog = NULL;
+			rc = try_catalog(s, true, e);
+		}
+	}
 	/* A reader without the right to write lives with the tables that are there. */
-	return rc == ERR_DENIED && s->options.mode == SYSTEM_READ ? 0 : rc;
+	return rc == ERR_DENIED && s->catalog && !writes(s) ? 0 : rc;
 }
 
 static void begin_to_load(struct system *s)
 {
-	/* The zone database is read while there is one thread only: it needs the environment, which threads must not share. */
+	/* The zone database is read while there is one thread only: it needs the environment, which
+	 * threads must not share. */
 	int32_t day;
 	struct err ignored = ERR_INIT;
 	int rc = time_date_in_sao_paulo(clock_now_us(&clock_system), &day, &ignored);
@@ -100,19 +118,20 @@ static int open_parts(struct system *s, struct err *e)
 	struct stat st;
 	if (stat(s->lake, &st) == 0 && !S_ISDIR(st.st_mode))
 		return err_set(e, ERR_USAGE, "the lake %s is no folder", s->lake);
-	/* An empty file is what a disk leaves of a lost one; a catalog that is being made is empty for a moment, but then there is no data. */
+	/* An empty file is what a disk leaves of a lost one; a catalog that is being made is empty
+	 * for a moment, but then there is no data. */
 	const char *catalog = arena_printf(s->arena, "%s/catalog.sqlite", s->state);
 	bool none = stat(catalog, &st) != 0 || st.st_size == 0;
 	s->state_lost = none && access(arena_printf(s->arena, "%s/raw", s->lake), F_OK) == 0;
 	s->exists = writes(s) || access(s->state, F_OK) == 0;
 	if (s->options.mode == SYSTEM_WORK)
 		begin_to_load(s);
-	int rc = 0;
+	int rc = OK;
 	if (s->exists)
 		rc = object_store_fs_open(s->lake, writes(s), &s->store, e);
-	if (rc == 0)
+	if (rc == OK)
 		rc = open_catalog(s, e);
-	if (rc || !s->exists)
+	if (rc || !s->exists || s->options.mode == SYSTEM_QUERY)
 		return rc;
 	/* Telemetry must not stand in the way: without it the work goes on. */
 	struct err ignored = ERR_INIT;
@@ -121,7 +140,7 @@ static int open_parts(struct system *s, struct err *e)
 				  s->options.role, limit, &clock_system, &s->telemetry,
 				  &ignored) != 0)
 		s->telemetry = NULL;
-	return 0;
+	return OK;
 }
 
 int system_open(const struct system_options *o, struct system **ret, struct err *e)
@@ -139,7 +158,7 @@ int system_open(const struct system_options *o, struct system **ret, struct err 
 		return rc;
 	}
 	*ret = s;
-	return 0;
+	return OK;
 }
 
 void system_free(struct system *s)
@@ -202,14 +221,14 @@ void system_mirror_log(struct system *s, int fd)
 
 int system_queue(struct system *s, struct queue **ret, struct err *e)
 {
-	int rc = 0;
+	int rc = OK;
 	const char *dir = arena_printf(s->arena, "%s/queue", s->state);
 	const char *path = arena_printf(s->arena, "%s/%s.sqlite", dir, QUEUE_OF_CREATED_OBJECTS);
 	/* A reader finds an empty queue where none was ever written to. */
 	if (!s->queue && (writes(s) || access(path, F_OK) == 0)) {
 		if (writes(s))
 			rc = file_mkdirs(dir, true, e);
-		if (rc == 0)
+		if (rc == OK)
 			rc = queue_sqlite_open(
 				path, QUEUE_OF_CREATED_OBJECTS,
 				(int)conf_int(s->options.conf, "queue", "max_receives"),
@@ -287,7 +306,7 @@ static int compile(void *ctx, const char *name, struct arena *arena, struct job_
 
 int system_job_engine(struct system *s, struct job_engine **ret, struct err *e)
 {
-	int rc = 0;
+	int rc = OK;
 	if (!s->jobs) {
 		const char *const *folders = table_folders(s, e);
 		if (!folders)
@@ -308,7 +327,7 @@ int system_job_engine(struct system *s, struct job_engine **ret, struct err *e)
 
 int system_query(struct system *s, struct query_engine **ret, struct err *e)
 {
-	int rc = 0;
+	int rc = OK;
 	if (!s->query)
 		rc = query_engine_duckdb_new(host(s), s->catalog, s->store, &s->query, e);
 	*ret = s->query;
@@ -327,18 +346,23 @@ int system_query_locked(struct system *s, const char *temp_dir, struct query_eng
 	const char *const *folders = table_folders(s, e);
 	if (!folders)
 		return e->code;
-	struct sandbox_path paths[16] = {{temp_dir, SANDBOX_READ_WRITE}};
-	size_t n = 1;
-	/* A reader writes down which version it holds: locks in this folder are all it may leave behind. */
+	size_t n = 0;
+	while (folders[n])
+		n++;
+	struct sandbox_path *paths = ANEW_ARRAY(s->arena, n + 2, struct sandbox_path);
+	n = 0;
+	paths[n++] = (struct sandbox_path){temp_dir, SANDBOX_READ_WRITE};
+	/* A reader writes down which version it holds: locks in this folder are all it may leave
+	 * behind. */
 	const char *readers = arena_printf(s->arena, "%s/readers", s->state);
 	if (s->exists)
 		paths[n++] = (struct sandbox_path){readers, SANDBOX_READ_WRITE};
-	for (size_t i = 0; folders[i] && n < ARRAY_LEN(paths); i++)
+	for (size_t i = 0; folders[i]; i++)
 		paths[n++] = (struct sandbox_path){folders[i], SANDBOX_READ};
 	rc = sandbox_enter(
 		&(struct sandbox){.paths = paths, .path_count = n, .network = false, .exec = false},
 		0, ret_report, e);
-	if (rc == 0)
+	if (rc == OK)
 		rc = duckdb_host_confine(s->host, folders, SQL_THREADS, e);
 	return rc ? rc : system_query(s, ret, e);
 }

@@ -22,6 +22,9 @@ enum system_mode {
 	/* changes nothing that readers could see; a lake that does not exist is an empty one; works
 	 * on read-only media */
 	SYSTEM_READ,
+	/* The same for system_query_locked: nothing is open that could be written, telemetry
+	 * neither. */
+	SYSTEM_QUERY,
 	SYSTEM_WRITE, /* makes the lake when it does not exist */
 	/* The same, and DuckDB will be needed: it begins to load at once, on a thread of its own,
 	 * while the rest is opened. */

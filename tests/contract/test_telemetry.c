@@ -367,8 +367,22 @@ static void records_outlive_the_handle_and_the_process(void **state)
 	struct run_step *steps;
 	size_t count;
 	must(telemetry_run_get(f->t, "run-of-child", f->arena, &got, &steps, &count, &e), &e);
-	assert_int_equal(got.state, RUN_RUNNING);
+	/* Nobody will ever end it. */
+	assert_int_equal(got.state, RUN_DIED);
 	assert_int_equal(count, 1);
+	struct run_record *runs, mine = a_run("run-of-mine", "y", NOON + SECOND);
+	telemetry_run(f->t, &mine);
+	struct telemetry *other = driver->open(f->dir, "cli", &f->clock.clock);
+	must(telemetry_runs(other, 10, f->arena, &runs, &count, &e), &e);
+	assert_int_equal(count, 2);
+	assert_int_equal(runs[0].state, RUN_RUNNING);
+	assert_int_equal(runs[1].state, RUN_DIED);
+	mine.state = RUN_SUCCEEDED;
+	mine.ended_us = NOON + 2 * SECOND;
+	telemetry_run(f->t, &mine);
+	must(telemetry_runs(other, 10, f->arena, &runs, &count, &e), &e);
+	assert_int_equal(runs[0].state, RUN_SUCCEEDED);
+	telemetry_free(other);
 	struct log_event *v;
 	assert_int_equal(logs(f, NULL, LOG_LEVEL_DEBUG, 10, &v), 2);
 	assert_string_equal(v[1].event, "the last word");

@@ -225,6 +225,28 @@ def test_second_job_is_one_file(pregao, tmp_path):
     assert look.sql(pregao, other, 'SELECT * FROM refined.sector_share ORDER BY ALL') == look.sql(pregao, lake, 'SELECT * FROM refined.sector_share ORDER BY ALL')
 
 
+def test_many_databases(pregao, tmp_path):
+    """Every database has a folder of its own in the lake; the SQL worker may read them all, and sees new ones at once."""
+    lake, mine = tmp_path / 'lake', tmp_path / 'mine/jobs'
+    mine.mkdir(parents=True)
+    p = portfolio()
+    imported(pregao, lake, save(tmp_path, 's.csv', p.csv(sectors=True)))
+    text = (pathlib.Path(__file__).parents[1] / 'fixtures/jobs/sector_share.json').read_text()
+    names = [f'd{n:02}' for n in range(18)]
+    for name in names:
+        save(mine, f'{name}.json', text.replace('refined.sector_share', f'{name}.share').replace('"job": "sector_share"', f'"job": "{name}"').encode())
+    words = ('--definitions', tmp_path / 'mine')
+    count = ' UNION ALL '.join(f"SELECT '{name}' AS d, count(*) AS n FROM {name}.share" for name in names) + ' ORDER BY d'
+
+    def counted():
+        return json.loads(pregao('sql', count, '--lake', lake, '--format', 'json', *words).stdout)
+    assert counted() == [{'d': name, 'n': 0} for name in names]
+    for name in names:
+        pregao('job', 'run', name, '--lake', lake, *words)
+    rows = counted()
+    assert [r['d'] for r in rows] == names and len({r['n'] for r in rows}) == 1 and rows[0]['n'] > 0
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason='root reads everything')
 def test_unreadable_file_as_user(pregao, tmp_path):
     file = save(tmp_path, 'a.csv', portfolio().csv())

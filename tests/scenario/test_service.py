@@ -91,6 +91,23 @@ def test_no_lock_is_held_while_b3_is_slow(pregao, fetch, b3, tmp_path):
     assert {r['i'] for r in in_raw(pregao, tmp_path / 'lake')} == {'IBOV', 'IBRX', 'SMLL'}
 
 
+def test_a_killed_pass_is_told_from_one_that_runs(pregao, b3, tmp_path):
+    lake = tmp_path / 'lake'
+    b3.misbehave('delay', seconds=20)
+    p = pregao.start('fetch', 'portfolio', '--index', 'IBOV', '--url', b3.url, '--lake', lake)
+    while b3.count() == 0:
+        time.sleep(0.01)
+
+    def states():
+        return [r['state'] for r in look.runs(pregao, lake)]
+    assert states() == ['running']
+    p.kill()
+    p.wait()
+    assert states() == states() == ['died']
+    assert 'died' in pregao('runs', look.runs(pregao, lake)[0]['run'], '--lake', lake).stdout
+    assert not list((lake / 'state/workers').iterdir())
+
+
 def test_fetch_leaves_the_job_to_a_worker(pregao, fetch, tmp_path):
     fetch('--index', 'IBOV')
     lake = tmp_path / 'lake'

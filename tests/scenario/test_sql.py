@@ -4,6 +4,7 @@ import ctypes
 import io
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -162,6 +163,16 @@ def test_bombs(pregao, lake):
     assert 'longer than 1 second' in done.stderr
     assert time.monotonic() - began < 60
     assert look.sql(pregao, lake, 'SELECT 1 AS one') == [{'one': 1}]
+
+
+@pytest.mark.parametrize('statement', [
+    "SELECT * FROM query('SELECT 1')", "FROM (SELECT * FROM query('SELECT * FROM raw.portfolio'))", "SELECT * FROM query_table('raw.portfolio')",
+    "WITH x AS (FROM Query_Table(['raw.portfolio'])) FROM x", "SELECT (SELECT count(*) FROM main.query('SELECT 1'))",
+    "SELECT * FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))"])
+def test_statements_in_text_are_refused(pregao, lake, statement):
+    """They name tables where nobody looks for names."""
+    done = pregao('sql', statement, '--lake', lake, expect=1)
+    assert "cannot see the lake's tables" in done.stderr and re.search(r'[0-9]+:[0-9]+', done.stderr), done.stderr
 
 
 def test_errors_help(pregao, lake):

@@ -234,11 +234,11 @@ static void statements_and_their_partitions(void **state)
 		/* what counts rows before the WHERE does, or reads out of sight */
 		{"FROM raw.portfolio TABLESAMPLE 10 ROWS WHERE index_code = 'A'", "raw.portfolio*"},
 		{"FROM raw.portfolio WHERE index_code = 'A' USING SAMPLE 3", "raw.portfolio*"},
-		{"FROM raw.portfolio WHERE hour = 1 UNION ALL FROM query_table('raw.portfolio')",
+		{"FROM raw.portfolio WHERE hour = 1 UNION ALL FROM glob('raw.portfolio')",
 		 "raw.portfolio*"},
-		{"FROM raw.portfolio WHERE hour = 1 UNION ALL FROM query('FROM raw.portfolio')",
+		{"FROM raw.portfolio WHERE hour = 1 UNION ALL FROM read_text('raw.portfolio')",
 		 "raw.portfolio*"},
-		{"SELECT (SELECT count(*) FROM query_table('raw.portfolio')), * FROM (DESCRIBE raw.portfolio)",
+		{"SELECT (SELECT count(*) FROM glob('raw.portfolio')), * FROM (DESCRIBE raw.portfolio)",
 		 "raw.portfolio*"},
 		{"FROM raw.portfolio WHERE hour = 1 AND index_code IN (SELECT x FROM unnest(['A']) u(x))",
 		 "raw.portfolio{hour=1}"},
@@ -294,7 +294,7 @@ static void lists_of_tables(void **state)
 		{"FROM raw.portfolio", false},
 		{"DESCRIBE raw.portfolio", false},
 		/* the empty stand-ins would be read */
-		{"FROM duckdb_views(), query_table('raw.portfolio')", false},
+		{"FROM duckdb_views(), glob('raw.portfolio')", false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err e = ERR_INIT;
@@ -374,9 +374,10 @@ static void random_condition(struct buf *b, const char *const *qualifiers, int d
 	const char *q = qualifiers[below(2)],
 		   *column = PICK("index_code", "index_code", "d", "hour", "codigo", "qtd");
 	char name[64];
-	snprintf(name, sizeof name, "%s%s%s", below(5) ? q : "", below(5) && *q ? "." : "", column);
+	snprintf(name, sizeof(name), "%s%s%s", below(5) ? q : "", below(5) && *q ? "." : "",
+		 column);
 	if (!strchr(name, '.') || name[0] == '.')
-		snprintf(name, sizeof name, "%s", column);
+		snprintf(name, sizeof(name), "%s", column);
 	unsigned kind = below(depth > 0 ? 14 : 9);
 	switch (kind) {
 	case 0:
