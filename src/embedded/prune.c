@@ -475,7 +475,8 @@ static void push_cte(struct walk *w, const char *name)
 		*PUSH(w->ctes, w->cte_count, w->cte_cap) = name;
 }
 
-/* Table functions that take text for a statement or a table's name: what it names would be seen only when it is too late to bring it. */
+/* Table functions that take text for a statement or a table's name: what it names would be seen
+ * only when it is too late to bring it. */
 static int refuse_hidden(struct walk *w, const json_t *function)
 {
 	static const char *const names[] = {"query", "query_table", "json_execute_serialized_sql"};

@@ -88,7 +88,8 @@ static int open_catalog(struct system *s, struct err *e)
 	bool queries = s->options.mode == SYSTEM_QUERY;
 	int rc = try_catalog(s, !writes(s) && (queries || !writable), e);
 	if (rc && rc != ERR_INPUT && queries && writable) {
-		/* A table that the catalog does not know yet, or a schema of before: somebody has to write it down first. */
+		/* A table that the catalog does not know yet, or a schema of before: somebody has
+		 * to write it down first. */
 		catalog_free(s->catalog);
 		s->catalog = NULL;
 		rc = try_catalog(s, false, e);
