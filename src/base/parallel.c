@@ -52,7 +52,8 @@ int parallel_for(size_t n, int threads, int (*fn)(void *, size_t, struct err *),
 		wanted = n - 1;
 	if (n == 0)
 		return OK;
-	/* Threads that cannot be had are done without: this one gets everything done alone if it must. */
+	/* Threads that cannot be had are done without: this one gets everything done alone if it
+	 * must. */
 	size_t started = 0;
 	while (started < wanted && pthread_create(&others[started], NULL, run, &w) == 0)
 		started++;

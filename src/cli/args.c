@@ -153,7 +153,7 @@ static void help_option(FILE *out, enum option_id id)
 {
 	const struct option_row *o = &options[id];
 	char left[64];
-	snprintf(left, sizeof left, "%s%c%s --%s%s%s", o->letter ? "-" : " ",
+	snprintf(left, sizeof(left), "%s%c%s --%s%s%s", o->letter ? "-" : " ",
 		 o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name,
 		 o->argument ? " " : "", o->argument ? o->argument : "");
 	fprintf(out, "  %-34s %s\n", left, tr(o->help));
@@ -227,7 +227,7 @@ static int parse_option(struct cli *cli, int argc, char **argv, int *at)
 		size_t n;
 		const char *const *names = list_options(&n);
 		char bare[64];
-		snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word + strspn(word, "-"), "="),
+		snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(word + strspn(word, "-"), "="),
 			 word + strspn(word, "-"));
 		const char *near = id < 0 ? str_nearest(bare, names, n) : NULL;
 		if (near)
@@ -258,7 +258,8 @@ static int parse_option(struct cli *cli, int argc, char **argv, int *at)
 	return 0;
 }
 
-/* Options before the command: only those that every command takes mean anything there, and --version. */
+/* Options before the command: only those that every command takes mean anything there, and
+ * --version. */
 static int parse_before(struct cli *cli, int argc, char **argv, int *at)
 {
 	for (; *at < argc && argv[*at][0] == '-' && argv[*at][1]; ++*at) {
@@ -276,12 +277,11 @@ static int parse_before(struct cli *cli, int argc, char **argv, int *at)
 /* One word of two: help where it was asked for or nothing follows. */
 static int only_family(struct cli *cli, int argc, char **argv, int at)
 {
-	bool asked = cli->values[OPT_HELP] ||
-		     (at + 1 < argc &&
-		      (!strcmp(argv[at + 1], "--help") || !strcmp(argv[at + 1], "-h")));
+	bool asked = cli->values[OPT_HELP] || (at + 1 < argc && (!strcmp(argv[at + 1], "--help") ||
+								 !strcmp(argv[at + 1], "-h")));
 	if (!asked && at + 1 < argc) {
 		char both[128];
-		snprintf(both, sizeof both, "%s %s", argv[at], argv[at + 1]);
+		snprintf(both, sizeof(both), "%s %s", argv[at], argv[at + 1]);
 		return unknown_command(cli, both) + 1;
 	}
 	family_help(asked ? stdout : stderr, argv[at]);

@@ -1,5 +1,6 @@
-/* What all commands share: parsed words, configuration, output, and the system they work on.
- * A command is one row of the table in commands.c and one function; its options are rows too, from which --help comes. */
+/* What all commands share: parsed words, configuration, output, and the system they work on. A
+ * command is one row of the table in commands.c and one function; its options are rows too, from
+ * which --help comes. */
 #ifndef PREGAO_CLI_H
 #define PREGAO_CLI_H
 
@@ -12,12 +13,7 @@
 #include "mem.h"
 #include "system.h"
 
-enum exit_code {
-	EXIT_DONE = 0,
-	EXIT_FAILED = 1,
-	EXIT_USAGE = 2,
-	EXIT_REJECTED = 3
-};
+enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REJECTED = 3 };
 
 /* Every option that any command knows; its row in args.c holds name, argument and help. */
 enum option_id {
@@ -63,8 +59,8 @@ struct cli {
 	enum format format;
 	bool quiet, verbose;
 	bool colour_out, colour_err; /* on a terminal, and NO_COLOR is not set */
-	const char
-		*lake; /* chosen by the command itself; NULL: as words, environment and file say */
+	/* chosen by the command itself; NULL: as words, environment and file say */
+	const char *lake;
 	struct arena *arena;   /* lives as long as the command */
 	struct system *system; /* opened by cli_system */
 };
@@ -83,7 +79,8 @@ struct command {
 extern const struct command commands[];
 extern const size_t command_count;
 
-/* Opens (once) the lake that the words, the environment and the file name. For reading, a lake that does not exist is an empty one. */
+/* Opens (once) the lake that the words, the environment and the file name. For reading, a lake that
+ * does not exist is an empty one. */
 int cli_system(struct cli *, enum system_mode, struct err *) MUST_CHECK;
 const char *cli_lake(struct cli *); /* flag > environment > file > default */
 const char *cli_definitions(struct cli *);
@@ -106,8 +103,8 @@ void cli_note(struct cli *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void cli_warn(struct cli *, const char *fmt, ...) PRINTF_LIKE(2, 3); /* also with --quiet */
 
 /* args.c */
-int args_parse(struct cli *, int argc,
-	       char **argv); /* 0, or an exit code + 1 when there is nothing more to do */
+/* 0, or an exit code + 1 when there is nothing more to do */
+int args_parse(struct cli *, int argc, char **argv);
 const char *option_name(enum option_id);
 
 /* Commands, one file per family. */

@@ -20,7 +20,7 @@ static int find_table(struct cli *cli, const char *word, struct table_def **ret,
 		names[i] = arena_printf(cli->arena, "%s.%s", all[i]->database, all[i]->name);
 		if (strcmp(names[i], word) == 0) {
 			*ret = all[i];
-			return 0;
+			return OK;
 		}
 	}
 	const char *near = str_nearest(word, names, count);
@@ -47,8 +47,8 @@ int cmd_tables(struct cli *cli)
 						{.name = "location", .type = COL_TEXT},
 						{.name = "doc", .type = COL_TEXT}};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
-	int rc = 0;
-	for (size_t i = 0; i < count && rc == 0; i++) {
+	int rc = OK;
+	for (size_t i = 0; i < count && rc == OK; i++) {
 		struct column_stats *stats;
 		size_t stats_count;
 		int64_t rows, bytes, files;
@@ -67,7 +67,7 @@ int cmd_tables(struct cli *cli)
 		listing_text(l, all[i]->location);
 		listing_text(l, all[i]->doc);
 	}
-	if (rc == 0)
+	if (rc == OK)
 		rc = listing_print(l, cli, &e);
 	listing_free(l);
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
@@ -88,7 +88,7 @@ static int describe_history(struct cli *cli, const struct table_def *t, struct e
 						{.name = "change", .type = COL_TEXT}};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
 	int rc = catalog_history(system_catalog(cli->system), t, history_row, l, e);
-	if (rc == 0)
+	if (rc == OK)
 		rc = listing_print(l, cli, e);
 	listing_free(l);
 	return rc;
@@ -164,8 +164,8 @@ int cmd_partitions(struct cli *cli)
 						{.name = "version", .type = COL_BIGINT},
 						{.name = "key", .type = COL_TEXT}};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
-	int rc = 0;
-	for (size_t i = 0; i < count && (int64_t)i < limit && rc == 0; i++) {
+	int rc = OK;
+	for (size_t i = 0; i < count && (int64_t)i < limit && rc == OK; i++) {
 		const char *path;
 		rc = path_of_key(cli->arena, t, files[i].key, &path, &e);
 		if (rc)
@@ -176,7 +176,7 @@ int cmd_partitions(struct cli *cli)
 		listing_int(l, files[i].version);
 		listing_text(l, files[i].key);
 	}
-	if (rc == 0)
+	if (rc == OK)
 		rc = listing_print(l, cli, &e);
 	listing_free(l);
 	if (rc)
@@ -223,8 +223,8 @@ int cmd_compact(struct cli *cli)
 						{.name = "files_before", .type = COL_BIGINT},
 						{.name = "merged_files", .type = COL_BIGINT}};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
-	int rc = 0;
-	for (size_t i = 0; i < count && rc == 0; i++) {
+	int rc = OK;
+	for (size_t i = 0; i < count && rc == OK; i++) {
 		if (!all[i]->compact_location)
 			continue;
 		struct catalog_file *files;
@@ -232,13 +232,13 @@ int cmd_compact(struct cli *cli)
 		int64_t merged = 0;
 		rc = catalog_files(system_catalog(cli->system), all[i], LAYOUT_COMPACT, NULL, 0,
 				   cli->arena, &files, &before, &e);
-		if (rc == 0 && !cli_flag(cli, OPT_DRY_RUN))
+		if (rc == OK && !cli_flag(cli, OPT_DRY_RUN))
 			rc = compact_table(cli, all[i], &merged, &e);
 		listing_text(l, arena_printf(cli->arena, "%s.%s", all[i]->database, all[i]->name));
 		listing_int(l, (int64_t)before);
 		listing_int(l, merged);
 	}
-	if (rc == 0)
+	if (rc == OK)
 		rc = listing_print(l, cli, &e);
 	listing_free(l);
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;

@@ -9,7 +9,8 @@
 int cmd_config_check(struct cli *cli)
 {
 	struct err e = ERR_INIT;
-	/* The file in force was read before this command began; reaching this line means that it is sound. */
+	/* The file in force was read before this command began; reaching this line means that it is
+	 * sound. */
 	if (cli->word_count) {
 		struct conf *c = conf_new(settings, settings_count);
 		int rc = conf_load_file(c, cli->words[0], &e);

@@ -65,7 +65,7 @@ static int expand(struct cli *cli, struct files *f, struct err *e)
 			*PUSH(f->paths, f->count, f->cap) = cli->words[i];
 		}
 	}
-	return 0;
+	return OK;
 }
 
 static void progress(struct cli *cli, size_t done, size_t all)

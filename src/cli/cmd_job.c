@@ -52,7 +52,7 @@ int cmd_job_list(struct cli *cli)
 		listing_text(l, sound ? writes.data : NULL);
 		listing_bool(l, sound);
 		listing_text(l, list[i].path);
-		listing_text(l, sound ? job_doc(job) : err_format(&why, text, sizeof text));
+		listing_text(l, sound ? job_doc(job) : err_format(&why, text, sizeof(text)));
 	}
 	int rc = listing_print(l, cli, &e);
 	listing_free(l);
@@ -192,7 +192,7 @@ static int export_text(struct cli *cli, const char *text, struct err *e)
 	const char *output = cli_value(cli, OPT_OUTPUT);
 	if (!output) {
 		fputs(text, stdout);
-		return 0;
+		return OK;
 	}
 	int rc = file_create(output, text, strlen(text), true, e);
 	return rc ? rc : file_fsync_folder_of(output, e);
@@ -249,7 +249,8 @@ static int print_status(struct cli *cli, const struct job_status *s, struct err 
 	return rc;
 }
 
-/* Every partition that was named must be one of the trigger table's; without names it is all of them. */
+/* Every partition that was named must be one of the trigger table's; without names it is all of
+ * them. */
 static int check_scopes(struct cli *cli, const struct job_plan *plan, const struct job_request *q,
 			size_t *ret_count, struct err *e)
 {

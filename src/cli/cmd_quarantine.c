@@ -64,13 +64,14 @@ int cmd_quarantine_list(struct cli *cli)
 	int rc = system_lake_exists(cli->system)
 			 ? quarantine_list(system_store(cli->system), list_entry, &x, &e)
 			 : 0;
-	if (rc == 0)
+	if (rc == OK)
 		rc = listing_print(x.l, cli, &e);
 	listing_free(x.l);
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }
 
-/* The bytes around the place, with a mark under it; what is no printable ASCII is shown as its hexadecimal value. */
+/* The bytes around the place, with a mark under it; what is no printable ASCII is shown as its
+ * hexadecimal value. */
 static void show_place(const struct buf *payload, int64_t offset)
 {
 	if (offset < 0 || (size_t)offset > payload->len)
@@ -127,7 +128,7 @@ int cmd_quarantine_show(struct cli *cli)
 	}
 	struct lister x = {cli, listing_new(entry_columns, ARRAY_LEN(entry_columns))};
 	list_entry(&x, &q);
-	int rc = 0;
+	int rc = OK;
 	if (cli->format == FORMAT_TABLE) {
 		listing_print_upright(x.l);
 		show_place(&payload, q.offset);
@@ -162,14 +163,14 @@ int cmd_quarantine_replay(struct cli *cli)
 	if (!system_lake_exists(cli->system))
 		return no_lake(cli);
 	struct gathered g = {.cli = cli};
-	int rc = 0;
+	int rc = OK;
 	if (all)
 		rc = quarantine_list(system_store(cli->system), gather, &g, &e);
 	else
 		*PUSH(g.ids, g.count, g.cap) = cli->words[0];
 	struct quarantine_entry *entries =
 		ANEW_ARRAY(cli->arena, g.count + 1, struct quarantine_entry);
-	for (size_t i = 0; i < g.count && rc == 0; i++)
+	for (size_t i = 0; i < g.count && rc == OK; i++)
 		rc = quarantine_show(system_store(cli->system), g.ids[i], cli->arena, &entries[i],
 				     NULL, &e);
 	free(g.ids);

@@ -1,4 +1,5 @@
-/* queue list, show, redrive: the messages between created objects and jobs, dead letters most of all. */
+/* queue list, show, redrive: the messages between created objects and jobs, dead letters most of
+ * all. */
 #include <string.h>
 
 #include "cli.h"
@@ -18,16 +19,16 @@ static int peek_all(struct cli *cli, bool dead_only, size_t max, struct found *r
 	*ret = (struct found){.messages =
 				      ANEW_ARRAY(cli->arena, max * 2 + 1, struct queue_message)};
 	int rc = cli_system(cli, SYSTEM_READ, e);
-	if (rc == 0 && !system_lake_exists(cli->system))
-		return 0;
-	if (rc == 0)
+	if (rc == OK && !system_lake_exists(cli->system))
+		return OK;
+	if (rc == OK)
 		rc = system_queue(cli->system, &q, e);
-	if (rc == 0 && !q)
-		return 0;
-	if (rc == 0 && !dead_only)
+	if (rc == OK && !q)
+		return OK;
+	if (rc == OK && !dead_only)
 		rc = queue_peek(q, false, max, cli->arena, ret->messages, &ret->live, e);
 	size_t dead = 0;
-	if (rc == 0)
+	if (rc == OK)
 		rc = queue_peek(q, true, max, cli->arena, ret->messages + ret->live, &dead, e);
 	ret->count = ret->live + dead;
 	return rc;
@@ -120,7 +121,7 @@ int cmd_queue_show(struct cli *cli)
 	listing_time(l, m->visible_us);
 	listing_text(l, m->last_error);
 	listing_text(l, m->body);
-	int rc = 0;
+	int rc = OK;
 	if (cli->format == FORMAT_TABLE)
 		listing_print_upright(l);
 	else

@@ -1,5 +1,5 @@
-/* run: one pass for people, from the exchange to the ten largest shares, with what each step took and where everything lies.
- */
+/* run: one pass for people, from the exchange to the ten largest shares, with what each step took
+ * and where everything lies. */
 #include <string.h>
 #include <sys/stat.h>
 
@@ -17,19 +17,21 @@ struct pass_words {
 	size_t index_count;
 	bool index_given;
 	int32_t as_of;
-	const char *source_name;  /* for the last line */
-	bool fell_back;           /* auto, and B3 could not be reached */
-	struct fetched *first;    /* what came before the lake was opened (auto); NULL: nothing */
+	const char *source_name; /* for the last line */
+	bool fell_back;          /* auto, and B3 could not be reached */
+	struct fetched *first;   /* what came before the lake was opened (auto); NULL: nothing */
 	struct buf file_bytes;
 };
 
-/* B3 did not answer; any other failure is one that somebody should hear of, and no sample hides it. */
+/* B3 did not answer; any other failure is one that somebody should hear of, and no sample hides
+ * it. */
 static bool unreachable(int code)
 {
 	return code == ERR_RETRY || code == ERR_IO || code == ERR_DENIED || code == ERR_LIMIT;
 }
 
-/* The sample stands in for its own index only: whoever asked for another would get figures of something else. */
+/* The sample stands in for its own index only: whoever asked for another would get figures of
+ * something else. */
 static int check_stand_in(struct cli *cli, const struct source *source, const struct pass_words *w,
 			  struct err *e)
 {
@@ -38,7 +40,7 @@ static int check_stand_in(struct cli *cli, const struct source *source, const st
 	struct err own = ERR_INIT;
 	const char *name;
 	int rc = intake_sample(&sample, &name, &own);
-	if (rc == 0)
+	if (rc == OK)
 		rc = source->parse(&sample, cli->arena, &parsed, &own);
 	if (rc) {
 		*e = own;
@@ -50,26 +52,27 @@ static int check_stand_in(struct cli *cli, const struct source *source, const st
 				e,
 				"B3 cannot be reached, and the sample session in the program is of %s, not of %s",
 				parsed.values[1], w->indices[i]);
-	return 0;
+	return OK;
 }
 
-/* auto: B3 if it answers, else the sample. Which lake is written depends on it, so this comes before the lake is opened. */
+/* auto: B3 if it answers, else the sample. Which lake is written depends on it, so this comes
+ * before the lake is opened. */
 static int decide(struct cli *cli, const struct source *source, struct pass_words *w, struct err *e)
 {
 	const char *input = cli_value(cli, OPT_INPUT);
 	w->input = INPUT_LIVE;
 	if (!input || strcmp(input, "live") == 0) {
 		w->source_name = intake_url(cli);
-		return 0;
+		return OK;
 	}
 	if (strcmp(input, "sample") == 0) {
 		w->input = INPUT_SAMPLE;
-		return 0;
+		return OK;
 	}
 	if (strcmp(input, "auto") != 0) {
 		w->input = INPUT_FILE;
 		w->source_name = input;
-		return 0;
+		return OK;
 	}
 	w->first = ANEW(cli->arena, struct fetched);
 	w->source_name = intake_url(cli);
@@ -82,19 +85,19 @@ static int decide(struct cli *cli, const struct source *source, struct pass_word
 	if (!unreachable(rc)) {
 		if (rc)
 			w->first->why = *e;
-		return 0;
+		return OK;
 	}
 	if (check_stand_in(cli, source, w, e) != 0)
 		return e->code;
 	char text[2048];
-	cli_warn(cli, "B3 cannot be reached: %s", err_format(e, text, sizeof text));
+	cli_warn(cli, "B3 cannot be reached: %s", err_format(e, text, sizeof(text)));
 	cli_warn(
 		cli,
 		"using the SAMPLE session that is compiled into the program; these are not B3's figures of today");
 	w->first = NULL;
 	w->input = INPUT_SAMPLE;
 	w->fell_back = true;
-	return 0;
+	return OK;
 }
 
 /* The payloads into the session, one way or another. */
@@ -143,7 +146,7 @@ static int largest(struct session *s, FILE *out, enum format format, struct err 
 		buf_char(&sql, ')');
 	}
 	if (sessions == 0)
-		return 0;
+		return OK;
 	buf_str(&sql,
 		" QUALIFY row_number() OVER (PARTITION BY index_code, pregao_date ORDER BY participation DESC, ticker) <= 10"
 		" ORDER BY index_code, pregao_date, participation DESC, ticker");
@@ -157,7 +160,7 @@ static int largest(struct session *s, FILE *out, enum format format, struct err 
 	struct query_sink sink = render_sink(r);
 	rc = query_engine_run(q, sql.data, &sink, NULL, e);
 	pass_done(&s->pass, "sql", render_rows(r), -1, -1);
-	if (rc == 0)
+	if (rc == OK)
 		rc = render_end(r, e);
 	render_free(r);
 	return rc;
@@ -273,7 +276,8 @@ static int run_json(struct session *s, const struct pass_words *w, int code, str
 	return rc;
 }
 
-/* The sample never mixes with B3's data: it has a lake of its own unless one is named on the command line. */
+/* The sample never mixes with B3's data: it has a lake of its own unless one is named on the
+ * command line. */
 static void choose_lake(struct cli *cli, const struct pass_words *w)
 {
 	if (w->input == INPUT_SAMPLE && !cli_value(cli, OPT_LAKE))
@@ -309,14 +313,14 @@ int cmd_run(struct cli *cli)
 	gather(&s, &w);
 	session_flush(&s);
 	int rc = session_settle(&s, w.as_of, &e);
-	if (cli->format == FORMAT_TABLE && rc == 0 && s.settled.failed == 0)
+	if (cli->format == FORMAT_TABLE && rc == OK && s.settled.failed == 0)
 		rc = largest(&s, stdout, FORMAT_TABLE, &e);
 	int code = session_end(&s, rc ? &e : NULL);
 	if (cli->format == FORMAT_JSON) {
 		struct err query = ERR_INIT;
 		if (run_json(&s, &w, code, &query) != 0)
 			code = cli_fail(cli, &query);
-	} else if (!cli->quiet && rc == 0) {
+	} else if (!cli->quiet && rc == OK) {
 		tell(&s, &w);
 	}
 	session_complain(&s);

@@ -81,7 +81,7 @@ static int show_run(struct cli *cli, struct err *e)
 		}
 		buf_str(&b, "]}\n");
 		fputs(b.data, stdout);
-		return 0;
+		return OK;
 	}
 	struct listing *l = new_run_list(cli);
 	list_run(l, &r, cli);
@@ -209,7 +209,8 @@ int cmd_metrics(struct cli *cli)
 	if (t && telemetry_metrics(t, cli->arena, &metrics, &count, &e) != 0)
 		return cli_fail(cli, &e);
 	if (cli->format == FORMAT_TABLE) {
-		/* Prometheus' text format, version 0.0.4: one TYPE line per name, names are sorted */
+		/* Prometheus' text format, version 0.0.4: one TYPE line per name, names are
+		 * sorted */
 		for (size_t i = 0; i < count; i++) {
 			if (i == 0 || strcmp(metrics[i].name, metrics[i - 1].name) != 0)
 				printf("# TYPE %s %s\n", metrics[i].name,

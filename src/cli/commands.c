@@ -1,5 +1,5 @@
-/* The table of commands: what each is called, takes, says about itself, and does.
- * A new command is one row here and one function in a cmd_*.c file; help and checks come from the row. */
+/* The table of commands: what each is called, takes, says about itself, and does. A new command is
+ * one row here and one function in a cmd_*.c file; help and checks come from the row. */
 #include "cli.h"
 
 #define NO_MORE OPT_COUNT

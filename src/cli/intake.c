@@ -66,7 +66,7 @@ int intake_file(struct cli *cli, const char *path, const char *index, struct buf
 				.source = path,
 				.index = index,
 				.at_us = clock_now_us(&clock_system)};
-	return 0;
+	return OK;
 }
 
 int intake_sample(struct payload *ret, const char **ret_name, struct err *e)
@@ -79,7 +79,7 @@ int intake_sample(struct payload *ret, const char **ret_name, struct err *e)
 					.source = f->path,
 					.at_us = clock_now_us(&clock_system)};
 		*ret_name = f->path;
-		return 0;
+		return OK;
 	}
 	return err_set(e, ERR_BUG, "the program was built without its sample session");
 }
@@ -101,7 +101,7 @@ int intake_dry(struct cli *cli, const struct source *source, const char *const *
 		struct payload p;
 		struct source_parsed parsed;
 		int rc = intake_file(cli, paths[i], index, &bytes, &p, &why);
-		bool read = rc == 0;
+		bool read = rc == OK;
 		if (read)
 			rc = source->parse(&p, arena, &parsed, &why);
 		bool refused = read && rc == ERR_INPUT;
@@ -109,7 +109,7 @@ int intake_dry(struct cli *cli, const struct source *source, const char *const *
 			code = !refused ? EXIT_FAILED : code == EXIT_DONE ? EXIT_REJECTED : code;
 		char text[2048];
 		listing_text(l, paths[i]);
-		listing_text(l, rc == 0 ? "would_import" : refused ? "would_refuse" : "failed");
+		listing_text(l, rc == OK ? "would_import" : refused ? "would_refuse" : "failed");
 		listing_text(l, rc ? NULL : parsed.values[1]);
 		listing_text(l, rc ? NULL : parsed.values[0]);
 		if (rc)
@@ -117,7 +117,7 @@ int intake_dry(struct cli *cli, const struct source *source, const char *const *
 		else
 			listing_int(l, (int64_t)parsed.parts[0].batch.row_count);
 		listing_text(l, rc ? why.reason : NULL);
-		listing_text(l, rc ? err_format(&why, text, sizeof text) : NULL);
+		listing_text(l, rc ? err_format(&why, text, sizeof(text)) : NULL);
 	}
 	struct err e = ERR_INIT;
 	int rc = listing_print(l, cli, &e);

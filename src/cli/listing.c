@@ -26,7 +26,7 @@ struct listing *listing_new(const struct column *columns, size_t n)
 	struct listing *l = NEW(struct listing);
 	l->arena = arena_new();
 	l->columns = ANEW_ARRAY(l->arena, n, struct column);
-	memcpy(l->columns, columns, n * sizeof *columns);
+	memcpy(l->columns, columns, n * sizeof(*columns));
 	l->column_count = n;
 	return l;
 }
@@ -84,8 +84,9 @@ int listing_print(struct listing *l, struct cli *cli, struct err *e)
 	struct query_sink sink = render_sink(r);
 	int rc = sink.columns(sink.ctx, l->columns, NULL, l->column_count, e);
 	struct vector *vectors = ANEW_ARRAY(l->arena, l->column_count, struct vector);
-	/* One row at a time: lists are short, and this way a cell's own memory serves as the vector. */
-	for (size_t at = 0; rc == 0 && at + l->column_count <= l->cell_count;
+	/* One row at a time: lists are short, and this way a cell's own memory serves as the
+	 * vector. */
+	for (size_t at = 0; rc == OK && at + l->column_count <= l->cell_count;
 	     at += l->column_count) {
 		static const uint8_t null = 0;
 		for (size_t i = 0; i < l->column_count; i++)
@@ -94,7 +95,7 @@ int listing_print(struct listing *l, struct cli *cli, struct err *e)
 		rc = sink.batch(sink.ctx, &(struct batch){l->columns, vectors, l->column_count, 1},
 				e);
 	}
-	if (rc == 0)
+	if (rc == OK)
 		rc = render_end(r, e);
 	render_free(r);
 	return rc;

@@ -9,7 +9,8 @@
 #include "options.h"
 #include "tr.h"
 
-/* Flag > environment > file > default. A file that was named must exist; the usual place may be empty. */
+/* Flag > environment > file > default. A file that was named must exist; the usual place may be
+ * empty. */
 static int load_conf(struct cli *cli, struct err *e)
 {
 	cli->conf = conf_new(settings, settings_count);
@@ -18,7 +19,7 @@ static int load_conf(struct cli *cli, struct err *e)
 		const char *env = getenv("PREGAO_CONFIG");
 		path = env && *env ? env : NULL;
 	}
-	int rc = 0;
+	int rc = OK;
 	if (path) {
 		rc = conf_load_file(cli->conf, path, e);
 	} else {
@@ -30,9 +31,9 @@ static int load_conf(struct cli *cli, struct err *e)
 							   home && *home ? home : "/nonexistent");
 		rc = conf_load_file(cli->conf, usual, e);
 		if (rc == ERR_NOT_FOUND)
-			rc = 0;
+			rc = OK;
 	}
-	if (rc == 0)
+	if (rc == OK)
 		rc = conf_load_environment(cli->conf, e);
 	if (rc == ERR_NOT_FOUND || rc == ERR_INPUT)
 		e->code = ERR_USAGE;
@@ -42,7 +43,8 @@ static int load_conf(struct cli *cli, struct err *e)
 int main(int argc, char **argv)
 {
 	static struct cli cli; /* large for a stack, and there is one */
-	/* Text is UTF-8 whatever the locale; numbers and dates are ours. Only the language of messages is taken from it. */
+	/* Text is UTF-8 whatever the locale; numbers and dates are ours. Only the language of
+	 * messages is taken from it. */
 	tr_init();
 	cli.arena = arena_new();
 	cli.program = argc > 0 && *argv[0] ? argv[0] : "pregao";

@@ -1,5 +1,5 @@
-/* Rendering of rows: terminal table, JSON, CSV.
- * JSON and CSV stream; a table is gathered first, because its columns are as wide as their widest cell. */
+/* Rendering of rows: terminal table, JSON, CSV. JSON and CSV stream; a table is gathered first,
+ * because its columns are as wide as their widest cell. */
 #include "render.h"
 
 #include <errno.h>
@@ -117,7 +117,7 @@ static int flush_line(struct render *r, struct err *e)
 	if (fwrite(r->line.data, 1, r->line.len, r->out) != r->line.len)
 		return err_errno(e, errno, "cannot write the result");
 	buf_reset(&r->line);
-	return 0;
+	return OK;
 }
 
 static void csv_cell(struct buf *out, const char *p, size_t n)
@@ -163,7 +163,7 @@ static int on_columns(void *ctx, const struct column *columns, const char *const
 		buf_char(&r->line, '[');
 		return flush_line(r, e);
 	}
-	return 0;
+	return OK;
 }
 
 /* NaN and infinities have no JSON number. */
@@ -227,8 +227,8 @@ struct query_sink render_sink(struct render *r)
 	return (struct query_sink){.columns = on_columns, .batch = on_batch, .ctx = r};
 }
 
-/* The next character of UTF-8 text and how many terminal columns it takes; control characters are shown as '?', so that data cannot
- * steer a terminal. */
+/* The next character of UTF-8 text and how many terminal columns it takes; control characters are
+ * shown as '?', so that data cannot steer a terminal. */
 static size_t next_char(const char *p, uint32_t *ret_char, int *ret_width)
 {
 	unsigned char c = (unsigned char)*p;
@@ -354,7 +354,7 @@ int render_end(struct render *r, struct err *e)
 		draw_table(r);
 	if (fflush(r->out) != 0 || ferror(r->out))
 		return err_errno(e, errno ? errno : EIO, "cannot write the result");
-	return 0;
+	return OK;
 }
 
 void print_text(FILE *out, const char *text)

@@ -1,4 +1,5 @@
-/* Rows for people and programs: a table on the terminal, JSON, CSV. Fed with batches, so that SQL results and lists look alike. */
+/* Rows for people and programs: a table on the terminal, JSON, CSV. Fed with batches, so that SQL
+ * results and lists look alike. */
 #ifndef PREGAO_RENDER_H
 #define PREGAO_RENDER_H
 
@@ -8,9 +9,9 @@
 #include "query_engine.h"
 #include "table.h"
 
-/* A renderer is a query sink. JSON: an array of objects, one a line; integers and decimals are written with all their digits, dates and text as
- * strings. CSV: RFC 4180 with a header line. At most max_rows rows are written (0: all); a table
- * says how many more there are. */
+/* A renderer is a query sink. JSON: an array of objects, one a line; integers and decimals are
+ * written with all their digits, dates and text as strings. CSV: RFC 4180 with a header line. At
+ * most max_rows rows are written (0: all); a table says how many more there are. */
 struct render;
 struct render *render_new(FILE *, enum format, bool colour, int64_t max_rows);
 void render_free(struct render *);
@@ -28,20 +29,20 @@ void listing_null(struct listing *);
 void listing_bool(struct listing *, bool);
 void listing_int(struct listing *, int64_t);
 void listing_time(struct listing *, int64_t us); /* 0 is null */
-int listing_print(struct listing *, struct cli *,
-		  struct err *) MUST_CHECK; /* on stdout in the command's format */
-void listing_print_upright(
-	struct listing *); /* one "name: value" line per cell, for a single row of long texts */
+/* on stdout in the command's format */
+int listing_print(struct listing *, struct cli *, struct err *) MUST_CHECK;
+/* one "name: value" line per cell, for a single row of long texts */
+void listing_print_upright(struct listing *);
 
 /* "1.4 MB", "12.3 ms": for people; buf of 32 bytes. */
 const char *human_bytes(int64_t, char buf[32]);
 const char *human_duration(int64_t us, char buf[32]);
 
 /* Terminal: colours when the stream is a terminal. */
-const char *
-paint(bool on,
-      const char *code); /* "bold", "dim", "red", "green", "yellow", "blue", "reset"; "" when off */
-/* Text of somebody else's with its control characters (but for line ends) as '?', so that data cannot steer a terminal. */
+/* "bold", "dim", "red", "green", "yellow", "blue", "reset"; "" when off */
+const char *paint(bool on, const char *code);
+/* Text of somebody else's with its control characters (but for line ends) as '?', so that data
+ * cannot steer a terminal. */
 void print_text(FILE *, const char *);
 int terminal_width(FILE *); /* columns; 0 when it is no terminal */
 

@@ -8,7 +8,8 @@
 #include "render.h"
 #include "tr.h"
 
-/* What one commit takes: a folder of years should not pay a commit for each day, nor fill the memory. */
+/* What one commit takes: a folder of years should not pay a commit for each day, nor fill the
+ * memory. */
 #define FLUSH_PAYLOADS 64
 #define FLUSH_BYTES    ((size_t)32 << 20)
 
@@ -46,8 +47,8 @@ void session_failed(struct session *s, const char *name, const struct err *e)
 		      e->text, (struct field[]){FIELD_TEXT("source", name)}, 1);
 }
 
-/* The machine failed. What waited for the commit is lost with it; and where waiting for a lock was in vain, the disk is full or
- * may not be written, the next payload would find the same. */
+/* The machine failed. What waited for the commit is lost with it; and where waiting for a lock was
+ * in vain, the disk is full or may not be written, the next payload would find the same. */
 static void machine_failed(struct session *s, const struct err *why)
 {
 	int64_t dropped = extract_dropped(s->batch);
@@ -125,7 +126,8 @@ void session_fetch(struct session *s, const char *const *indices, size_t count,
 	}
 }
 
-/* What a killed writer left behind its commit goes now, also when this pass had nothing to write. */
+/* What a killed writer left behind its commit goes now, also when this pass had nothing to
+ * write. */
 static int tidy(struct session *s, struct err *e)
 {
 	struct table_def **tables;
@@ -145,7 +147,7 @@ int session_relay(struct session *s, struct err *e)
 	s->batch = NULL;
 	pass_start(&s->pass);
 	int rc = system_queue(sys, &queue, e);
-	if (rc == 0 && !object_store_notifies(system_store(sys)))
+	if (rc == OK && !object_store_notifies(system_store(sys)))
 		rc = trigger_relay(system_catalog(sys), queue, system_lake(sys), &sent, e);
 	pass_done(&s->pass, "trigger", -1, -1, -1);
 	return rc ? rc : tidy(s, e);
@@ -154,7 +156,8 @@ int session_relay(struct session *s, struct err *e)
 int session_settle(struct session *s, int32_t as_of, struct err *e)
 {
 	struct cli *cli = s->cli;
-	/* The raw tables' locks are given up before a job takes its own: nobody waits for two at once. */
+	/* The raw tables' locks are given up before a job takes its own: nobody waits for two at
+	 * once. */
 	extract_end(s->batch);
 	s->batch = NULL;
 	struct settle settle = {.catalog = system_catalog(cli->system),
@@ -163,15 +166,16 @@ int session_settle(struct session *s, int32_t as_of, struct err *e)
 				.store_notifies = object_store_notifies(system_store(cli->system))};
 	struct activation *activations;
 	int rc = system_queue(cli->system, &settle.queue, e);
-	if (rc == 0)
+	if (rc == OK)
 		rc = system_job_engine(cli->system, &settle.jobs, e);
-	if (rc == 0)
+	if (rc == OK)
 		rc = definitions_activations(cli_definitions(cli), settle.catalog, cli->arena,
 					     &activations, &settle.activation_count, e);
 	if (rc)
 		return rc;
 	settle.activations = activations;
-	/* What was there before and is asked for with another as-of date: no object was created, so it is started here. */
+	/* What was there before and is asked for with another as-of date: no object was created, so
+	 * it is started here. */
 	const char **scopes = ANEW_ARRAY(cli->arena, s->count + 1, const char *);
 	const char **unchanged = ANEW_ARRAY(cli->arena, s->count + 1, const char *);
 	struct job_request q = {.as_of = as_of, .scopes = unchanged};
@@ -185,14 +189,14 @@ int session_settle(struct session *s, int32_t as_of, struct err *e)
 			unchanged[q.scope_count++] = s->items[k].result.scope;
 	}
 	for (size_t i = 0;
-	     i < settle.activation_count && as_of != AS_OF_LANDED && q.scope_count && rc == 0;
+	     i < settle.activation_count && as_of != AS_OF_LANDED && q.scope_count && rc == OK;
 	     i++) {
 		char run[RUN_ID_SIZE];
 		q.job = activations[i].job;
 		if (strcmp(activations[i].location_prefix, settle.location) == 0)
 			rc = job_engine_start(settle.jobs, &q, run, e);
 	}
-	if (rc == 0)
+	if (rc == OK)
 		rc = pass_settle(&s->pass, &settle, cli->arena, &s->settled, e);
 	return rc ? rc : tidy(s, e);
 }
@@ -297,8 +301,8 @@ void session_complain(struct session *s)
 		char text[2048];
 		struct err shown = it->why;
 		if (!shown.where[0])
-			snprintf(shown.where, sizeof shown.where, "%s", it->name);
-		err_format(&shown, text, sizeof text);
+			snprintf(shown.where, sizeof(shown.where), "%s", it->name);
+		err_format(&shown, text, sizeof(text));
 		if (refused(it))
 			cli_warn(s->cli, "refused: %s [%s]; kept: pregao quarantine show %.12s",
 				 text, it->why.reason, it->result.sha256);

@@ -141,7 +141,7 @@ static void slice_texts(struct duck_reader *r, size_t c, duckdb_string_t *string
 		/* What lies under a null is anything. */
 		if (r->vectors[c].valid && !r->vectors[c].valid[i])
 			to[i] = (struct slice){"", 0};
-		else if (s->value.inlined.length <= sizeof s->value.inlined.inlined)
+		else if (s->value.inlined.length <= sizeof(s->value.inlined.inlined))
 			to[i] = (struct slice){s->value.inlined.inlined, s->value.inlined.length};
 		else
 			to[i] = (struct slice){s->value.pointer.ptr, s->value.pointer.length};

@@ -1,5 +1,6 @@
-/* Finding, loading and opening libduckdb: see duckdb_host.h. Lazy binding (RTLD_LAZY) halves the loading: 14 ms against 27;
- * what opening takes (19 ms, registering DuckDB's functions) no setting makes shorter. */
+/* Finding, loading and opening libduckdb: see duckdb_host.h. Lazy binding (RTLD_LAZY) halves the
+ * loading: 14 ms against 27; what opening takes (19 ms, registering DuckDB's functions) no setting
+ * makes shorter. */
 #include "duckdb_host.h"
 
 #include <dlfcn.h>
@@ -17,7 +18,8 @@
 #define MEMORY_LEAST_BYTES (256LL << 20)
 #define OLDEST_MINOR       3 /* of version 1: what the code was tried with is 1.5 */
 
-/* The library looks for its own symbols in itself first, instead of in everything the program has loaded: loading takes a third less. Sanitizers refuse it. */
+/* The library looks for its own symbols in itself first, instead of in everything the program has
+ * loaded: loading takes a third less. Sanitizers refuse it. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define SANITIZED 1
@@ -59,7 +61,7 @@ static const char *const call_names[] = {
 static void program_folder(struct buf *out)
 {
 	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	if (n <= 0)
 		return;
 	path[n] = '\0';
@@ -122,7 +124,7 @@ static int load(struct duckdb_host *h, struct err *e)
 	if (rc)
 		return rc;
 	void *functions[ARRAY_LEN(call_names)];
-	_Static_assert(sizeof functions == sizeof h->api,
+	_Static_assert(sizeof(functions) == sizeof(h->api),
 		       "a table of nothing but function pointers");
 	for (size_t i = 0; i < ARRAY_LEN(call_names); i++) {
 		functions[i] = dlsym(h->library, call_names[i]);
@@ -132,7 +134,7 @@ static int load(struct duckdb_host *h, struct err *e)
 				       call_names[i], OLDEST_MINOR);
 	}
 	/* memcpy, for ISO C has no way from an object's pointer to a function's. */
-	memcpy(&h->api, functions, sizeof functions);
+	memcpy(&h->api, functions, sizeof(functions));
 	const char *version = h->api.library_version();
 	int major = 0, minor = 0;
 	if (version && sscanf(version, "v%d.%d", &major, &minor) == 2 &&
@@ -156,11 +158,12 @@ static int open_database(struct duckdb_host *h, struct err *e)
 	const struct duckdb_api *d = &h->api;
 	char limit[32];
 	int64_t bytes = h->memory_limit_bytes > 0 ? h->memory_limit_bytes : default_memory_limit();
-	snprintf(limit, sizeof limit, "%lldKiB", (long long)(bytes / 1024));
+	snprintf(limit, sizeof(limit), "%lldKiB", (long long)(bytes / 1024));
 	const struct {
 		const char *name, *value;
 	} settings[] = {
-		/* One thread: the same rows give the same bytes, and none exists before a sandbox is entered. */
+		/* One thread: the same rows give the same bytes, and none exists before a sandbox
+		 * is entered. */
 		{"threads", "1"},
 		{"memory_limit", limit},
 		{"temp_directory", h->temp_dir ? h->temp_dir : ""},
@@ -279,14 +282,14 @@ int duckdb_host_threads(struct duckdb_host *h, int threads, struct err *e)
 	pthread_mutex_lock(&h->lock);
 	if (h->threads != threads) {
 		char sql[64];
-		snprintf(sql, sizeof sql, "SET GLOBAL threads = %d", threads);
+		snprintf(sql, sizeof(sql), "SET GLOBAL threads = %d", threads);
 		rc = h->api.connect(h->db, &d.con) == DuckDBError
 			     ? err_set(e, ERR_IO, "DuckDB does not accept a connection")
 			     : OK;
 		d.api = &h->api;
-		if (!rc)
+		if (rc == OK)
 			rc = duck_query(&d, sql, NULL, e);
-		if (!rc)
+		if (rc == OK)
 			h->threads = threads;
 		duck_close(&d);
 	}
@@ -310,7 +313,7 @@ int duckdb_host_confine(struct duckdb_host *h, const char *const *folders, int t
 		n++;
 	const char **allowed = NEW_ARRAY(n + 1, const char *);
 	if (n)
-		memcpy(allowed, folders, n * sizeof *allowed);
+		memcpy(allowed, folders, n * sizeof(*allowed));
 	if (h->temp_dir)
 		allowed[n++] = h->temp_dir;
 	buf_str(&sql, "SET GLOBAL allowed_directories = ");
@@ -320,7 +323,7 @@ int duckdb_host_confine(struct duckdb_host *h, const char *const *folders, int t
 	buf_str(&sql, "; SET GLOBAL enable_external_access = false");
 	rc = duck_query(&d, sql.data, NULL, e);
 	duck_close(&d);
-	h->confined = !rc;
+	h->confined = rc == OK;
 	return rc;
 }
 
@@ -335,10 +338,10 @@ int duckdb_host_lock(struct duckdb_host *h, struct err *e)
 		return OK;
 	struct duck d = {0};
 	int rc = duck_open(&d, h, e);
-	if (!rc)
+	if (rc == OK)
 		rc = duck_query(&d, "SET GLOBAL lock_configuration = true", NULL, e);
 	duck_close(&d);
-	h->locked = !rc;
+	h->locked = rc == OK;
 	return rc;
 }
 
@@ -356,7 +359,8 @@ void duckdb_host_free(struct duckdb_host *h)
 	join(h);
 	if (h->db)
 		h->api.close(&h->db);
-	/* The library stays loaded: its destructors have run late enough to be wrong before, and the process ends soon. */
+	/* The library stays loaded: its destructors have run late enough to be wrong before, and
+	 * the process ends soon. */
 	pthread_mutex_destroy(&h->lock);
 	free(h->temp_dir);
 	free(h);

@@ -7,7 +7,7 @@
 
 #include "duckdb_api.h"
 
-/* ---- errors ---------------------------------------------------------------------------------------------------------- */
+/* -- errors ------------------------------------------------------------------------------------ */
 
 static const struct {
 	duckdb_error_type type;
@@ -49,7 +49,8 @@ static int code_from_words(int code, const char *message)
 	return code;
 }
 
-/* "LINE 2: SELECT a FRM b" with a line below that holds a caret: line and column. A line cut at its beginning ("...") tells no column. */
+/* "LINE 2: SELECT a FRM b" with a line below that holds a caret: line and column. A line cut at its
+ * beginning ("...") tells no column. */
 static void place(struct err *e, const char *picture)
 {
 	int64_t line = 0;
@@ -104,19 +105,19 @@ int duck_error(struct err *e, duckdb_error_type type, const char *message)
 	return code;
 }
 
-/* ---- statements ------------------------------------------------------------------------------------------------------ */
+/* -- statements -------------------------------------------------------------------------------- */
 
 int duck_query(const struct duck *d, const char *sql, duckdb_result *ret, struct err *e)
 {
 	duckdb_result result;
-	memset(&result, 0, sizeof result);
+	memset(&result, 0, sizeof(result));
 	int rc = OK;
 	if (d->api->query(d->con, sql, &result) == DuckDBError)
 		rc = duck_error(e, d->api->result_error_type(&result),
 				d->api->result_error(&result));
 	if (rc || !ret) {
 		d->api->destroy_result(&result);
-		memset(&result, 0, sizeof result);
+		memset(&result, 0, sizeof(result));
 	}
 	if (ret)
 		*ret = result;
@@ -130,13 +131,13 @@ int duck_query_polled(const struct duck *d, const char *sql, int (*poll)(void *,
 	duckdb_prepared_statement statement = NULL;
 	duckdb_pending_result pending = NULL;
 	duckdb_result result;
-	memset(&result, 0, sizeof result);
+	memset(&result, 0, sizeof(result));
 	int rc = OK;
 	if (a->prepare(d->con, sql, &statement) == DuckDBError)
 		rc = duck_error(e, DUCKDB_ERROR_INVALID, a->prepare_error(statement));
 	else if (a->pending_prepared(statement, &pending) == DuckDBError)
 		rc = duck_error(e, DUCKDB_ERROR_INVALID, a->pending_error(pending));
-	while (!rc) {
+	while (rc == OK) {
 		duckdb_pending_state state = a->pending_execute_task(pending);
 		if (state == DUCKDB_PENDING_ERROR)
 			rc = duck_error(e, DUCKDB_ERROR_INVALID, a->pending_error(pending));
@@ -145,13 +146,13 @@ int duck_query_polled(const struct duck *d, const char *sql, int (*poll)(void *,
 		else if (poll)
 			rc = poll(ctx, e);
 	}
-	if (!rc && a->execute_pending(pending, &result) == DuckDBError)
+	if (rc == OK && a->execute_pending(pending, &result) == DuckDBError)
 		rc = duck_error(e, a->result_error_type(&result), a->result_error(&result));
 	a->destroy_pending(&pending);
 	a->destroy_prepare(&statement);
 	if (rc || !ret) {
 		a->destroy_result(&result);
-		memset(&result, 0, sizeof result);
+		memset(&result, 0, sizeof(result));
 	}
 	if (ret)
 		*ret = result;
@@ -169,7 +170,7 @@ void duck_list(struct buf *out, const char *const *items, size_t n)
 	buf_char(out, ']');
 }
 
-/* ---- values ---------------------------------------------------------------------------------------------------------- */
+/* -- values ------------------------------------------------------------------------------------ */
 
 static bool duck_is_null(const struct duck *d, duckdb_vector v, uint64_t row)
 {
@@ -179,7 +180,7 @@ static bool duck_is_null(const struct duck *d, duckdb_vector v, uint64_t row)
 
 static struct slice string_slice(duckdb_string_t *s)
 {
-	if (s->value.inlined.length <= sizeof s->value.inlined.inlined)
+	if (s->value.inlined.length <= sizeof(s->value.inlined.inlined))
 		return (struct slice){s->value.inlined.inlined, s->value.inlined.length};
 	return (struct slice){s->value.pointer.ptr, s->value.pointer.length};
 }
@@ -197,7 +198,7 @@ int64_t duck_i64(const struct duck *d, duckdb_vector v, uint64_t row)
 	return duck_is_null(d, v, row) ? 0 : ((const int64_t *)d->api->vector_get_data(v))[row];
 }
 
-/* ---- RETURN_STATS ---------------------------------------------------------------------------------------------------- */
+/* -- RETURN_STATS ------------------------------------------------------------------------------ */
 
 /* The keys and values of a MAP: a list of structs of two. */
 struct map {
@@ -299,7 +300,7 @@ int duck_files(const struct duck *d, duckdb_result *result, struct arena *arena,
 	}
 	*ret = ANEW_ARRAY(arena, count, struct duck_file);
 	if (count)
-		memcpy(*ret, files, count * sizeof *files);
+		memcpy(*ret, files, count * sizeof(*files));
 	*ret_count = count;
 	free(files);
 	return OK;

@@ -1,5 +1,5 @@
-/* Folders below a root, reached segment by segment so that no symbolic link is followed, and synced in a pool of threads.
- * Also the listing, in the byte order of whole keys. */
+/* Folders below a root, reached segment by segment so that no symbolic link is followed, and synced
+ * in a pool of threads. Also the listing, in the byte order of whole keys. */
 #include "fs_tree.h"
 
 #include <dirent.h>
@@ -15,8 +15,8 @@
 #include "file.h"
 
 #define SYNC_THREADS 16
-#define MAKE_TRIES \
-	100 /* a folder just made may be removed by someone who emptied it; that often in a row is a bug */
+/* a folder just made may be removed by someone who emptied it; that often in a row is a bug */
+#define MAKE_TRIES 100
 
 struct slice fs_folder(const char *key)
 {
@@ -37,7 +37,7 @@ bool fs_is_reserved(const char *path)
 	return slice_is(first, FS_SCRATCH) || slice_is(first, FS_STATE);
 }
 
-/* -- opening ---------------------------------------------------------------------------------------------------------- */
+/* -- opening ----------------------------------------------------------------------------------- */
 
 static int open_segment(int parent, const char *name, int flags, int *ret_fd)
 {
@@ -58,7 +58,8 @@ static int open_or_make(int parent, const char *name, int flags, int *ret_fd)
 	int errnum = open_segment(parent, name, flags, ret_fd);
 	if (errnum != ENOENT)
 		return errnum;
-	/* ENOENT here: the parent itself was removed; the caller begins again. EEXIST: somebody was faster. */
+	/* ENOENT here: the parent itself was removed; the caller begins again. EEXIST: somebody was
+	 * faster. */
 	if (mkdirat(parent, name, 0777) != 0 && errno != EEXIST)
 		return errno;
 	return open_segment(parent, name, flags, ret_fd);
@@ -117,7 +118,7 @@ int fs_open_folder(int root_fd, struct slice folder, int flags, bool create, int
 	return errnum;
 }
 
-/* -- syncing ---------------------------------------------------------------------------------------------------------- */
+/* -- syncing ----------------------------------------------------------------------------------- */
 
 void fs_folders_add(struct fs_folders *f, struct slice folder)
 {
@@ -194,7 +195,7 @@ int fs_folders_sync(int root_fd, struct fs_folders *f, struct err *e)
 	return parallel_for(f->count, SYNC_THREADS, sync_one, &c, e);
 }
 
-/* -- listing ---------------------------------------------------------------------------------------------------------- */
+/* -- listing ----------------------------------------------------------------------------------- */
 
 void fs_info(const char *key, const struct stat *st, struct object_info *ret)
 {
@@ -219,7 +220,8 @@ struct listing {
 
 struct entry {
 	const char *
-		name; /* a folder's with its slash: so it sorts among the keys where the keys in it do */
+		/* a folder's with its slash: so it sorts among the keys where the keys in it do */
+		name;
 	bool folder;
 };
 
@@ -344,7 +346,8 @@ static int list_folder(struct listing *l, size_t at, int fd, struct err *e)
 	return rc;
 }
 
-/* Whether the folder part of a prefix could be that of a key at all: else nothing has the prefix. */
+/* Whether the folder part of a prefix could be that of a key at all: else nothing has the
+ * prefix. */
 static bool could_be_folder(struct slice folder)
 {
 	if (folder.n > OBJECT_KEY_MAX)

@@ -1,5 +1,6 @@
-/* Job batches in DuckDB. Everything runs on connections that have one thread each, which is what makes the bytes the same every time; the files
- * are written by several of them at once, each its own share of the partitions. */
+/* Job batches in DuckDB. Everything runs on connections that have one thread each, which is what
+ * makes the bytes the same every time; the files are written by several of them at once, each its
+ * own share of the partitions. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@
 #define FEW_FILES     4
 #define TRIED_VERSION "v1.5."
 
-/* ---- connections ----------------------------------------------------------------------------------------------------- */
+/* -- connections ------------------------------------------------------------------------------- */
 
 int job_take_connection(struct job_compute *c)
 {
@@ -71,7 +72,7 @@ int job_compute_open(const struct job_compute_options *o, struct job_compute **r
 	pthread_cond_init(&c->freed, NULL);
 	int wanted = o->workers < 1 ? 1 : o->workers > WORKERS_MAX ? WORKERS_MAX : o->workers;
 	int rc = duckdb_host_threads(o->host, 1, e);
-	for (; !rc && c->connection_count < wanted; c->connection_count += !rc)
+	for (; rc == OK && c->connection_count < wanted; c->connection_count += rc == OK)
 		rc = duck_open(&c->connections[c->connection_count], o->host, e);
 	if (rc) {
 		job_compute_close(c);
@@ -114,7 +115,7 @@ size_t job_compute_batch_end(const struct job_units *units, size_t from)
 	return to;
 }
 
-/* ---- SQL ------------------------------------------------------------------------------------------------------------- */
+/* -- SQL --------------------------------------------------------------------------------------- */
 
 void job_add_names(struct buf *b, const struct column *columns, size_t n, bool *first)
 {
@@ -146,7 +147,7 @@ void job_add_staged(struct buf *b, const struct output *out)
 	buf_printf(b, STAGED "%zu", out->index);
 }
 
-/* ---- inputs ---------------------------------------------------------------------------------------------------------- */
+/* -- inputs ------------------------------------------------------------------------------------ */
 
 /* " WHERE (a = 'x' AND b = DATE 'y') OR ...": a compact file may hold other units' rows, too. */
 static void add_units_condition(struct job_compute *c, struct buf *b, const struct job_files *input,
@@ -232,12 +233,12 @@ static int create_input(struct job_compute *c, size_t index, size_t from, size_t
 	buf_str(&sql, " AS SELECT * FROM (");
 	enum catalog_layout layout = input->table->compact_location ? LAYOUT_COMPACT
 								    : LAYOUT_PUBLISHED;
-	if (!rc)
+	if (rc == OK)
 		rc = lake_view_sql(&sql, input->table, layout, files, paths, n, input->grown, e);
 	buf_char(&sql, ')');
 	if (input->cut && layout == LAYOUT_COMPACT)
 		add_units_condition(c, &sql, input, from, to);
-	if (!rc)
+	if (rc == OK)
 		rc = job_run_sql(c, 0, sql.data, NULL, e);
 	if (rc)
 		return err_wrap(e, "reading %s.%s", input->table->database, input->table->name);
@@ -251,18 +252,18 @@ static int begin_batch(struct job_compute *c, size_t from, size_t to, struct err
 {
 	char date[DATE_TEXT_SIZE], sql[64];
 	int rc = drop_last(c, e);
-	snprintf(sql, sizeof sql, "SET VARIABLE as_of = DATE '%s'",
+	snprintf(sql, sizeof(sql), "SET VARIABLE as_of = DATE '%s'",
 		 date_format(c->o.units->items[from].as_of, date));
-	for (int i = 0; i < c->connection_count && !rc; i++)
+	for (int i = 0; i < c->connection_count && rc == OK; i++)
 		rc = duck_query(&c->connections[i], sql, NULL, e);
-	for (size_t i = 0; i < c->o.plan->input_count && !rc; i++)
+	for (size_t i = 0; i < c->o.plan->input_count && rc == OK; i++)
 		rc = create_input(c, i, from, to, e);
-	for (size_t i = 0; i < c->o.plan->output_count && !rc; i++)
+	for (size_t i = 0; i < c->o.plan->output_count && rc == OK; i++)
 		buf_printf(&c->drops, "DROP TABLE IF EXISTS " STAGED "%zu; ", i);
 	return rc;
 }
 
-/* ---- checks and outputs ---------------------------------------------------------------------------------------------- */
+/* -- checks and outputs ------------------------------------------------------------------------ */
 
 static int failed_check(const struct job_check *check, int64_t offending, const char *example,
 			struct err *e)
@@ -277,7 +278,8 @@ static int failed_check(const struct job_check *check, int64_t offending, const 
 	return err_reason(e, "check_failed");
 }
 
-/* All checks in one statement; of those that find something the first in the plan's order is told. */
+/* All checks in one statement; of those that find something the first in the plan's order is
+ * told. */
 static int run_checks(struct job_compute *c, struct err *e)
 {
 	const struct job_plan *plan = c->o.plan;
@@ -315,7 +317,8 @@ static int run_checks(struct job_compute *c, struct err *e)
 					 : OK;
 }
 
-/* The compiler casts; that it did so is looked at before a wrong type (HUGEINT, which Parquet stores as DOUBLE) can reach a file. */
+/* The compiler casts; that it did so is looked at before a wrong type (HUGEINT, which Parquet
+ * stores as DOUBLE) can reach a file. */
 static int check_schema(const struct duck *d, const struct job_output *o, const struct output *out,
 			struct err *e)
 {
@@ -330,10 +333,10 @@ static int check_schema(const struct duck *d, const struct job_output *o, const 
 	if (a->prepare(d->con, sql.data, &s) == DuckDBError)
 		rc = duck_error(e, DUCKDB_ERROR_INVALID, a->prepare_error(s));
 	size_t n = t->column_count + t->partition_count;
-	if (!rc && a->prepared_statement_column_count(s) != n + 1)
+	if (rc == OK && a->prepared_statement_column_count(s) != n + 1)
 		rc = err_set(e, ERR_BUG, "node %s gives %zu columns, and its table has %zu",
 			     o->node, (size_t)a->prepared_statement_column_count(s) - 1, n);
-	for (size_t i = 0; i < n && !rc; i++) {
+	for (size_t i = 0; i < n && rc == OK; i++) {
 		const struct column *expected =
 			i < t->column_count ? &t->columns[i] : &t->partition[i - t->column_count];
 		struct column found = {0};
@@ -383,7 +386,7 @@ static int stage_output(void *ctx, size_t index, struct err *e)
 	return rc;
 }
 
-/* ---- a batch --------------------------------------------------------------------------------------------------------- */
+/* -- a batch ----------------------------------------------------------------------------------- */
 
 /* The checks run beside everything else: nothing is published before they are done. */
 struct checking {
@@ -412,9 +415,9 @@ static int end_checks(struct checking *k, int rc, struct err *e)
 {
 	if (k->started)
 		pthread_join(k->thread, NULL);
-	else if (!rc && k->compute->o.plan->checks_sql)
+	else if (rc == OK && k->compute->o.plan->checks_sql)
 		check_thread(k);
-	if (k->code && (!rc || k->code == ERR_INPUT)) {
+	if (k->code && (rc == OK || k->code == ERR_INPUT)) {
 		if (e)
 			*e = k->err;
 		return k->code;
@@ -426,7 +429,7 @@ static int compute_outputs(struct job_compute *c, size_t from, struct err *e)
 {
 	size_t n = c->o.plan->output_count;
 	int rc = parallel_for(n, c->connection_count, stage_output, c, e);
-	for (size_t i = 0; i < n && !rc; i++)
+	for (size_t i = 0; i < n && rc == OK; i++)
 		rc = job_list_parts(c, &c->outputs[i], from, e);
 	return rc ? rc : job_write_files(c, e);
 }
@@ -441,20 +444,20 @@ int job_compute_batch(struct job_compute *c, size_t from, size_t to, struct aren
 	struct publish_change *changes =
 		ANEW_ARRAY(arena, plan->output_count, struct publish_change);
 	int rc = begin_batch(c, from, to, e);
-	for (size_t i = 0; i < plan->output_count && !rc; i++)
+	for (size_t i = 0; i < plan->output_count && rc == OK; i++)
 		rc = job_begin_output(c, i, from, to, e);
-	if (!rc) {
+	if (rc == OK) {
 		struct checking k = {.compute = c, .err = ERR_INIT};
 		start_checks(&k);
 		rc = compute_outputs(c, from, e);
 		rc = end_checks(&k, rc, e);
 	}
-	for (size_t i = 0; i < plan->output_count && !rc; i++)
+	for (size_t i = 0; i < plan->output_count && rc == OK; i++)
 		rc = job_make_change(c, &c->outputs[i], &changes[i], e);
 	job_clear_files(c);
 	free(c->outputs);
 	c->outputs = NULL;
-	if (!rc)
+	if (rc == OK)
 		*ret_changes = changes;
 	return rc;
 }

@@ -1,5 +1,5 @@
-/* The job engine's worker: claim a run, find its units, compute and publish them batch by batch, and tell how it went.
- */
+/* The job engine's worker: claim a run, find its units, compute and publish them batch by batch,
+ * and tell how it went. */
 #include "job_engine_duckdb.h"
 
 #include <pthread.h>
@@ -52,7 +52,7 @@ static int open_ledger(struct job_engine_duckdb *j, struct job_ledger **ret, str
 	return rc;
 }
 
-/* ---- one run --------------------------------------------------------------------------------------------------------- */
+/* -- one run ----------------------------------------------------------------------------------- */
 
 /* Between the small steps of every statement, from any of the threads. */
 static int poll_run(void *ctx, struct err *e)
@@ -84,7 +84,7 @@ static void tell_run(struct run *r, enum run_state state, int64_t started_us, co
 				    .started_us = started_us};
 	AUTO_BUF struct buf detail = {0};
 	char text[1400];
-	memcpy(record.id, r->claim.run, sizeof record.id);
+	memcpy(record.id, r->claim.run, sizeof(record.id));
 	if (state != RUN_RUNNING) {
 		record.ended_us = clock_now_us(r->engine->o.clock);
 		buf_printf(
@@ -96,7 +96,7 @@ static void tell_run(struct run *r, enum run_state state, int64_t started_us, co
 	}
 	if (why) {
 		record.error_code = why->code;
-		record.error = err_format(why, text, sizeof text);
+		record.error = err_format(why, text, sizeof(text));
 	}
 	telemetry_run(r->engine->o.telemetry, &record);
 }
@@ -158,7 +158,7 @@ static int run_batch(struct run *r, struct job_compute *compute, size_t from, si
 	r->polled_us = 0; /* the last moment at which nothing has happened yet */
 	pthread_mutex_unlock(&r->lock);
 	rc = poll_run(r, e);
-	if (!rc)
+	if (rc == OK)
 		rc = publish_replace(r->session, changes, r->plan.output_count, &version, e);
 	if (rc)
 		return rc;
@@ -223,12 +223,12 @@ static int run_batches(struct run *r, struct err *e)
 static int merge_compact(struct run *r, struct err *e)
 {
 	int rc = OK;
-	for (size_t i = 0; i < r->plan.output_count && !rc; i++) {
+	for (size_t i = 0; i < r->plan.output_count && rc == OK; i++) {
 		int64_t merged = 0;
 		if (!r->outputs[i]->compact_location)
 			continue;
 		rc = publish_compact(r->session, r->outputs[i], false, &merged, e);
-		if (!rc && merged)
+		if (rc == OK && merged)
 			tell(r, LOG_LEVEL_INFO, "compacted", "Closed months were merged",
 			     (struct field[]){FIELD_TEXT("table", r->outputs[i]->name),
 					      FIELD_INT("files", merged)},
@@ -237,7 +237,8 @@ static int merge_compact(struct run *r, struct err *e)
 	return rc;
 }
 
-/* With the outputs locked: nobody else makes the same scopes, and the inputs are listed after whoever had the lock before. */
+/* With the outputs locked: nobody else makes the same scopes, and the inputs are listed after
+ * whoever had the lock before. */
 static int run_locked(struct run *r, struct err *e)
 {
 	struct catalog *catalog = r->engine->o.publish.catalog;
@@ -247,7 +248,7 @@ static int run_locked(struct run *r, struct err *e)
 	if (rc)
 		return rc;
 	rc = job_units_find(catalog, &r->plan, &r->claim.request, r->arena, &r->units, e);
-	if (!rc) {
+	if (rc == OK) {
 		r->progress.scopes_unchanged = r->units.unchanged;
 		if (r->units.gone)
 			tell(r, LOG_LEVEL_WARNING, "scopes_gone",
@@ -257,7 +258,7 @@ static int run_locked(struct run *r, struct err *e)
 			rc = run_batches(r, e);
 	}
 	catalog_read_end(catalog, hold);
-	if (!rc && r->units.count)
+	if (rc == OK && r->units.count)
 		rc = merge_compact(r, e);
 	free(r->units.items);
 	return rc;
@@ -293,7 +294,7 @@ static int do_run(struct run *r, struct err *e)
 	return rc;
 }
 
-/* ---- the port -------------------------------------------------------------------------------------------------------- */
+/* -- the port ---------------------------------------------------------------------------------- */
 
 static int job_engine_duckdb_start(struct job_engine *port, const struct job_request *q,
 				   char ret_run[RUN_ID_SIZE], struct err *e)
@@ -304,7 +305,7 @@ static int job_engine_duckdb_start(struct job_engine *port, const struct job_req
 	struct job_ledger *ledger;
 	/* Whoever asks hears at once that there is no such job. */
 	int rc = j->o.compile(j->o.ctx, q->job, arena, &plan, e);
-	if (!rc)
+	if (rc == OK)
 		rc = open_ledger(j, &ledger, e);
 	struct job_request kept = *q;
 	if (q->as_of_is_hint)
@@ -348,7 +349,7 @@ static int job_engine_duckdb_work(struct job_engine *port, struct arena *arena,
 	struct job_ledger *ledger;
 	struct run r = {.engine = j, .arena = arena_new()};
 	int rc = open_ledger(j, &ledger, e);
-	if (!rc)
+	if (rc == OK)
 		rc = job_ledger_claim(ledger, r.arena, &r.claim, e);
 	if (rc) {
 		arena_free(r.arena);
@@ -362,7 +363,8 @@ static int job_engine_duckdb_work(struct job_engine *port, struct arena *arena,
 	int outcome = r.claim.given_up ? err_set(&why, ERR_BUG, "%s", r.claim.given_up)
 				       : do_run(&r, &why);
 	why.code = outcome;
-	/* The machine failed, not the data: the run goes back and is tried again by the next worker. */
+	/* The machine failed, not the data: the run goes back and is tried again by the next
+	 * worker. */
 	bool waiting = !r.cancelled && is_passing(outcome);
 	enum run_state state = waiting       ? RUN_QUEUED
 			       : r.cancelled ? RUN_CANCELLED
@@ -377,11 +379,11 @@ static int job_engine_duckdb_work(struct job_engine *port, struct arena *arena,
 		     (struct field[]){FIELD_TEXT("job", r.claim.request.job),
 				      FIELD_TEXT("reason", why.reason)},
 		     2);
-	if (!rc && waiting) {
+	if (rc == OK && waiting) {
 		*e = why;
 		rc = outcome;
 	}
-	if (!rc)
+	if (rc == OK)
 		rc = job_ledger_status(ledger, r.claim.run, arena, ret, e);
 	pthread_mutex_destroy(&r.lock);
 	arena_free(r.arena);

@@ -1,5 +1,5 @@
-/* Job engine on this machine: a ledger of runs in SQLite, and a worker that computes them in DuckDB.
- */
+/* Job engine on this machine: a ledger of runs in SQLite, and a worker that computes them in
+ * DuckDB. */
 #ifndef PREGAO_JOB_ENGINE_DUCKDB_H
 #define PREGAO_JOB_ENGINE_DUCKDB_H
 
@@ -14,18 +14,22 @@ struct job_engine_duckdb_options {
 	struct publish publish; /* store, catalog, Parquet; how long to wait for another writer */
 	struct telemetry *telemetry; /* may be NULL */
 	struct clock *clock;
-	/* The plan of a job by its name, in the arena. ERR_NOT_FOUND when there is none of that name. */
+	/* The plan of a job by its name, in the arena. ERR_NOT_FOUND when there is none of that
+	 * name. */
 	int (*compile)(void *ctx, const char *job, struct arena *, struct job_plan *ret,
 		       struct err *);
 	void *ctx;
-	/* What DuckDB may touch while it computes (NULL-terminated, borrowed); a definition's own SQL cannot read other files. NULL: anything. */
+	/* What DuckDB may touch while it computes (NULL-terminated, borrowed); a definition's own
+	 * SQL cannot read other files. NULL: anything. */
 	const char *const *folders;
 	int workers; /* threads that compute and write; 0: two */
 };
-/* The ledger is opened by the first call that needs it, DuckDB by the first run that has something to do. What the options point to must outlive the
- * engine; strings are copied. One run at a time; start, status, list and cancel from any thread.
+/* The ledger is opened by the first call that needs it, DuckDB by the first run that has something
+ * to do. What the options point to must outlive the engine; strings are copied. One run at a time;
+ * start, status, list and cancel from any thread.
  *
- * job_engine_work holds the locks of the output tables for the whole run; ERR_CONFLICT when another writer keeps one: the run goes back then. */
+ * job_engine_work holds the locks of the output tables for the whole run; ERR_CONFLICT when another
+ * writer keeps one: the run goes back then. */
 int job_engine_duckdb_new(const struct job_engine_duckdb_options *, struct job_engine **ret,
 			  struct err *) MUST_CHECK;
 

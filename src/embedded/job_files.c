@@ -1,5 +1,5 @@
-/* The files of a batch: which partitions its rows make, who writes what at the same time, and what is to be published of it.
- */
+/* The files of a batch: which partitions its rows make, who writes what at the same time, and what
+ * is to be published of it. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,10 +14,10 @@
 
 #define SLICE_PARTITIONS 64 /* written by one COPY: each takes some 100 KB while it is open */
 #define SLICE_LEAST      8
-#define FLUSH_ROWS \
-	400000 /* DuckDB writes partitions out at 524,288 rows, so some in several files, unless told otherwise */
+/* DuckDB writes partitions out at 524,288 rows, so some in several files, unless told otherwise */
+#define FLUSH_ROWS 400000
 
-/* ---- partitions ------------------------------------------------------------------------------------------------------ */
+/* -- partitions -------------------------------------------------------------------------------- */
 
 static size_t add_scope(struct output *out, const char *scope, const char *name)
 {
@@ -45,7 +45,7 @@ int job_begin_output(struct job_compute *c, size_t index, size_t from, size_t to
 	struct catalog_scope *scopes;
 	size_t n;
 	int rc = catalog_scopes(c->o.catalog, out->table, NULL, 0, c->arena, &scopes, &n, e);
-	for (size_t i = 0; i < n && !rc; i++)
+	for (size_t i = 0; i < n && rc == OK; i++)
 		add_scope(out, scopes[i].scope, c->o.units->items[from].names[index]);
 	return rc;
 }
@@ -56,7 +56,7 @@ static int place_part(struct job_compute *c, struct output *out, struct part *p,
 	const char *scope;
 	int rc = path_partition(c->arena, out->table, p->values, out->table->partition_count,
 				&p->path, e);
-	if (!rc)
+	if (rc == OK)
 		rc = path_partition(c->arena, out->table, p->values, out->table->scope_count,
 				    &scope, e);
 	if (rc)
@@ -95,9 +95,9 @@ int job_list_parts(struct job_compute *c, struct output *out, size_t from, struc
 	int rc = job_run_sql(c, at, sql.data, &result, e);
 	size_t cap = 0;
 	duckdb_data_chunk chunk;
-	while (!rc && (chunk = d->api->fetch_chunk(result))) {
+	while (rc == OK && (chunk = d->api->fetch_chunk(result))) {
 		uint64_t n = d->api->data_chunk_get_size(chunk);
-		for (uint64_t row = 0; row < n && !rc; row++) {
+		for (uint64_t row = 0; row < n && rc == OK; row++) {
 			struct part *p = PUSH(out->parts, out->part_count, cap);
 			p->rows = duck_i64(d, d->api->data_chunk_get_vector(chunk, 0), row);
 			p->values = ANEW_ARRAY(c->arena, t->partition_count, const char *);
@@ -111,12 +111,12 @@ int job_list_parts(struct job_compute *c, struct output *out, size_t from, struc
 	}
 	d->api->destroy_result(&result);
 	job_give_connection(c, at);
-	if (!rc)
+	if (rc == OK)
 		out->compact = ANEW_ARRAY(c->arena, out->scope_count, struct duck_file);
 	return rc;
 }
 
-/* ---- files ----------------------------------------------------------------------------------------------------------- */
+/* -- files ------------------------------------------------------------------------------------- */
 
 static void add_task(struct job_compute *c, struct task t)
 {
@@ -162,8 +162,8 @@ static void set_path(struct buf *b, const struct task *t, size_t number)
 	buf_printf(b, "%s/data_%zu.parquet", t->folder, number);
 }
 
-/* The catalog keeps the statistics of the layout that queries read. Asking DuckDB for those of the other costs it 0.2 ms a file; but only with them does it
- * tell which partition a file holds. */
+/* The catalog keeps the statistics of the layout that queries read. Asking DuckDB for those of the
+ * other costs it 0.2 ms a file; but only with them does it tell which partition a file holds. */
 static bool wants_stats(const struct job_compute *c, const struct output *out)
 {
 	return !out->table->compact_location || !c->numbers_in_order;
@@ -204,7 +204,8 @@ static void compact_sql(struct job_compute *c, const struct task *t, struct buf 
 	buf_str(sql, COPY_FORMAT ", USE_TMP_FILE false, RETURN_STATS)");
 }
 
-/* What is left of an earlier batch, by a store that copies instead of moving: it must not be taken for this one's. */
+/* What is left of an earlier batch, by a store that copies instead of moving: it must not be taken
+ * for this one's. */
 static void remove_leftovers(const struct task *t)
 {
 	AUTO_BUF struct buf path = {0};
@@ -292,9 +293,9 @@ static int run_task(void *ctx, size_t i, struct err *e)
 	const struct duck *d = &c->connections[at];
 	duckdb_result result;
 	int rc = t->compact ? OK : flush_late(c, at, t, e);
-	if (!rc)
+	if (rc == OK)
 		rc = job_run_sql(c, at, sql.data, &result, e);
-	if (!rc) {
+	if (rc == OK) {
 		rc = stats ? duck_files(d, &result, t->arena, &t->files, &t->file_count, e)
 			   : check_rows(d, &result, t, e);
 		d->api->destroy_result(&result);
@@ -332,7 +333,7 @@ int job_write_files(struct job_compute *c, struct err *e)
 	for (size_t i = 0; i < c->o.plan->output_count; i++)
 		plan_compact(c, &c->outputs[i]);
 	int rc = parallel_for(c->task_count, c->connection_count, run_task, c, e);
-	for (size_t i = 0; i < c->task_count && !rc; i++) {
+	for (size_t i = 0; i < c->task_count && rc == OK; i++) {
 		struct task *t = &c->tasks[i];
 		if (!t->compact)
 			rc = take_slice(t, e);
@@ -345,7 +346,7 @@ int job_write_files(struct job_compute *c, struct err *e)
 	return rc;
 }
 
-/* ---- what is to be published ----------------------------------------------------------------------------------------- */
+/* -- what is to be published ------------------------------------------------------------------- */
 
 static struct column_stats *copy_stats(struct arena *arena, const struct duck_file *f)
 {
@@ -392,7 +393,7 @@ int job_make_change(struct job_compute *c, const struct output *out, struct publ
 		for (size_t k = 0; k < t->partition_count; k++)
 			files[i].file.low[k] = files[i].file.high[k] = p->values[k];
 	}
-	for (size_t s = 0; s < out->scope_count && !rc; s++) {
+	for (size_t s = 0; s < out->scope_count && rc == OK; s++) {
 		if (!out->compact[s].path)
 			continue;
 		struct publish_file *f = &files[n++];
@@ -406,7 +407,7 @@ int job_make_change(struct job_compute *c, const struct output *out, struct publ
 	}
 	struct catalog_scope *scopes = ANEW_ARRAY(c->arena, out->scope_count, struct catalog_scope);
 	if (out->scope_count)
-		memcpy(scopes, out->scopes, out->scope_count * sizeof *scopes);
+		memcpy(scopes, out->scopes, out->scope_count * sizeof(*scopes));
 	*ret = (struct publish_change){.table = t,
 				       .scopes = scopes,
 				       .scope_count = out->scope_count,

@@ -1,5 +1,5 @@
-/* The book of runs in SQLite. Only the asking is worth waiting for the disk: whatever else a power cut takes is found out again by
- * doing the run once more, which changes nothing that was done. */
+/* The book of runs in SQLite. Only the asking is worth waiting for the disk: whatever else a power
+ * cut takes is found out again by doing the run once more, which changes nothing that was done. */
 #include "job_ledger.h"
 
 #include <pthread.h>
@@ -86,7 +86,7 @@ void job_ledger_free(struct job_ledger *l)
 	free(l);
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------------------------- */
+/* -- asking ------------------------------------------------------------------------------------ */
 
 static void scopes_to_json(const struct job_request *q, struct buf *out)
 {
@@ -133,9 +133,9 @@ int job_ledger_add(struct job_ledger *l, const struct job_request *q, char ret_r
 	pthread_mutex_lock(&l->lock);
 	run_id_make(clock_now_us(l->clock), ret_run);
 	int rc = sqlite_exec(l->db, "PRAGMA synchronous = FULL", e);
-	if (!rc)
+	if (rc == OK)
 		rc = sqlite_begin(l->db, e);
-	if (!rc) {
+	if (rc == OK) {
 		rc = insert(l, q, ret_run, e);
 		if (rc)
 			sqlite_rollback(l->db);
@@ -170,7 +170,7 @@ static void read_status(sqlite3_stmt *s, struct arena *arena, struct job_status 
 		.error = sqlite_str(s, 13, arena),
 	};
 	const char *run = sqlite_str(s, 0, arena);
-	snprintf(ret->run, sizeof ret->run, "%s", run ? run : "");
+	snprintf(ret->run, sizeof(ret->run), "%s", run ? run : "");
 }
 
 int job_ledger_status(struct job_ledger *l, const char *run, struct arena *arena,
@@ -179,14 +179,14 @@ int job_ledger_status(struct job_ledger *l, const char *run, struct arena *arena
 	pthread_mutex_lock(&l->lock);
 	sqlite3_stmt *s;
 	int rc = sqlite_prepare(l->db, "SELECT " STATUS_COLUMNS " FROM runs WHERE run = ?1", &s, e);
-	if (!rc) {
+	if (rc == OK) {
 		sqlite_bind_str(s, 1, run);
 		rc = sqlite_step(l->db, s, e);
 		if (rc > 0) {
 			read_status(s, arena, ret);
 			sqlite_reset(s);
 			rc = OK;
-		} else if (rc == 0) {
+		} else if (rc == OK) {
 			rc = err_set(e, ERR_NOT_FOUND, "there is no job run %s", run);
 		}
 	}
@@ -203,16 +203,16 @@ int job_ledger_list(struct job_ledger *l, size_t max, struct arena *arena, struc
 	sqlite3_stmt *s;
 	int rc = sqlite_prepare(
 		l->db, "SELECT " STATUS_COLUMNS " FROM runs ORDER BY id DESC LIMIT ?1", &s, e);
-	if (!rc) {
+	if (rc == OK) {
 		sqlite_bind_i64(s, 1, max < INT32_MAX ? (int64_t)max : INT32_MAX);
 		while ((rc = sqlite_step(l->db, s, e)) > 0)
 			read_status(s, arena, PUSH(items, count, cap));
 	}
 	pthread_mutex_unlock(&l->lock);
-	if (!rc) {
+	if (rc == OK) {
 		*ret = ANEW_ARRAY(arena, count, struct job_status);
 		if (count)
-			memcpy(*ret, items, count * sizeof *items);
+			memcpy(*ret, items, count * sizeof(*items));
 		*ret_count = count;
 	}
 	free(items);
@@ -269,7 +269,7 @@ int job_ledger_cancel(struct job_ledger *l, const char *run, struct err *e)
 	return rc;
 }
 
-/* ---- working --------------------------------------------------------------------------------------------------------- */
+/* -- working ----------------------------------------------------------------------------------- */
 
 static int read_request(sqlite3_stmt *s, struct arena *arena, struct job_request *ret,
 			struct err *e)
@@ -344,7 +344,7 @@ static int find_candidates(struct job_ledger *l, struct arena *arena, const char
 	int rc = sqlite_prepare(l->db, "SELECT run FROM runs WHERE state < 2 ORDER BY id LIMIT ?1",
 				&s, e);
 	*ret_count = 0;
-	if (!rc) {
+	if (rc == OK) {
 		sqlite_bind_i64(s, 1, CANDIDATES);
 		while ((rc = sqlite_step(l->db, s, e)) > 0 && *ret_count < CANDIDATES)
 			ret[(*ret_count)++] = sqlite_str(s, 0, arena);
@@ -376,10 +376,10 @@ int job_ledger_claim(struct job_ledger *l, struct arena *arena, struct job_claim
 	const char *runs[CANDIDATES];
 	size_t n;
 	int rc = find_candidates(l, arena, runs, &n, e);
-	for (size_t i = 0; i < n && !rc; i++) {
+	for (size_t i = 0; i < n && rc == OK; i++) {
 		struct job_claim c = {.hold = -1};
 		char path[512];
-		snprintf(c.run, sizeof c.run, "%s", runs[i]);
+		snprintf(c.run, sizeof(c.run), "%s", runs[i]);
 		rc = file_lock(hold_path(l, c.run, path), true, l->clock, 0, NULL, NULL, &c.hold,
 			       e);
 		if (rc == ERR_CONFLICT) {
@@ -390,7 +390,7 @@ int job_ledger_claim(struct job_ledger *l, struct arena *arena, struct job_claim
 			return rc;
 		int taken = 0;
 		IN_TRANSACTION(l, rc, e, (taken = take(l, arena, &c, e)) < 0 ? taken : OK);
-		if (!rc && taken) {
+		if (rc == OK && taken) {
 			*ret = c;
 			return OK;
 		}
@@ -405,7 +405,7 @@ int job_ledger_check(struct job_ledger *l, const struct job_claim *c, struct err
 	bool cancelled = false;
 	pthread_mutex_lock(&l->lock);
 	int rc = sqlite_prepare(l->db, "SELECT cancel FROM runs WHERE run = ?1", &s, e);
-	if (!rc) {
+	if (rc == OK) {
 		sqlite_bind_str(s, 1, c->run);
 		rc = sqlite_step(l->db, s, e);
 		cancelled = rc > 0 && sqlite_i64(s, 0);
@@ -438,7 +438,7 @@ static int update(struct job_ledger *l, const struct job_claim *c, enum run_stat
 	sqlite_bind_i64(s, 6, p->rows_written);
 	sqlite_bind_i64(s, 7, p->files_written);
 	sqlite_bind_i64(s, 8, error ? error->code : 0);
-	sqlite_bind_str(s, 9, error ? err_format(error, text, sizeof text) : NULL);
+	sqlite_bind_str(s, 9, error ? err_format(error, text, sizeof(text)) : NULL);
 	/* having had to wait for somebody is no try */
 	sqlite_bind_i64(s, 10, error && (error->code == ERR_CONFLICT || error->code == ERR_RETRY));
 	return sqlite_run(l->db, s, e);

@@ -1,5 +1,5 @@
-/* From the scopes of a request to units of work: values, dates, input files, and the names that tell whether anything changed.
- */
+/* From the scopes of a request to units of work: values, dates, input files, and the names that
+ * tell whether anything changed. */
 #include "job_units.h"
 
 #include <string.h>
@@ -20,7 +20,8 @@ struct finder {
 	struct job_units *units;
 	const struct table_def *trigger;
 	int column
-		[TABLE_MAX_PARTITION]; /* of each scope column: which partition column of the trigger table */
+		/* of each scope column: which partition column of the trigger table */
+		[TABLE_MAX_PARTITION];
 };
 
 static int partition_index(const struct table_def *t, const char *name)
@@ -43,7 +44,7 @@ struct filter job_unit_filter(const struct job_plan *plan, const struct job_unit
 	return (struct filter){.terms = terms, .term_count = plan->scope_column_count};
 }
 
-/* ---- which units ----------------------------------------------------------------------------------------------------- */
+/* -- which units ------------------------------------------------------------------------------- */
 
 static void add_unit(struct finder *f, const char *const *partition)
 {
@@ -79,7 +80,7 @@ static int add_scope(struct finder *f, const char *scope, struct err *e)
 	rc = catalog_files(f->catalog, f->trigger, LAYOUT_PUBLISHED,
 			   &(struct filter){.terms = terms, .term_count = n}, 1, f->arena, &files,
 			   &count, e);
-	for (size_t i = 0; i < count && !rc; i++)
+	for (size_t i = 0; i < count && rc == OK; i++)
 		add_unit(f, files[i].low);
 	return rc;
 }
@@ -120,19 +121,19 @@ static int find_units(struct finder *f, struct err *e)
 				       f->trigger->name);
 	}
 	int rc = OK;
-	for (size_t i = 0; i < f->request->scope_count && !rc; i++)
+	for (size_t i = 0; i < f->request->scope_count && rc == OK; i++)
 		rc = add_scope(f, f->request->scopes[i], e);
-	if (!rc && f->request->scope_count == 0) {
+	if (rc == OK && f->request->scope_count == 0) {
 		struct catalog_scope *scopes;
 		size_t n;
 		rc = catalog_scopes(f->catalog, f->trigger, NULL, 0, f->arena, &scopes, &n, e);
-		for (size_t i = 0; !rc && i < n; i++)
+		for (size_t i = 0; rc == OK && i < n; i++)
 			rc = add_scope(f, scopes[i].scope, e);
 	}
 	if (rc || f->units->count == 0)
 		return rc;
 	struct job_unit *items = f->units->items;
-	qsort_r(items, f->units->count, sizeof *items, by_values, (void *)plan);
+	qsort_r(items, f->units->count, sizeof(*items), by_values, (void *)plan);
 	size_t kept = 1;
 	for (size_t i = 1; i < f->units->count; i++)
 		if (compare_values(&items[i], &items[kept - 1], plan->scope_column_count) != 0)
@@ -141,7 +142,7 @@ static int find_units(struct finder *f, struct err *e)
 	return OK;
 }
 
-/* ---- dates ----------------------------------------------------------------------------------------------------------- */
+/* -- dates ------------------------------------------------------------------------------------- */
 
 static int landed_on(const struct catalog_scope *s, int32_t *ret, struct err *e)
 {
@@ -157,7 +158,8 @@ static int landed_on(const struct catalog_scope *s, int32_t *ret, struct err *e)
 	return err_where(e, s->scope);
 }
 
-/* Of all scopes that go into the unit the latest date. *ret_gone: there is none of them any more. */
+/* Of all scopes that go into the unit the latest date. *ret_gone: there is none of them any
+ * more. */
 static int date_unit(struct finder *f, struct job_unit *u, bool *ret_gone, struct err *e)
 {
 	struct filter filter = job_unit_filter(f->plan, u, f->arena);
@@ -165,19 +167,19 @@ static int date_unit(struct finder *f, struct job_unit *u, bool *ret_gone, struc
 	size_t n;
 	int rc = catalog_scopes(f->catalog, f->trigger, &filter, filter.term_count ? 1 : 0,
 				f->arena, &scopes, &n, e);
-	*ret_gone = !rc && n == 0;
+	*ret_gone = rc == OK && n == 0;
 	u->as_of = f->request->as_of;
-	for (size_t i = 0; i < n && !rc && f->request->as_of == AS_OF_LANDED; i++) {
+	for (size_t i = 0; i < n && rc == OK && f->request->as_of == AS_OF_LANDED; i++) {
 		int32_t day;
 		rc = landed_on(&scopes[i], &day, e);
-		if (!rc && day > u->as_of)
+		if (rc == OK && day > u->as_of)
 			u->as_of = day;
 	}
 	return rc;
 }
 _Static_assert(AS_OF_LANDED == INT32_MIN, "the earliest of all dates");
 
-/* ---- files and names ------------------------------------------------------------------------------------------------- */
+/* -- files and names --------------------------------------------------------------------------- */
 
 static int find_input(struct finder *f, const struct job_input *input, struct job_files *ret,
 		      struct err *e)
@@ -225,7 +227,8 @@ static int find_files(struct finder *f, struct job_unit *u, struct err *e)
 	return OK;
 }
 
-/* The same inputs, the same job and the same date give the same name, and no other. Files are listed by key, so in one order. */
+/* The same inputs, the same job and the same date give the same name, and no other. Files are
+ * listed by key, so in one order. */
 static const char *name_of(struct finder *f, const struct job_unit *u, const struct table_def *out)
 {
 	char hex[HASH_HEX_SIZE];
@@ -249,7 +252,8 @@ static const char *name_of(struct finder *f, const struct job_unit *u, const str
 	return arena_strndup(f->arena, hex, NAME_DIGITS);
 }
 
-/* What the unit replaces in an output: the target's scope columns, each with the value of the source column that it comes from. */
+/* What the unit replaces in an output: the target's scope columns, each with the value of the
+ * source column that it comes from. */
 static int scope_of(struct finder *f, const struct job_unit *u, const struct table_def *out,
 		    const char **ret, struct err *e)
 {
@@ -282,7 +286,7 @@ static int is_unchanged(struct finder *f, const struct table_def *out, const cha
 	if (scope) {
 		rc = catalog_scope(f->catalog, out, scope, f->arena, &one, e);
 		scopes = &one;
-		n = !rc;
+		n = rc == OK;
 		if (rc == ERR_NOT_FOUND)
 			rc = OK;
 	} else {
@@ -311,7 +315,7 @@ static int complete_unit(struct finder *f, struct job_unit *u, bool *ret_keep, s
 	rc = find_files(f, u, e);
 	u->names = ANEW_ARRAY(f->arena, f->plan->output_count, const char *);
 	u->scopes = ANEW_ARRAY(f->arena, f->plan->output_count, const char *);
-	for (size_t i = 0; i < f->plan->output_count && !rc; i++) {
+	for (size_t i = 0; i < f->plan->output_count && rc == OK; i++) {
 		const struct table_def *out = &f->plan->outputs[i].table;
 		bool same = false;
 		rc = scope_of(f, u, out, &u->scopes[i], e);
@@ -416,13 +420,13 @@ int job_units_find(struct catalog *catalog, const struct job_plan *plan,
 		.catalog = catalog, .plan = plan, .request = request, .arena = arena, .units = ret};
 	*ret = (struct job_units){0};
 	int rc = begin_to_find(&f, e);
-	if (!rc)
+	if (rc == OK)
 		rc = find_units(&f, e);
 	size_t kept = 0;
-	for (size_t i = 0; i < ret->count && !rc; i++) {
+	for (size_t i = 0; i < ret->count && rc == OK; i++) {
 		bool keep;
 		rc = complete_unit(&f, &ret->items[i], &keep, e);
-		if (!rc && keep)
+		if (rc == OK && keep)
 			ret->items[kept++] = ret->items[i];
 	}
 	if (rc) {
@@ -432,6 +436,6 @@ int job_units_find(struct catalog *catalog, const struct job_plan *plan,
 	}
 	ret->count = kept;
 	if (kept)
-		qsort_r(ret->items, kept, sizeof *ret->items, by_date, (void *)plan);
+		qsort_r(ret->items, kept, sizeof(*ret->items), by_date, (void *)plan);
 	return OK;
 }

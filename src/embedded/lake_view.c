@@ -94,7 +94,8 @@ int lake_view_sql(struct buf *sql, const struct table_def *t, enum catalog_layou
 		return OK;
 	}
 	bool hive = layout == LAYOUT_PUBLISHED && t->partition_count > 0;
-	/* The values of a single file are known: DuckDB need not read them from its path, which takes it most of a millisecond. */
+	/* The values of a single file are known: DuckDB need not read them from its path, which
+	 * takes it most of a millisecond. */
 	bool known = hive && n == 1 && !grown;
 	if (hive && !known) {
 		int rc = check_path(t, paths[0], e);

@@ -196,7 +196,7 @@ static void remove_empty(const struct fs *f, struct slice folder, struct fs_fold
 			break;
 		int rc = unlinkat(fd, fs_name(path), AT_REMOVEDIR), errnum = errno;
 		close(fd);
-		if (rc != 0 && errnum != ENOENT)
+		if (rc && errnum != ENOENT)
 			break;
 		folder = above;
 	}

@@ -1,5 +1,5 @@
-/* Object store in a directory: whatever writes an object is staged in scratch/, synced, renamed, and its folders are synced.
- * Reading and all the rest is object_store_fs.c. */
+/* Object store in a directory: whatever writes an object is staged in scratch/, synced, renamed,
+ * and its folders are synced. Reading and all the rest is object_store_fs.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,10 +22,10 @@
 #define STAGED_PREFIX "put-"
 #define STAGED_SIZE   48
 
-/* -- staging ---------------------------------------------------------------------------------------------------------- */
+/* -- staging ----------------------------------------------------------------------------------- */
 
-/* As long as this handle lives and has written, scratch/ is locked in shared mode: whoever gets it exclusively knows that
- * every staged file in it is a dead writer's. */
+/* As long as this handle lives and has written, scratch/ is locked in shared mode: whoever gets it
+ * exclusively knows that every staged file in it is a dead writer's. */
 static int be_a_writer(struct fs *f)
 {
 	int fd, none = -1;
@@ -76,7 +76,8 @@ static int copy_all(int from, int to)
 	}
 }
 
-/* Writes bytes, or the rest of source_fd when that is not -1, into a new file in scratch/, which stays open to be synced. */
+/* Writes bytes, or the rest of source_fd when that is not -1, into a new file in scratch/, which
+ * stays open to be synced. */
 static int stage(struct fs *f, int scratch_fd, struct slice bytes, int source_fd,
 		 char name[STAGED_SIZE], int *ret_fd)
 {
@@ -138,7 +139,8 @@ static void pending_fail_source(struct pending *p, int errnum)
 	p->item->code = err_where(e, p->item->path);
 }
 
-/* Renaming takes the file itself: only one that nobody else has a name for, on the same file system. */
+/* Renaming takes the file itself: only one that nobody else has a name for, on the same file
+ * system. */
 static bool can_rename(const struct fs *f, const char *path, const struct stat *opened)
 {
 	struct stat named, root;
@@ -202,7 +204,8 @@ static int sync_one(void *ctx, size_t i, struct err *e)
 	return OK;
 }
 
-/* First all are written, then all are synced: making a file waits for whatever sync is under way. */
+/* First all are written, then all are synced: making a file waits for whatever sync is under
+ * way. */
 static int stage_batch(struct put_context *c, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++)
@@ -210,7 +213,7 @@ static int stage_batch(struct put_context *c, size_t n, struct err *e)
 	return parallel_for(n, THREADS, sync_one, c, e);
 }
 
-/* -- renaming --------------------------------------------------------------------------------------------------------- */
+/* -- renaming ---------------------------------------------------------------------------------- */
 
 static int rename_into(int from_fd, const char *from, int to_fd, const char *to, bool if_absent)
 {
@@ -245,7 +248,8 @@ static int rename_to_key(const struct fs *f, int from_fd, const char *from, cons
 {
 	int errnum = ENOENT;
 	for (int i = 0; errnum == ENOENT && i < RENAME_TRIES; i++) {
-		/* ENOENT: the folder was emptied and removed between its making and the rename; or the source has gone. */
+		/* ENOENT: the folder was emptied and removed between its making and the rename; or
+		 * the source has gone. */
 		if (i > 0) {
 			open_folder_close(o);
 			if (faccessat(from_fd, from, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
@@ -297,7 +301,8 @@ static void rename_all(struct put_context *c, size_t n, struct fs_folders *ways)
 			unlinkat(c->scratch_fd, p->staged, 0);
 		if (errnum)
 			pending_fail(c->fs, p, errnum);
-		/* The whole way: a folder on it may have been made a moment ago by somebody who has not synced it yet. */
+		/* The whole way: a folder on it may have been made a moment ago by somebody who has
+		 * not synced it yet. */
 		if (!p->err)
 			fs_folders_add_way(ways, p->item->key);
 	}
@@ -355,7 +360,7 @@ int fs_put_many(struct object_store *s, struct object_put *items, size_t n, stru
 	return first;
 }
 
-/* -- copying and sweeping --------------------------------------------------------------------------------------------- */
+/* -- copying and sweeping ---------------------------------------------------------------------- */
 
 int fs_copy(struct object_store *s, const char *from, const char *to, struct err *e)
 {
@@ -401,7 +406,8 @@ struct sweep {
 	bool alone;
 };
 
-/* Beside other writers by age, not by process id: another container may use the same folder. A live put stays seconds in scratch/. */
+/* Beside other writers by age, not by process id: another container may use the same folder. A live
+ * put stays seconds in scratch/. */
 static int sweep_one(void *ctx, const char *name, int64_t size_bytes)
 {
 	const struct sweep *sweep = ctx;

@@ -1,5 +1,6 @@
-/* Parquet files by DuckDB: the batches are a table function that COPY reads, so that no row is held twice. Each value is checked
- * before DuckDB sees it, which takes out-of-range decimals and turns bad UTF-8 into nulls without a word. */
+/* Parquet files by DuckDB: the batches are a table function that COPY reads, so that no row is held
+ * twice. Each value is checked before DuckDB sees it, which takes out-of-range decimals and turns
+ * bad UTF-8 into nulls without a word. */
 #include "parquet_duckdb.h"
 
 #include <inttypes.h>
@@ -15,7 +16,8 @@ struct feed {
 	const struct batch *batches; /* NULL: nothing is being written, and nobody else may read */
 	size_t count;
 };
-/* DuckDB calls back without a word about where its own calls are. The same for all hosts of a process: there is one library. */
+/* DuckDB calls back without a word about where its own calls are. The same for all hosts of a
+ * process: there is one library. */
 static const struct duckdb_api *calls;
 
 struct parquet_duckdb {
@@ -27,7 +29,7 @@ struct parquet_duckdb {
 	char function[32];
 };
 
-/* ---- checking -------------------------------------------------------------------------------------------------------- */
+/* -- checking ---------------------------------------------------------------------------------- */
 
 #define DAY_MIN (-719162) /* 0001-01-01 */
 #define DAY_MAX 2932896   /* 9999-12-31 */
@@ -135,8 +137,8 @@ static int check(const struct batch *batches, size_t n, struct err *e)
 {
 	int rc = check_columns(batches, n, e);
 	int64_t shown = 1;
-	for (size_t b = 0; b < n && !rc; b++) {
-		for (size_t c = 0; c < batches[b].column_count && !rc; c++) {
+	for (size_t b = 0; b < n && rc == OK; b++) {
+		for (size_t c = 0; c < batches[b].column_count && rc == OK; c++) {
 			const struct column *column = &batches[b].columns[c];
 			const struct vector *v = &batches[b].vectors[c];
 			if (column->type == COL_BOOLEAN || column->type == COL_INTEGER ||
@@ -144,7 +146,7 @@ static int check(const struct batch *batches, size_t n, struct err *e)
 				continue;
 			int128 limit = column->type == COL_DECIMAL ? power_of_ten(column->precision)
 								   : 0;
-			for (size_t row = 0; row < batches[b].row_count && !rc; row++)
+			for (size_t row = 0; row < batches[b].row_count && rc == OK; row++)
 				if (is_valid(v, row))
 					rc = check_value(column, v, row, limit,
 							 shown + (int64_t)row, e);
@@ -154,7 +156,7 @@ static int check(const struct batch *batches, size_t n, struct err *e)
 	return rc;
 }
 
-/* ---- the table function ---------------------------------------------------------------------------------------------- */
+/* -- the table function ------------------------------------------------------------------------ */
 
 static duckdb_logical_type logical_type(const struct column *c)
 {
@@ -287,7 +289,7 @@ static int open_driver(struct parquet_duckdb *p, struct err *e)
 	if (rc)
 		return rc;
 	calls = d.api;
-	snprintf(p->function, sizeof p->function, "pregao_rows_%" PRId64,
+	snprintf(p->function, sizeof(p->function), "pregao_rows_%" PRId64,
 		 duckdb_host_number(p->host));
 	struct feed *feed = NEW(struct feed);
 	duckdb_table_function function = calls->create_table_function();
@@ -307,7 +309,7 @@ static int open_driver(struct parquet_duckdb *p, struct err *e)
 	return OK;
 }
 
-/* ---- the port -------------------------------------------------------------------------------------------------------- */
+/* -- the port ---------------------------------------------------------------------------------- */
 
 /* Runs a COPY to path; leaves no file behind when it fails. */
 static int copy(struct parquet_duckdb *p, const char *sql, const char *path, struct arena *arena,
@@ -317,13 +319,13 @@ static int copy(struct parquet_duckdb *p, const char *sql, const char *path, str
 	struct duck_file *files = NULL;
 	size_t count = 0;
 	int rc = duckdb_host_threads(p->host, 1, e);
-	if (!rc)
+	if (rc == OK)
 		rc = duck_query(&p->duck, sql, &result, e);
-	if (!rc) {
+	if (rc == OK) {
 		rc = duck_files(&p->duck, &result, arena, &files, &count, e);
 		calls->destroy_result(&result);
 	}
-	if (!rc && count > 1)
+	if (rc == OK && count > 1)
 		rc = err_set(e, ERR_BUG, "DuckDB wrote %zu files where one was expected", count);
 	if (rc) {
 		unlink(path);
@@ -351,7 +353,7 @@ static int parquet_duckdb_write(struct parquet *port, const struct batch *batche
 	AUTO_BUF struct buf sql = {0};
 	pthread_mutex_lock(&p->lock);
 	rc = open_driver(p, e);
-	if (!rc) {
+	if (rc == OK) {
 		buf_printf(&sql, "COPY (FROM %s()) TO ", p->function);
 		buf_sql_str(&sql, path);
 		buf_str(&sql, FORMAT);
@@ -417,7 +419,7 @@ static int parquet_duckdb_merge(struct parquet *port, const struct parquet_merge
 	buf_str(&sql, FORMAT);
 	pthread_mutex_lock(&p->lock);
 	int rc = open_driver(p, e);
-	if (!rc)
+	if (rc == OK)
 		rc = copy(p, sql.data, m->out_path, arena, ret, e);
 	pthread_mutex_unlock(&p->lock);
 	return rc;

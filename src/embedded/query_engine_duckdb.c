@@ -1,5 +1,6 @@
-/* Queries by DuckDB: the statement's tree says what it names, the catalog which files hold that, views give them to DuckDB, and the result is
- * streamed. All views are made in a transaction that is always rolled back, so the next statement sees nothing of this one's lists. */
+/* Queries by DuckDB: the statement's tree says what it names, the catalog which files hold that,
+ * views give them to DuckDB, and the result is streamed. All views are made in a transaction that
+ * is always rolled back, so the next statement sees nothing of this one's lists. */
 #include "query_engine_duckdb.h"
 
 #include <pthread.h>
@@ -45,7 +46,7 @@ struct query {
 	struct query_stats stats;
 };
 
-/* ---- opening --------------------------------------------------------------------------------------------------------- */
+/* -- opening ----------------------------------------------------------------------------------- */
 
 /* Schemas for the catalog's databases, and unqualified names looked for in them. */
 static int use_databases(struct query *q, struct err *e)
@@ -68,7 +69,8 @@ static int use_databases(struct query *q, struct err *e)
 		buf_str(&sql, "SET search_path = ");
 		buf_sql_str(&sql, path.data);
 	}
-	/* Locked: only a second engine, or a database made meanwhile, comes this way; full names always work. */
+	/* Locked: only a second engine, or a database made meanwhile, comes this way; full names
+	 * always work. */
 	int rc = duck_query(&engine->duck, sql.data, NULL, e);
 	if (rc)
 		return rc;
@@ -92,7 +94,7 @@ static int open_engine(struct query *q, struct err *e)
 	return use_databases(q, e);
 }
 
-/* ---- reading the statement ------------------------------------------------------------------------------------------- */
+/* -- reading the statement --------------------------------------------------------------------- */
 
 /* Past blanks and comments. */
 static const char *skip_blanks(const char *p)
@@ -128,7 +130,8 @@ static int only_reading(struct err *e)
 		"only one statement that reads runs here: SELECT, FROM, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES, EXPLAIN");
 }
 
-/* Whole numbers beyond 64 bits are valid JSON, but not for jansson: they become reals, which no condition on a partition understands. */
+/* Whole numbers beyond 64 bits are valid JSON, but not for jansson: they become reals, which no
+ * condition on a partition understands. */
 static void tame_numbers(char *json)
 {
 	for (char *p = json; *p;) {
@@ -146,14 +149,16 @@ static void tame_numbers(char *json)
 	}
 }
 
-/* The tree of the one statement, told by DuckDB's own parser. A wrong or writing statement ends here. */
+/* The tree of the one statement, told by DuckDB's own parser. A wrong or writing statement ends
+ * here. */
 static int parse(struct query *q, json_t **ret, struct err *e)
 {
 	const struct duck *d = &q->engine->duck;
 	char *body = arena_strdup(q->arena, q->sql);
 	const char *rest = skip_word(skip_blanks(body), "EXPLAIN");
 	if (rest) {
-		/* json_serialize_sql does not take EXPLAIN; what it explains has to be a SELECT all the same. Blanks keep all positions. */
+		/* json_serialize_sql does not take EXPLAIN; what it explains has to be a SELECT all
+		 * the same. Blanks keep all positions. */
 		const char *analyze = skip_word(rest, "ANALYZE");
 		q->explains = true;
 		for (char *p = body; p < (analyze ? analyze : rest); p++)
@@ -200,10 +205,11 @@ static int parse(struct query *q, json_t **ret, struct err *e)
 	return OK;
 }
 
-/* ---- views ----------------------------------------------------------------------------------------------------------- */
+/* -- views ------------------------------------------------------------------------------------- */
 
-/* The files that can matter to the statement. A table with a compact layout has every row in it (publish_replace sees to that, and the catalog lets no
- * table with data get one afterwards), in a fraction of the files. */
+/* The files that can matter to the statement. A table with a compact layout has every row in it
+ * (publish_replace sees to that, and the catalog lets no table with data get one afterwards), in a
+ * fraction of the files. */
 static int list_files(struct query *q, const struct prune_table *p, enum catalog_layout layout,
 		      struct catalog_file **ret, size_t *ret_count, struct err *e)
 {
@@ -227,7 +233,7 @@ static int count_all(struct query *q, const struct prune_table *p, enum catalog_
 	}
 	struct catalog_scope *scopes = NULL;
 	int rc = catalog_scopes(c, p->table, NULL, 0, q->arena, &scopes, &n, e);
-	for (size_t i = 0; i < n && !rc; i++)
+	for (size_t i = 0; i < n && rc == OK; i++)
 		q->stats.files_total += scopes[i].files;
 	return rc;
 }
@@ -251,10 +257,10 @@ static int create_view(struct query *q, const struct prune_table *p, struct err 
 		q->stats.files_total += (int64_t)n;
 	else
 		rc = count_all(q, p, layout, e);
-	if (!rc && n)
+	if (rc == OK && n)
 		rc = object_store_localise(q->engine->store, keys, n, q->arena, paths, e);
 	bool grown = false;
-	if (!rc && n)
+	if (rc == OK && n)
 		rc = lake_view_grown(q->engine->catalog, p->table, &grown, e);
 	AUTO_BUF struct buf sql = {0};
 	buf_str(&sql, "CREATE OR REPLACE VIEW ");
@@ -262,7 +268,7 @@ static int create_view(struct query *q, const struct prune_table *p, struct err 
 	buf_char(&sql, '.');
 	buf_sql_name(&sql, p->table->name);
 	buf_str(&sql, " AS ");
-	if (!rc)
+	if (rc == OK)
 		rc = lake_view_sql(&sql, p->table, layout, files, paths, n, grown, e);
 	return rc ? rc : duck_query(&q->engine->duck, sql.data, NULL, e);
 }
@@ -290,9 +296,9 @@ static int create_views(struct query *q, struct err *e)
 		q->sql = SHOW_TABLES;
 	struct prune p;
 	rc = prune_statement(root, q->body, q->tables, q->table_count, q->arena, &p, e);
-	for (size_t i = 0; i < p.count && !rc; i++)
+	for (size_t i = 0; i < p.count && rc == OK; i++)
 		rc = create_view(q, &p.tables[i], e);
-	for (size_t i = 0; i < q->table_count && !rc && p.lists_tables; i++) {
+	for (size_t i = 0; i < q->table_count && rc == OK && p.lists_tables; i++) {
 		bool made = false;
 		for (size_t k = 0; k < p.count; k++)
 			made = made || p.tables[k].table == q->tables[i];
@@ -302,10 +308,10 @@ static int create_views(struct query *q, struct err *e)
 	return rc;
 }
 
-/* ---- the result ------------------------------------------------------------------------------------------------------ */
+/* -- the result -------------------------------------------------------------------------------- */
 
-/* The result's columns. Where all have a place in a batch the statement runs as it is; where some have not, or when `names_only`, it becomes a view whose
- * columns can be cast. */
+/* The result's columns. Where all have a place in a batch the statement runs as it is; where some
+ * have not, or when `names_only`, it becomes a view whose columns can be cast. */
 struct shape {
 	size_t count;
 	struct column *columns;
@@ -336,7 +342,8 @@ static int read_shape(struct query *q, duckdb_prepared_statement statement, stru
 	return OK;
 }
 
-/* CREATE TEMP VIEW pregao_statement("c0", ...) AS <the statement>: DuckDB's own grammar sees to its end, be it a semicolon or a comment. */
+/* CREATE TEMP VIEW pregao_statement("c0", ...) AS <the statement>: DuckDB's own grammar sees to its
+ * end, be it a semicolon or a comment. */
 static int wrap(struct query *q, const struct shape *s, struct err *e)
 {
 	AUTO_BUF struct buf sql = {0};
@@ -399,7 +406,7 @@ static int prepare_result(struct query *q, struct shape *s, duckdb_prepared_stat
 		return OK;
 	q->engine->duck.api->destroy_prepare(ret);
 	rc = wrap(q, s, e);
-	if (!rc)
+	if (rc == OK)
 		rc = spell_types(q, s, e);
 	if (rc)
 		return rc;
@@ -419,21 +426,22 @@ static bool is_cancelled(struct query *q)
 	return cancelled;
 }
 
-/* A plan is a drawing: a row for each of its lines. The last column of what DuckDB gives holds it. */
+/* A plan is a drawing: a row for each of its lines. The last column of what DuckDB gives holds
+ * it. */
 static int give_plan(struct query *q, duckdb_data_chunk chunk, const struct query_sink *sink,
 		     struct err *e)
 {
 	const struct duck *d = &q->engine->duck;
 	static const struct column column = {.name = "plan", .type = COL_TEXT};
 	int rc = OK;
-	for (uint64_t row = 0; row < d->api->data_chunk_get_size(chunk) && !rc; row++) {
+	for (uint64_t row = 0; row < d->api->data_chunk_get_size(chunk) && rc == OK; row++) {
 		const char *text =
 			duck_text(d,
 				  d->api->data_chunk_get_vector(
 					  chunk, d->api->data_chunk_get_column_count(chunk) - 1),
 				  row, q->arena);
 		struct slice rest = slice_of(text);
-		while (rest.n && !rc) {
+		while (rest.n && rc == OK) {
 			struct slice line = slice_cut(&rest, '\n');
 			rc = sink->batch(sink->ctx,
 					 &(struct batch){.columns = &column,
@@ -462,7 +470,7 @@ static int stream(struct query *q, const struct shape *s, duckdb_prepared_statem
 	const struct duckdb_api *a = q->engine->duck.api;
 	duckdb_pending_result pending = NULL;
 	duckdb_result result;
-	memset(&result, 0, sizeof result);
+	memset(&result, 0, sizeof(result));
 	int rc = OK;
 	if (a->pending_prepared_streaming(statement, &pending) == DuckDBError)
 		rc = duck_error(e, DUCKDB_ERROR_INVALID, a->pending_error(pending));
@@ -471,7 +479,7 @@ static int stream(struct query *q, const struct shape *s, duckdb_prepared_statem
 	a->destroy_pending(&pending);
 	static const struct column plan = {.name = "plan", .type = COL_TEXT};
 	static const char *const text = "VARCHAR";
-	if (!rc)
+	if (rc == OK)
 		rc = q->explains ? sink->columns(sink->ctx, &plan, &text, 1, e)
 				 : sink->columns(sink->ctx, s->columns, s->names, s->count, e);
 	duckdb_logical_type *types = NEW_ARRAY(s->count, duckdb_logical_type);
@@ -482,7 +490,7 @@ static int stream(struct query *q, const struct shape *s, duckdb_prepared_statem
 	for (size_t i = 0; i < s->count; i++)
 		a->destroy_logical_type(&types[i]);
 	free(types);
-	while (!rc) {
+	while (rc == OK) {
 		duckdb_data_chunk chunk = a->fetch_chunk(result);
 		const char *why = chunk ? NULL : a->result_error(&result);
 		if (why && *why)
@@ -492,7 +500,7 @@ static int stream(struct query *q, const struct shape *s, duckdb_prepared_statem
 		rc = q->explains ? give_plan(q, chunk, sink, e)
 				 : give_batch(q, &reader, chunk, sink, e);
 		a->destroy_data_chunk(&chunk);
-		if (!rc && is_cancelled(q))
+		if (rc == OK && is_cancelled(q))
 			rc = err_set(e, ERR_CONFLICT, "the statement was cancelled");
 	}
 	duck_reader_clear(&reader);
@@ -500,7 +508,7 @@ static int stream(struct query *q, const struct shape *s, duckdb_prepared_statem
 	return rc;
 }
 
-/* ---- the port -------------------------------------------------------------------------------------------------------- */
+/* -- the port ---------------------------------------------------------------------------------- */
 
 static void set_running(struct query_engine_duckdb *engine, bool running)
 {
@@ -510,7 +518,8 @@ static void set_running(struct query_engine_duckdb *engine, bool running)
 	pthread_mutex_unlock(&engine->lock);
 }
 
-/* Everything around the statement itself: the catalog's version held, the transaction, the views. */
+/* Everything around the statement itself: the catalog's version held, the transaction, the
+ * views. */
 static int with_views(struct query *q, int (*body)(struct query *, void *, struct err *), void *ctx,
 		      struct err *e)
 {
@@ -525,20 +534,20 @@ static int with_views(struct query *q, int (*body)(struct query *, void *, struc
 	int64_t version = 0;
 	set_running(engine, true);
 	int rc = catalog_read_begin(engine->catalog, &version, &q->hold, e);
-	bool held = !rc;
+	bool held = rc == OK;
 	q->stats.catalog_version = version;
-	if (!rc)
+	if (rc == OK)
 		rc = catalog_tables(engine->catalog, q->arena, &q->tables, &q->table_count, e);
-	if (!rc)
+	if (rc == OK)
 		rc = open_engine(q, e);
-	if (!rc)
+	if (rc == OK)
 		rc = duck_query(&engine->duck, "BEGIN", NULL, e);
-	bool begun = !rc;
-	if (!rc)
+	bool begun = rc == OK;
+	if (rc == OK)
 		rc = create_views(q, e);
-	if (!rc && is_cancelled(q))
+	if (rc == OK && is_cancelled(q))
 		rc = err_set(e, ERR_CONFLICT, "the statement was cancelled");
-	if (!rc)
+	if (rc == OK)
 		rc = body(q, ctx, e);
 	set_running(engine, false);
 	/* Nothing was changed but the views; and they are to go. */
@@ -576,7 +585,7 @@ static int query_engine_duckdb_run(struct query_engine *port, const char *sql,
 			  .sql = sql,
 			  .counts_total = ret != NULL};
 	int rc = with_views(&q, run_body, (void *)sink, e);
-	if (!rc && ret)
+	if (rc == OK && ret)
 		*ret = q.stats;
 	return rc;
 }
@@ -619,7 +628,8 @@ static int export_body(struct query *q, void *ctx, struct err *e)
 	AUTO_BUF struct buf sql = {0};
 	buf_str(&sql, "COPY (SELECT ");
 	for (size_t i = 0; i < s.count; i++) {
-		/* Parquet has no HUGEINT, and DuckDB would write a DOUBLE: what sum() of whole numbers gives has to stay exact. */
+		/* Parquet has no HUGEINT, and DuckDB would write a DOUBLE: what sum() of whole
+		 * numbers gives has to stay exact. */
 		buf_printf(&sql,
 			   s.columns[i].type == COL_HUGEINT ? "%sCAST(c%zu AS DECIMAL(38,0)) AS "
 							    : "%sc%zu AS ",
@@ -651,7 +661,7 @@ static int query_engine_duckdb_export(struct query_engine *port, const char *sql
 			  .sql = sql,
 			  .counts_total = ret != NULL};
 	int rc = with_views(&q, export_body, (void *)path, e);
-	if (!rc && ret)
+	if (rc == OK && ret)
 		*ret = q.stats;
 	return rc;
 }

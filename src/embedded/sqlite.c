@@ -1,5 +1,5 @@
-/* What all our SQLite drivers share: opening with the right pragmas, schema versions, cached statements, transactions, errors.
- * The only file that knows SQLite's result codes. */
+/* What all our SQLite drivers share: opening with the right pragmas, schema versions, cached
+ * statements, transactions, errors. The only file that knows SQLite's result codes. */
 #include "sqlite.h"
 
 #include <errno.h>
@@ -23,9 +23,9 @@ static int error_of_errno(int errnum, int otherwise)
 	return errnum ? err_errno(&e, errnum, "SQLite") : otherwise;
 }
 
-/* Fills err from what SQLite said last and returns the code: SQLITE_FULL: LIMIT; READONLY, PERM, AUTH:
- * DENIED; CANTOPEN, IOERR: by errno; BUSY, LOCKED: RETRY; CORRUPT, NOTADB: IO; CONSTRAINT, INTERRUPT:
- * CONFLICT; TOOBIG: LIMIT; anything else: BUG. */
+/* Fills err from what SQLite said last and returns the code: SQLITE_FULL: LIMIT; READONLY, PERM,
+ * AUTH: DENIED; CANTOPEN, IOERR: by errno; BUSY, LOCKED: RETRY; CORRUPT, NOTADB: IO; CONSTRAINT,
+ * INTERRUPT: CONFLICT; TOOBIG: LIMIT; anything else: BUG. */
 static int sqlite_error(struct sqlite *s, int rc, struct err *e)
 {
 	struct err local = ERR_INIT;
@@ -70,7 +70,7 @@ static int sqlite_error(struct sqlite *s, int rc, struct err *e)
 	return err_where(e, s->path);
 }
 
-/* -- statements ------------------------------------------------------------------------------------------------------- */
+/* -- statements -------------------------------------------------------------------------------- */
 
 int sqlite_prepare(struct sqlite *s, const char *sql, sqlite3_stmt **ret, struct err *e)
 {
@@ -128,7 +128,8 @@ int sqlite_exec(struct sqlite *s, const char *sql, struct err *e)
 	return rc == SQLITE_OK ? OK : sqlite_error(s, rc, e);
 }
 
-/* A bad index is the only way for these to fail, memory aside; the NULL that then stays trips the schema's NOT NULL. */
+/* A bad index is the only way for these to fail, memory aside; the NULL that then stays trips the
+ * schema's NOT NULL. */
 void sqlite_bind_str(sqlite3_stmt *stmt, int parameter, const char *text)
 {
 	sqlite3_bind_text(stmt, parameter, text, -1, SQLITE_TRANSIENT);
@@ -159,7 +160,7 @@ int64_t sqlite_i64(sqlite3_stmt *stmt, int column)
 	return sqlite3_column_int64(stmt, column);
 }
 
-/* -- transactions ----------------------------------------------------------------------------------------------------- */
+/* -- transactions ------------------------------------------------------------------------------ */
 
 static int control(struct sqlite *s, const char *sql, struct err *e)
 {
@@ -206,7 +207,7 @@ void sqlite_rollback(struct sqlite *s)
 	s->in_transaction = false;
 }
 
-/* -- opening ---------------------------------------------------------------------------------------------------------- */
+/* -- opening ----------------------------------------------------------------------------------- */
 
 static int query_i64(struct sqlite *s, const char *sql, int64_t *ret, struct err *e)
 {
@@ -286,7 +287,8 @@ static int open_to_read(struct sqlite *s, struct err *e)
 	return rc == SQLITE_OK ? OK : sqlite_error(s, rc, e);
 }
 
-/* Two processes that create the same file at once: turning WAL on needs the file alone, and SQLite then answers "busy" without waiting. */
+/* Two processes that create the same file at once: turning WAL on needs the file alone, and SQLite
+ * then answers "busy" without waiting. */
 static int turn_wal_on(struct sqlite *s, struct err *e)
 {
 	int rc = OK;
@@ -343,8 +345,9 @@ static int set_sync(struct sqlite *s, enum sqlite_sync sync, struct err *e)
 		e);
 }
 
-/* A new file holds nothing that anybody relies on until this returns: it is written without waiting, and then the file, its log and the folder are
- * synced once each, instead of the seven times that SQLite would. */
+/* A new file holds nothing that anybody relies on until this returns: it is written without
+ * waiting, and then the file, its log and the folder are synced once each, instead of the seven
+ * times that SQLite would. */
 static int give_birth(struct sqlite *s, const struct sqlite_options *o, struct err *e)
 {
 	int rc = sqlite_exec(s, "PRAGMA synchronous = OFF", e);
@@ -390,7 +393,8 @@ static int prepare_connection(struct sqlite *s, const struct sqlite_options *o, 
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
 	if (!o->keep_log)
 		return OK;
-	/* The next to open reads the whole log again, so it must not grow as long as usual (1000 pages). */
+	/* The next to open reads the whole log again, so it must not grow as long as usual (1000
+	 * pages). */
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
 	return sqlite_exec(s, "PRAGMA wal_autocheckpoint = 250", e);
 }

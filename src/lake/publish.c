@@ -1,5 +1,6 @@
-/* Replacing partitions: sessions, recovery of what dead writers left, and the order of steps that publish.h promises.
- * Everything that may be removed is known to the catalog first, as an intent or as a dead file, so nothing is found by searching. */
+/* Replacing partitions: sessions, recovery of what dead writers left, and the order of steps that
+ * publish.h promises. Everything that may be removed is known to the catalog first, as an intent or
+ * as a dead file, so nothing is found by searching. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,7 +8,7 @@
 #include "file.h"
 #include "publish_private.h"
 
-/* -- what dead writers left ------------------------------------------------------------------------------------------- */
+/* -- what dead writers left -------------------------------------------------------------------- */
 
 struct leftover {
 	int64_t id;
@@ -32,8 +33,9 @@ static int collect(void *ctx, int64_t id, const char *const *keys, size_t n)
 	return OK;
 }
 
-/* Under the table's lock every open intent is a dead writer's, or our own that failed. The catalog leaves out keys that are live or
- * wait for their readers. Objects first: an intent without objects is harmless, objects without an intent are lost. */
+/* Under the table's lock every open intent is a dead writer's, or our own that failed. The catalog
+ * leaves out keys that are live or wait for their readers. Objects first: an intent without objects
+ * is harmless, objects without an intent are lost. */
 static int recover(struct publish_session *s, const struct table_def *table, struct err *e)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
@@ -67,7 +69,7 @@ static void bury(struct publish_session *s, const struct table_def *table)
 	(void)rc;
 }
 
-/* -- sessions --------------------------------------------------------------------------------------------------------- */
+/* -- sessions ---------------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -106,8 +108,9 @@ static int remove_staged(void *ctx, const char *path, int64_t size_bytes)
 	return err_where(staged->err, full.data);
 }
 
-/* The files only. The folders are few and will be needed again; ext4 does not use a freed inode again for some seconds, so making and removing
- * them for every change slows down whoever makes files meanwhile. */
+/* The files only. The folders are few and will be needed again; ext4 does not use a freed inode
+ * again for some seconds, so making and removing them for every change slows down whoever makes
+ * files meanwhile. */
 static int remove_files(const char *folder, struct err *e)
 {
 	struct err local = ERR_INIT;
@@ -129,7 +132,8 @@ static int begin(struct publish_session *s, struct err *e)
 	}
 	if (rc)
 		return rc;
-	/* Only who holds the first table's lock uses this folder: what lies in it is a dead writer's. */
+	/* Only who holds the first table's lock uses this folder: what lies in it is a dead
+	 * writer's. */
 	s->folder = arena_printf(s->arena, "%s/%s.%s", object_store_staging(s->with.store),
 				 s->tables[0]->database, s->tables[0]->name);
 	s->staging = arena_printf(s->arena, "%s/staged", s->folder);
@@ -242,7 +246,7 @@ const struct table_def *publish_find_table(const struct publish_session *s,
 	return NULL;
 }
 
-/* -- the steps -------------------------------------------------------------------------------------------------------- */
+/* -- the steps --------------------------------------------------------------------------------- */
 
 void publish_step_clear(struct publish_step *step)
 {
@@ -271,8 +275,8 @@ static int put(struct publish_session *s, struct arena *arena, const struct publ
 	for (size_t i = 0; i < n; i++)
 		count += steps[i].file_count;
 	struct object_put *puts = ANEW_ARRAY(arena, count, struct object_put);
-	/* A key that is live or dead already is put again all the same: the same name has the same bytes, and a file that
-	 * somebody removed by hand is back. */
+	/* A key that is live or dead already is put again all the same: the same name has the same
+	 * bytes, and a file that somebody removed by hand is back. */
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < steps[i].file_count; k++)
 			puts[at++] = (struct object_put){.key = steps[i].files[k].file.key,
@@ -329,12 +333,14 @@ int publish_steps(struct publish_session *s, const struct publish_step *steps, s
 	}
 	rc = commit(s, arena, n ? intents[0] : 0, steps, n, ret_version, e);
 	if (rc) {
-		/* After a disk error nobody knows yet whether it was committed: the next session's view decides. */
+		/* After a disk error nobody knows yet whether it was committed: the next session's
+		 * view decides. */
 		if (rc != ERR_IO)
 			undo(s, steps, n);
 		return rc;
 	}
-	/* The commit ended the first; the others' keys are live now, so an intent that stays open harms nothing. */
+	/* The commit ended the first; the others' keys are live now, so an intent that stays open
+	 * harms nothing. */
 	for (size_t i = 1; i < n; i++) {
 		int ended = catalog_abandon(s->with.catalog, intents[i], NULL);
 		(void)ended;

@@ -42,10 +42,11 @@ struct extract_batch;
 /* A batch takes the tables' locks when it first has something to write and keeps them to its end,
  * so that many payloads pay once. e is borrowed. */
 struct extract_batch *extract_begin(const struct extract *, const struct source *);
-/* Parses and stages one payload; nothing of it is kept. 0: it is staged (or unchanged) and becomes durable and visible
- * with the next extract_flush; a payload of a session that is already staged flushes first.
- * ERR_INPUT: it was refused and is in quarantine, ret says so, the others are not touched. Any
- * other code: the machine failed, nothing that was staged since the last flush is visible. */
+/* Parses and stages one payload; nothing of it is kept. 0: it is staged (or unchanged) and becomes
+ * durable and visible with the next extract_flush; a payload of a session that is already staged
+ * flushes first. ERR_INPUT: it was refused and is in quarantine, ret says so, the others are not
+ * touched. Any other code: the machine failed, nothing that was staged since the last flush is
+ * visible. */
 int extract_add(struct extract_batch *, const struct payload *, struct arena *,
 		struct extract_result *ret, struct err *) MUST_CHECK;
 /* Lands the bytes, then publishes all staged sessions in one commit. Nothing staged is fine. On
@@ -53,8 +54,8 @@ int extract_add(struct extract_batch *, const struct payload *, struct arena *,
 int extract_flush(struct extract_batch *, struct err *) MUST_CHECK;
 size_t extract_staged(const struct extract_batch *);       /* payloads that wait for a flush */
 size_t extract_staged_bytes(const struct extract_batch *); /* that are held to be landed */
-/* The number of the last flush that was dropped, 0 when none was: results with that number are lost,
- * all others are durable or still wait. To be asked after each failure of add or flush. */
+/* The number of the last flush that was dropped, 0 when none was: results with that number are
+ * lost, all others are durable or still wait. To be asked after each failure of add or flush. */
 int64_t extract_dropped(const struct extract_batch *);
 /* Drops what was not flushed, removes what nobody needs any more, unlocks. NULL is fine. */
 void extract_end(struct extract_batch *);

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RUNS_MAX \
-	100000 /* job runs worked off in one pass: a ceiling against an engine that never runs dry */
+/* job runs worked off in one pass: a ceiling against an engine that never runs dry */
+#define RUNS_MAX 100000
 
 void pass_begin(struct pass *p, struct telemetry *t, struct clock *clock, const char *name)
 {
@@ -75,11 +75,11 @@ int pass_work(struct pass *p, struct job_engine *jobs, struct arena *arena,
 		int rc = job_engine_work(jobs, arena, &s, e);
 		if (rc == ERR_NOT_FOUND) {
 			pass_done(p, "job", ret->rows, ret->files, -1);
-			return 0;
+			return OK;
 		}
 		if (rc)
 			return err_wrap(e, "working off job runs");
-		snprintf(ret->last_run, sizeof ret->last_run, "%s", s.run);
+		snprintf(ret->last_run, sizeof(ret->last_run), "%s", s.run);
 		ret->scopes += s.scopes_done;
 		ret->unchanged += s.scopes_unchanged;
 		ret->rows += s.rows_written;
@@ -108,8 +108,8 @@ static int start_stale(const struct settle *s, const struct activation *a, struc
 	return job_engine_start(s->jobs, &q, run, e);
 }
 
-/* Messages hide for a while when their receiver dies, runs fail and workers are killed: whatever happened to them, what this pass saw gets refined,
- * or the pass says that it is not. */
+/* Messages hide for a while when their receiver dies, runs fail and workers are killed: whatever
+ * happened to them, what this pass saw gets refined, or the pass says that it is not. */
 static int make_sure(struct pass *p, const struct settle *s, struct arena *arena,
 		     struct settle_result *ret, struct err *e)
 {
@@ -145,10 +145,10 @@ int pass_settle(struct pass *p, const struct settle *s, struct arena *arena,
 	*ret = (struct settle_result){0};
 	pass_start(p);
 	int64_t sent = 0;
-	int rc = 0;
+	int rc = OK;
 	if (!s->store_notifies)
 		rc = trigger_relay(s->catalog, s->queue, s->lake, &sent, e);
-	if (rc == 0)
+	if (rc == OK)
 		rc = trigger_activate(s->queue, s->jobs, s->activations, s->activation_count,
 				      s->as_of, NULL, NULL, &ret->trigger, e);
 	if (rc)

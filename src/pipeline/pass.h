@@ -1,5 +1,6 @@
-/* A pass: one way from a payload to a refined partition in one process. Keeps the run record with its steps, and settles what extraction
- * left to do: relay created objects, activate jobs, work them off. */
+/* A pass: one way from a payload to a refined partition in one process. Keeps the run record with
+ * its steps, and settles what extraction left to do: relay created objects, activate jobs, work
+ * them off. */
 #ifndef PREGAO_PASS_H
 #define PREGAO_PASS_H
 
@@ -36,12 +37,14 @@ struct settle {
 	bool store_notifies; /* object_store_notifies(): then there is nothing to relay */
 	const struct activation *activations;
 	size_t activation_count;
-	/* What this pass saw of one table, written or unchanged: at the end the outputs of these scopes must be made of what is there, whatever an
-	 * earlier pass that was killed or failed left undone. */
+	/* What this pass saw of one table, written or unchanged: at the end the outputs of these
+	 * scopes must be made of what is there, whatever an earlier pass that was killed or failed
+	 * left undone. */
 	const char *location;
 	const char *const *scopes;
 	size_t scope_count;
-	int32_t as_of; /* AS_OF_LANDED, or what the operator said for everything this pass refines */
+	/* AS_OF_LANDED, or what the operator said for everything this pass refines */
+	int32_t as_of;
 };
 struct settle_result {
 	struct trigger_result trigger;
@@ -50,7 +53,8 @@ struct settle_result {
 	char last_run[RUN_ID_SIZE]; /* empty when none */
 	struct err why;             /* of the first failed run */
 };
-/* Relays, activates, works until nothing is left, and makes sure of the scopes. A failed job run is no error here: the result says so. */
+/* Relays, activates, works until nothing is left, and makes sure of the scopes. A failed job run is
+ * no error here: the result says so. */
 int pass_settle(struct pass *, const struct settle *, struct arena *, struct settle_result *ret,
 		struct err *) MUST_CHECK;
 /* Works off what is queued (also what an earlier process left). */

@@ -73,7 +73,8 @@ struct found {
 	size_t count, cap;
 };
 
-/* The hash in "quarantine/<source's path>/<64 hex digits>.payload"; NULL for what somebody else put there. */
+/* The hash in "quarantine/<source's path>/<64 hex digits>.payload"; NULL for what somebody else put
+ * there. */
 static const char *hash_in(const char *key)
 {
 	const char *slash = strrchr(key, '/');

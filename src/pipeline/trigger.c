@@ -25,7 +25,7 @@
  * it lets it die. */
 #define RECEIVES_AT_ONCE 20
 
-/* ---- relay ---- */
+/* -- relay ------------------------------------------------------------------------------------- */
 
 struct relay {
 	struct arena *arena;
@@ -107,7 +107,7 @@ int trigger_relay(struct catalog *catalog, struct queue *queue, const char *lake
 	return rc;
 }
 
-/* ---- activate ---- */
+/* -- activate ---------------------------------------------------------------------------------- */
 
 struct message {
 	const char *receipt;

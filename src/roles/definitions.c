@@ -1,4 +1,5 @@
-/* Job definitions: found in the program and in the user's folder, parsed and checked against the tables there are. */
+/* Job definitions: found in the program and in the user's folder, parsed and checked against the
+ * tables there are. */
 #include "definitions.h"
 
 #include <stdlib.h>
@@ -55,7 +56,7 @@ static int read_definition(struct arena *arena, const char *path, struct definit
 				   .path = arena_strdup(arena, path)};
 	ret->bytes = (struct slice){arena_strndup(arena, bytes.data ? bytes.data : "", bytes.len),
 				    bytes.len};
-	return 0;
+	return OK;
 }
 
 static int found_file(void *ctx, const char *relative, int64_t size)
@@ -90,7 +91,8 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct definition *)a)->name, ((const struct definition *)b)->name);
 }
 
-/* The lake's default folder lies in the same place as the user's definitions: only jobs/ and files beside it are looked at, never a lake. */
+/* The lake's default folder lies in the same place as the user's definitions: only jobs/ and files
+ * beside it are looked at, never a lake. */
 static int walk_user(struct gather *g)
 {
 	const char *jobs = arena_printf(g->arena, "%s/jobs", g->dir);
@@ -123,17 +125,18 @@ int definitions_list(const char *dir, struct arena *arena, struct definition **r
 					    .builtin = true};
 	}
 	int rc = walk_user(&g);
-	if (rc == 0) {
-		qsort(g.list, g.count, sizeof *g.list, by_name);
+	if (rc == OK) {
+		qsort(g.list, g.count, sizeof(*g.list), by_name);
 		*ret = ANEW_ARRAY(arena, g.count + 1, struct definition);
-		memcpy(*ret, g.list, g.count * sizeof *g.list);
+		memcpy(*ret, g.list, g.count * sizeof(*g.list));
 		*ret_count = g.count;
 	}
 	free(g.list);
 	return rc;
 }
 
-/* By name, or by path when it holds a slash or ends in .json. ERR_NOT_FOUND names the ones there are. */
+/* By name, or by path when it holds a slash or ends in .json. ERR_NOT_FOUND names the ones there
+ * are. */
 static int find_definition(const char *dir, const char *name, struct arena *arena,
 			   struct definition *ret, struct err *e)
 {
@@ -149,7 +152,7 @@ static int find_definition(const char *dir, const char *name, struct arena *aren
 		names[i] = list[i].name;
 		if (strcmp(list[i].name, name) == 0) {
 			*ret = list[i];
-			return 0;
+			return OK;
 		}
 	}
 	const char *near = str_nearest(name, names, count);
@@ -177,7 +180,7 @@ static int find_table(void *ctx, const char *database, const char *name, struct 
 		if (strcmp(k->tables[i]->database, database) == 0 &&
 		    strcmp(k->tables[i]->name, name) == 0) {
 			*ret = table_copy(arena, k->tables[i]);
-			return 0;
+			return OK;
 		}
 	if (k->catalog)
 		return catalog_table(k->catalog, database, name, arena, ret, e);
@@ -215,8 +218,9 @@ struct compiled {
 	struct job_plan plan;
 };
 
-/* Compiles every definition that can be; one job may read what another writes, so it goes round until nothing more comes. What is not sound is left out: `job list` and
- * `job validate` say why. */
+/* Compiles every definition that can be; one job may read what another writes, so it goes round
+ * until nothing more comes. What is not sound is left out: `job list` and `job validate` say
+ * why. */
 static int compile_all(const char *dir, struct known *k, struct arena *arena, struct compiled **ret,
 		       size_t *ret_count, struct err *e)
 {
@@ -229,7 +233,8 @@ static int compile_all(const char *dir, struct known *k, struct arena *arena, st
 	bool *sound = ANEW_ARRAY(arena, count + 1, bool);
 	for (bool more = true; more;) {
 		more = false;
-		/* What is built in comes first: a user's job may replace it by its name, not take its table. */
+		/* What is built in comes first: a user's job may replace it by its name, not take
+		 * its table. */
 		for (size_t n = 0; n < count * 2; n++) {
 			size_t i = n % count;
 			struct err why = ERR_INIT;
@@ -248,7 +253,7 @@ static int compile_all(const char *dir, struct known *k, struct arena *arena, st
 		}
 	}
 	*ret_count = done;
-	return 0;
+	return OK;
 }
 
 static int refuse_second_writer(const char *dir, const struct definition *d, const struct job *job,
@@ -301,10 +306,10 @@ int definitions_tables(const char *dir, struct arena *arena, const struct table_
 	size_t count;
 	add_source_tables(&k);
 	int rc = compile_all(dir, &k, arena, &all, &count, e);
-	if (rc == 0) {
+	if (rc == OK) {
 		const struct table_def **tables =
 			ANEW_ARRAY(arena, k.count + 1, const struct table_def *);
-		memcpy(tables, k.tables, k.count * sizeof *tables);
+		memcpy(tables, k.tables, k.count * sizeof(*tables));
 		*ret = tables;
 		*ret_count = k.count;
 	}
@@ -322,13 +327,13 @@ int definitions_activations(const char *dir, struct catalog *catalog, struct are
 	int rc = compile_all(dir, &k, arena, &all, &count, e);
 	*ret = ANEW_ARRAY(arena, count + 1, struct activation);
 	*ret_count = 0;
-	for (size_t i = 0; i < count && rc == 0; i++) {
+	for (size_t i = 0; i < count && rc == OK; i++) {
 		struct table_def *t;
 		if (!all[i].plan.trigger_table)
 			continue;
 		rc = find_table(&k, all[i].plan.trigger_database, all[i].plan.trigger_table, arena,
 				&t, e);
-		if (rc == 0)
+		if (rc == OK)
 			(*ret)[(*ret_count)++] = (struct activation){.location_prefix = t->location,
 								     .job = all[i].from->name,
 								     .scope_count = t->scope_count};

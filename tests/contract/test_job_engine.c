@@ -189,7 +189,7 @@ static const char *ask(struct fixture *f, const char *fmt, ...)
 	char sql[2048];
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(sql, sizeof sql, fmt, ap);
+	vsnprintf(sql, sizeof(sql), fmt, ap);
 	va_end(ap);
 	struct duck d = {0};
 	struct buf b = {0};
@@ -338,7 +338,7 @@ static void unchanged_inputs_change_nothing(void **state)
 	assert_string_equal(lake_hash(f), before);
 	/* another date, another job: everything anew */
 	assert_int_equal(run(f, 20000, false).scopes_done, 2);
-	snprintf(f->plan.hash, sizeof f->plan.hash, "h2");
+	snprintf(f->plan.hash, sizeof(f->plan.hash), "h2");
 	assert_int_equal(run(f, 20000, false).scopes_done, 2);
 	assert_int_equal(run(f, 20000, false).scopes_done, 0);
 }
@@ -541,7 +541,7 @@ static void the_ledger(void **state)
 	assert_int_equal(job_engine_cancel(f->engine, "nada", &e), ERR_NOT_FOUND);
 	const char *scopes[] = {"data_pregao=2024-07-16/index_code=A\"B"};
 	start(f, 123, false, 1, scopes);
-	memcpy(first, f->run, sizeof first);
+	memcpy(first, f->run, sizeof(first));
 	start(f, AS_OF_LANDED, false, 0, NULL);
 	GOOD(f->lake, job_engine_status(f->engine, first, f->lake->arena, &s, &e));
 	assert_int_equal(s.state, RUN_QUEUED);

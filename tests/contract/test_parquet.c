@@ -39,7 +39,7 @@ static int set_up(void **state)
 {
 	const struct driver_case *driver = *state ? *state : &drivers[0];
 	struct fixture *f = NEW(struct fixture);
-	snprintf(f->dir, sizeof f->dir, "/tmp/pregao-parquet-XXXXXX");
+	snprintf(f->dir, sizeof(f->dir), "/tmp/pregao-parquet-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	f->arena = arena_new();
 	f->parquet = driver->open(f);
@@ -73,7 +73,7 @@ static const char *ask(struct fixture *f, const char *fmt, ...)
 	char sql[4096];
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(sql, sizeof sql, fmt, ap);
+	vsnprintf(sql, sizeof(sql), fmt, ap);
 	va_end(ap);
 	struct err e = ERR_INIT;
 	struct duck d = {0};
@@ -128,7 +128,7 @@ static const int128 d38[] = {-(WIDE * WIDE * 100 - 1), 13221833075499324, WIDE *
 static const int32_t days[] = {-719162, 19919, 2932896};
 static const int64_t times[] = {-62135596800000000, 1721055600123456, 253402300799999999};
 #define LONG_TEXT "ÇÃO — uma linha bem mais longa que doze bytes"
-static const struct slice texts[] = {{"", 0}, {"AMBEV S/A", 9}, {LONG_TEXT, sizeof LONG_TEXT - 1}};
+static const struct slice texts[] = {{"", 0}, {"AMBEV S/A", 9}, {LONG_TEXT, sizeof(LONG_TEXT) - 1}};
 static const uint8_t odd[] = {1, 0, 1};
 
 static struct batch make_batch(struct vector vectors[11], const uint8_t *valid)
