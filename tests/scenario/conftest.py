@@ -4,6 +4,7 @@ One scenario alone: build/venv/bin/pytest tests/scenario/test_x.py -k name
 """
 import os
 import pathlib
+import signal
 import subprocess
 
 import pytest
@@ -11,6 +12,12 @@ import pytest
 TOP = pathlib.Path(__file__).resolve().parents[2]
 # What a sanitizer exits with: no code of ours, so that a report is never taken for a failure that a test expects.
 SANITIZER_EXIT = 99
+
+
+def heed_signals():
+    """Whoever runs the tests in the background may ignore these, and a process inherits that."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Program:
@@ -36,6 +43,7 @@ class Program:
     def start(self, *args, env=None, cwd=None, **popen):
         """The running process, ended with SIGTERM after the test if it has not ended before."""
         popen.setdefault('text', True)
+        popen.setdefault('preexec_fn', heed_signals)
         process = subprocess.Popen([self.path, *map(str, args)], env={**self.env, **(env or {})},
                                    cwd=cwd or self.home, **popen)
         self.started.append(process)
