@@ -1,6 +1,7 @@
 /* Filling and printing struct err. An error with nobody to read it goes into a spare one of the
  * thread, so that callers that do not care may pass NULL all the way down and still get the right
  * code back. */
+#define PREGAO_ERR_C
 #include "err.h"
 
 #include <errno.h>

@@ -58,6 +58,19 @@ int err_at(struct err *e, int64_t line, int64_t column, int64_t offset);
 int err_reason(struct err *e, const char *reason);
 /* Puts "<fmt>: " before the text (what was being done); returns e->code. */
 int err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+#if defined(__clang_analyzer__) && !defined(PREGAO_ERR_C)
+/* clang's analyzer sees one file at a time: here it is told that none of these ever returns 0. */
+static inline int err_never_zero(int code)
+{
+	return code ? code : ERR_BUG;
+}
+#define err_set(...)    err_never_zero((err_set)(__VA_ARGS__))
+#define err_errno(...)  err_never_zero((err_errno)(__VA_ARGS__))
+#define err_where(...)  err_never_zero((err_where)(__VA_ARGS__))
+#define err_at(...)     err_never_zero((err_at)(__VA_ARGS__))
+#define err_reason(...) err_never_zero((err_reason)(__VA_ARGS__))
+#define err_wrap(...)   err_never_zero((err_wrap)(__VA_ARGS__))
+#endif
 /* "NOT_FOUND" and so on. */
 const char *err_name(int code);
 /* "where:line:column (byte N): text" in buf, for a person; returns buf. */
