@@ -62,7 +62,7 @@ int err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* clang's analyzer sees one file at a time: here it is told that none of these ever returns 0. */
 static inline int err_never_zero(int code)
 {
-	return code ? code : ERR_BUG;
+	return code | ERR_BUG;
 }
 #define err_set(...)    err_never_zero((err_set)(__VA_ARGS__))
 #define err_errno(...)  err_never_zero((err_errno)(__VA_ARGS__))

@@ -48,9 +48,8 @@ int main(int argc, char **argv)
 	tr_init();
 	cli.arena = arena_new();
 	cli.program = argc > 0 && *argv[0] ? argv[0] : "pregao";
-	bool no_colour = getenv("NO_COLOR") && *getenv("NO_COLOR");
-	const char *term = getenv("TERM");
-	no_colour |= term && strcmp(term, "dumb") == 0;
+	const char *asked = getenv("NO_COLOR"), *term = getenv("TERM");
+	bool no_colour = (asked && *asked) || (term && strcmp(term, "dumb") == 0);
 	cli.colour_out = !no_colour && isatty(STDOUT_FILENO);
 	cli.colour_err = !no_colour && isatty(STDERR_FILENO);
 	/* A closed pipe is an error that the writer sees, not a death in the middle of a commit. */

@@ -168,10 +168,13 @@ struct batch duck_reader_batch(struct duck_reader *r, duckdb_data_chunk chunk)
 		duckdb_vector v = r->api->data_chunk_get_vector(chunk, c);
 		void *data = r->api->vector_get_data(v);
 		r->vectors[c].valid = unpack_valid(r, c, r->api->vector_get_validity(v), n);
-		r->vectors[c].data = r->values[c] ? r->values[c] : data;
+		r->vectors[c].data = data;
+		if (!r->values[c])
+			continue;
+		r->vectors[c].data = r->values[c];
 		if (r->columns[c].type == COL_TEXT)
 			slice_texts(r, c, data, n);
-		else if (r->widths[c])
+		else
 			widen(r, c, data, n);
 	}
 	return (struct batch){.columns = r->columns,

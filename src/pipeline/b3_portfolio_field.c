@@ -10,12 +10,6 @@
 /* B3's largest quantity so far has 11 digits; 15 leave room and keep sums far from overflow. */
 #define QUANTITY_MAX INT64_C(999999999999999)
 
-int refused(struct err *e, const char *reason, struct place at)
-{
-	err_reason(e, reason);
-	return err_at(e, at.line, at.column, at.offset);
-}
-
 const char *shown(struct arena *arena, struct slice s)
 {
 	AUTO_BUF struct buf utf8 = {0}, out = {0};

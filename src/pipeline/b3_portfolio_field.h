@@ -12,7 +12,11 @@ struct place {
 	int64_t line, column, offset;
 };
 /* Puts reason and place on an error that was just set; returns its code. */
-int refused(struct err *, const char *reason, struct place);
+static inline int refused(struct err *e, const char *reason, struct place at)
+{
+	err_reason(e, reason);
+	return err_at(e, at.line, at.column, at.offset);
+}
 /* At most 40 characters of the bytes as UTF-8 that is safe to print, whatever they are. */
 const char *shown(struct arena *, struct slice);
 

@@ -126,9 +126,11 @@ int definitions_list(const char *dir, struct arena *arena, struct definition **r
 	}
 	int rc = walk_user(&g);
 	if (rc == OK) {
-		qsort(g.list, g.count, sizeof(*g.list), by_name);
 		*ret = ANEW_ARRAY(arena, g.count + 1, struct definition);
-		memcpy(*ret, g.list, g.count * sizeof(*g.list));
+		if (g.count) {
+			qsort(g.list, g.count, sizeof(*g.list), by_name);
+			memcpy(*ret, g.list, g.count * sizeof(*g.list));
+		}
 		*ret_count = g.count;
 	}
 	free(g.list);
@@ -236,7 +238,7 @@ static int compile_all(const char *dir, struct known *k, struct arena *arena, st
 		/* What is built in comes first: a user's job may replace it by its name, not take
 		 * its table. */
 		for (size_t n = 0; n < count * 2; n++) {
-			size_t i = n % count;
+			size_t i = n < count ? n : n - count;
 			struct err why = ERR_INIT;
 			struct job *job;
 			struct compiled *c = &(*ret)[done];
@@ -322,7 +324,7 @@ int definitions_activations(const char *dir, struct catalog *catalog, struct are
 {
 	struct known k = {.catalog = catalog};
 	struct compiled *all;
-	size_t count;
+	size_t count = 0;
 	add_source_tables(&k);
 	int rc = compile_all(dir, &k, arena, &all, &count, e);
 	*ret = ANEW_ARRAY(arena, count + 1, struct activation);

@@ -244,7 +244,7 @@ void system_warm(struct system *s)
 	AUTO_ARENA struct arena *arena = arena_new();
 	struct err ignored = ERR_INIT;
 	struct queue *queue;
-	struct job_engine *jobs;
+	struct job_engine *jobs = NULL;
 	struct job_status *statuses;
 	size_t count;
 	int rc = system_queue(s, &queue, &ignored);

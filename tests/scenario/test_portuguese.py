@@ -163,9 +163,9 @@ class Source:
         return Text(token.text, f'{self.name}:{token.line}')
 
     def calls(self, function):
-        """The arguments of each call (or declaration) of a function."""
+        """The arguments of each call (or declaration) of a function; a macro of its name is neither."""
         for i, t in enumerate(self.tokens[:-1]):
-            if t.kind == 'name' and t.text == function and self.tokens[i + 1].text == '(':
+            if self.tokens[i - 1].text != 'define' and t.kind == 'name' and t.text == function and self.tokens[i + 1].text == '(':
                 yield parts(self.tokens[i + 2:closing(self.tokens, i + 1)])
 
     def argument(self, function, number):
