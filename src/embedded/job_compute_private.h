@@ -33,11 +33,13 @@ struct output {
 	size_t scope_count, scope_cap, name_cap, name_count;
 	struct duck_file *compact; /* for each scope; path NULL: it has no rows */
 };
-/* A COPY: some partitions of an output, or the compact file of a scope. */
+/* Some partitions of an output, or the compact file of a scope: a COPY, or, when small, a SELECT
+ * whose rows are written here. */
 struct task {
 	struct output *output;
 	size_t first, last; /* partitions */
-	bool compact;
+	int64_t rows;
+	bool compact, small;
 	size_t scope;
 	struct arena *arena;
 	const char *folder; /* of a slice's files */

@@ -1,5 +1,5 @@
-/* Parquet files by DuckDB: the batches are a table function that COPY reads, so that no row is held
- * twice. Each value is checked before DuckDB sees it, which takes out-of-range decimals and turns
+/* Parquet files by DuckDB, but for small ones: the batches are a table function that COPY reads, so
+ * that no row is held twice. Each value is checked before DuckDB sees it, which takes out-of-range decimals and turns
  * bad UTF-8 into nulls without a word. */
 #include "parquet_duckdb.h"
 
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "duckdb_api.h"
+#include "parquet_file.h"
 
 /* What the table function reads. DuckDB owns it (extra_info) and frees it with the database. */
 struct feed {
@@ -350,6 +351,9 @@ static int parquet_duckdb_write(struct parquet *port, const struct batch *batche
 	int rc = check(batches, n, e);
 	if (rc)
 		return rc;
+	if (n == 1 && parquet_file_takes(batches->columns, batches->column_count,
+					 (int64_t)batches->row_count))
+		return parquet_file_write(batches, 0, batches->row_count, path, arena, ret, e);
 	AUTO_BUF struct buf sql = {0};
 	pthread_mutex_lock(&p->lock);
 	rc = open_driver(p, e);
