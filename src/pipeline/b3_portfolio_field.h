@@ -4,6 +4,7 @@
 #define PREGAO_B3_PORTFOLIO_FIELD_H
 
 #include "b3_portfolio.h"
+#include "shown.h"
 #include "tr.h"
 
 /* Where something stands in the payload; line and column from 1, offset from 0; 0, 0, -1 when
@@ -17,8 +18,6 @@ static inline int refused(struct err *e, const char *reason, struct place at)
 	err_reason(e, reason);
 	return err_at(e, at.line, at.column, at.offset);
 }
-/* At most 40 characters of the bytes as UTF-8 that is safe to print, whatever they are. */
-const char *shown(struct arena *, struct slice);
 
 /* A field and what to call it in a message. Text is UTF-8 already. */
 struct field_at {
