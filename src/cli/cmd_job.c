@@ -19,6 +19,17 @@ static int load(struct cli *cli, enum system_mode mode, struct job **ret, struct
 				     cli->words[0], cli->arena, ret, e);
 }
 
+/* "raw.bitcoin_trades, raw.bitcoin_ticks" */
+static const char *triggers(struct arena *arena, const struct job *job)
+{
+	AUTO_BUF struct buf b = {0};
+	size_t n;
+	const struct job_trigger *t = job_triggers(job, &n);
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&b, "%s%s.%s", i ? ", " : "", t[i].database, t[i].table);
+	return arena_strdup(arena, b.data);
+}
+
 int cmd_job_list(struct cli *cli)
 {
 	struct err e = ERR_INIT;
@@ -45,10 +56,7 @@ int cmd_job_list(struct cli *cli)
 				   plan.outputs[k].table.database, plan.outputs[k].table.name);
 		char text[2048];
 		listing_text(l, list[i].name);
-		listing_text(l, sound && plan.trigger_table
-					? arena_printf(cli->arena, "%s.%s", plan.trigger_database,
-						       plan.trigger_table)
-					: NULL);
+		listing_text(l, sound ? triggers(cli->arena, job) : NULL);
 		listing_text(l, sound ? writes.data : NULL);
 		listing_bool(l, sound);
 		listing_text(l, list[i].path);
@@ -65,12 +73,12 @@ static void show_json(const struct job *job, const struct job_node_info *nodes, 
 	AUTO_BUF struct buf b = {0};
 	buf_str(&b, "{\"job\":");
 	buf_json_str(&b, job_name(job), strlen(job_name(job)));
-	buf_printf(&b, ",\"trigger\":");
-	if (job_trigger_table(job))
-		buf_printf(&b, "\"%s.%s\"", job_trigger_database(job), job_trigger_table(job));
-	else
-		buf_str(&b, "null");
-	buf_str(&b, ",\"nodes\":[");
+	size_t trigger_count;
+	const struct job_trigger *t = job_triggers(job, &trigger_count);
+	buf_str(&b, ",\"triggers\":[");
+	for (size_t i = 0; i < trigger_count; i++)
+		buf_printf(&b, "%s\"%s.%s\"", i ? "," : "", t[i].database, t[i].table);
+	buf_str(&b, "],\"nodes\":[");
 	bool first = true;
 	for (size_t i = 0; i < count; i++) {
 		const struct job_node_info *n = &nodes[i];
@@ -121,9 +129,7 @@ int cmd_job_show(struct cli *cli)
 	const char *bold = paint(cli->colour_out, "bold"), *dim = paint(cli->colour_out, "dim"),
 		   *reset = paint(cli->colour_out, "reset");
 	printf("%s%s%s", bold, job_name(job), reset);
-	if (job_trigger_table(job))
-		printf(tr("  started by new objects of %s.%s"), job_trigger_database(job),
-		       job_trigger_table(job));
+	printf(tr("  started by new objects of %s"), triggers(cli->arena, job));
 	printf("\n");
 	if (job_doc(job))
 		printf("%s\n", job_doc(job));
@@ -213,7 +219,7 @@ int cmd_job_export(struct cli *cli)
 	return EXIT_DONE;
 }
 
-/* --partition A,B to scopes of the trigger table. */
+/* --partition A,B to scopes of the trigger tables. */
 static size_t split_scopes(struct cli *cli, const char ***ret)
 {
 	const char **list = NULL;
@@ -249,30 +255,36 @@ static int print_status(struct cli *cli, const struct job_status *s, struct err 
 	return rc;
 }
 
-/* Every partition that was named must be one of the trigger table's; without names it is all of
+/* Every partition that was named must be one of a trigger table's; without names it is all of
  * them. */
 static int check_scopes(struct cli *cli, const struct job_plan *plan, const struct job_request *q,
 			size_t *ret_count, struct err *e)
 {
 	struct catalog *catalog = system_catalog(cli->system);
-	struct table_def *trigger;
-	struct catalog_scope *all, one;
+	struct table_def *t = NULL;
+	bool *known = ANEW_ARRAY(cli->arena, q->scope_count + 1, bool);
+	int rc = OK;
 	*ret_count = q->scope_count;
-	if (!plan->trigger_table)
-		return OK;
-	int rc = catalog_table(catalog, plan->trigger_database, plan->trigger_table, cli->arena,
-			       &trigger, e);
-	if (rc == OK && q->scope_count == 0)
-		return catalog_scopes(catalog, trigger, NULL, 0, cli->arena, &all, ret_count, e);
-	for (size_t i = 0; i < q->scope_count && rc == OK; i++) {
-		rc = catalog_scope(catalog, trigger, q->scopes[i], cli->arena, &one, e);
-		if (rc == ERR_NOT_FOUND)
+	for (size_t k = 0; k < plan->trigger_count && rc == OK; k++) {
+		struct catalog_scope *all, one;
+		size_t n = 0;
+		rc = catalog_table(catalog, plan->triggers[k].database, plan->triggers[k].table,
+				   cli->arena, &t, e);
+		if (rc == OK && q->scope_count == 0)
+			rc = catalog_scopes(catalog, t, NULL, 0, cli->arena, &all, &n, e);
+		*ret_count += n;
+		for (size_t i = 0; i < q->scope_count && rc == OK; i++) {
+			rc = catalog_scope(catalog, t, q->scopes[i], cli->arena, &one, e);
+			known[i] |= rc == OK;
+			rc = rc == ERR_NOT_FOUND ? OK : rc;
+		}
+	}
+	for (size_t i = 0; i < q->scope_count && rc == OK; i++)
+		if (!known[i])
 			rc = err_set(
 				e, ERR_USAGE,
 				"%s.%s has no partition `%s`; `pregao partitions %s.%s` lists them",
-				trigger->database, trigger->name, q->scopes[i], trigger->database,
-				trigger->name);
-	}
+				t->database, t->name, q->scopes[i], t->database, t->name);
 	return rc;
 }
 

@@ -19,10 +19,7 @@ struct finder {
 	const struct job_request *request;
 	struct arena *arena;
 	struct job_units *units;
-	const struct table_def *trigger;
-	int column
-		/* of each scope column: which partition column of the trigger table */
-		[TABLE_MAX_PARTITION];
+	const struct table_def **triggers; /* in the plan's order */
 };
 
 static int partition_index(const struct table_def *t, const char *name)
@@ -47,43 +44,57 @@ struct filter job_unit_filter(const struct job_plan *plan, const struct job_unit
 
 /* -- which units ------------------------------------------------------------------------------- */
 
-static void add_unit(struct finder *f, const char *const *partition)
+static void add_unit(struct finder *f, const struct table_def *t, const char *const *partition)
 {
 	struct job_unit *u = PUSH(f->units->items, f->units->count, f->units->cap);
 	u->values = ANEW_ARRAY(f->arena, f->plan->scope_column_count, const char *);
 	for (size_t i = 0; i < f->plan->scope_column_count; i++)
-		u->values[i] = partition[f->column[i]];
+		u->values[i] = partition[partition_index(t, f->plan->scope_columns[i].source)];
 }
 
-/* A scope of the trigger table. Where its path does not say all scope columns, its files do. */
-static int add_scope(struct finder *f, const char *scope, struct err *e)
+/* A scope of this table. Where its path does not say all scope columns, its files do. */
+static int add_scope_of(struct finder *f, const struct table_def *t, const char *scope,
+			struct err *e)
 {
 	const char *values[TABLE_MAX_PARTITION];
 	size_t n;
-	int rc = path_values(f->arena, f->trigger, scope, values, &n, e);
+	int rc = path_values(f->arena, t, scope, values, &n, e);
 	if (rc)
 		return rc;
 	bool told = true;
 	for (size_t i = 0; i < f->plan->scope_column_count; i++)
-		told = told && f->column[i] < (int)n;
+		told = told && partition_index(t, f->plan->scope_columns[i].source) < (int)n;
 	if (told) {
-		add_unit(f, values);
+		add_unit(f, t, values);
 		return OK;
 	}
 	struct filter_term terms[TABLE_MAX_PARTITION];
 	for (size_t i = 0; i < n; i++)
-		terms[i] = (struct filter_term){.column = f->trigger->partition[i].name,
+		terms[i] = (struct filter_term){.column = t->partition[i].name,
 						.op = FILTER_IN,
 						.values = &values[i],
 						.value_count = 1};
 	struct catalog_file *files;
 	size_t count;
-	rc = catalog_files(f->catalog, f->trigger, LAYOUT_PUBLISHED,
+	rc = catalog_files(f->catalog, t, LAYOUT_PUBLISHED,
 			   &(struct filter){.terms = terms, .term_count = n}, 1, f->arena, &files,
 			   &count, e);
 	for (size_t i = 0; i < count && rc == OK; i++)
-		add_unit(f, files[i].low);
+		add_unit(f, t, files[i].low);
 	return rc;
+}
+
+/* A request does not say whose scope it is: it is taken for one of every trigger table whose folders
+ * it has. */
+static int add_scope(struct finder *f, const char *scope, struct err *e)
+{
+	int rc = ERR_INPUT;
+	bool taken = false;
+	for (size_t i = 0; i < f->plan->trigger_count && (rc == OK || rc == ERR_INPUT); i++) {
+		rc = add_scope_of(f, f->triggers[i], scope, e);
+		taken |= rc == OK;
+	}
+	return taken && rc == ERR_INPUT ? OK : rc;
 }
 
 static int compare_values(const struct job_unit *x, const struct job_unit *y, size_t n)
@@ -113,23 +124,16 @@ static int find_units(struct finder *f, struct err *e)
 		*PUSH(f->units->items, f->units->count, f->units->cap) = (struct job_unit){0};
 		return OK;
 	}
-	for (size_t i = 0; i < plan->scope_column_count; i++) {
-		f->column[i] = partition_index(f->trigger, plan->scope_columns[i].source);
-		if (f->column[i] < 0)
-			return err_set(e, ERR_BUG,
-				       "scope column %s is no partition column of %s.%s",
-				       plan->scope_columns[i].source, f->trigger->database,
-				       f->trigger->name);
-	}
 	int rc = OK;
 	for (size_t i = 0; i < f->request->scope_count && rc == OK; i++)
 		rc = add_scope(f, f->request->scopes[i], e);
-	if (rc == OK && f->request->scope_count == 0) {
+	for (size_t k = 0; rc == OK && f->request->scope_count == 0 && k < plan->trigger_count;
+	     k++) {
 		struct catalog_scope *scopes;
-		size_t n;
-		rc = catalog_scopes(f->catalog, f->trigger, NULL, 0, f->arena, &scopes, &n, e);
+		size_t n = 0;
+		rc = catalog_scopes(f->catalog, f->triggers[k], NULL, 0, f->arena, &scopes, &n, e);
 		for (size_t i = 0; rc == OK && i < n; i++)
-			rc = add_scope(f, scopes[i].scope, e);
+			rc = add_scope_of(f, f->triggers[k], scopes[i].scope, e);
 	}
 	if (rc || f->units->count == 0)
 		return rc;
@@ -145,13 +149,19 @@ static int find_units(struct finder *f, struct err *e)
 
 /* -- dates ------------------------------------------------------------------------------------- */
 
-static int landed_on(const struct catalog_scope *s, int32_t *ret, struct err *e)
+/* In the arena; NULL when the scope does not tell. */
+static const char *property(struct finder *f, const struct catalog_scope *s, const char *name)
 {
 	AUTO_JSON json_t *properties = NULL;
-	const char *date = NULL;
-	if (s->properties &&
-	    json_parse(s->properties, strlen(s->properties), &properties, NULL) == OK)
-		date = json_opt_str(properties, "landed_on", NULL);
+	if (!s->properties ||
+	    json_parse(s->properties, strlen(s->properties), &properties, NULL) != OK)
+		return NULL;
+	return arena_strdup(f->arena, json_opt_str(properties, name, NULL));
+}
+
+static int landed_on(struct finder *f, const struct catalog_scope *s, int32_t *ret, struct err *e)
+{
+	const char *date = property(f, s, "landed_on");
 	if (date && date_parse_iso(slice_of(date), ret))
 		return OK;
 	err_set(e, ERR_INPUT,
@@ -164,23 +174,36 @@ static int landed_on(const struct catalog_scope *s, int32_t *ret, struct err *e)
 static int date_unit(struct finder *f, struct job_unit *u, bool *ret_gone, struct err *e)
 {
 	struct filter filter = job_unit_filter(f->plan, u, f->arena);
-	struct catalog_scope *scopes;
-	size_t n;
-	int rc = catalog_scopes(f->catalog, f->trigger, &filter, filter.term_count ? 1 : 0,
-				f->arena, &scopes, &n, e);
-	*ret_gone = rc == OK && n == 0;
+	int rc = OK;
+	*ret_gone = true;
 	u->as_of = f->request->as_of;
-	for (size_t i = 0; i < n && rc == OK && f->request->as_of == AS_OF_LANDED; i++) {
-		int32_t day;
-		rc = landed_on(&scopes[i], &day, e);
-		if (rc == OK && day > u->as_of)
-			u->as_of = day;
+	for (size_t k = 0; k < f->plan->trigger_count && rc == OK; k++) {
+		struct catalog_scope *scopes;
+		size_t n = 0;
+		rc = catalog_scopes(f->catalog, f->triggers[k], &filter, filter.term_count ? 1 : 0,
+				    f->arena, &scopes, &n, e);
+		*ret_gone = *ret_gone && n == 0;
+		for (size_t i = 0; i < n && rc == OK && f->request->as_of == AS_OF_LANDED; i++) {
+			int32_t day;
+			rc = landed_on(f, &scopes[i], &day, e);
+			if (rc == OK && day > u->as_of)
+				u->as_of = day;
+		}
 	}
 	return rc;
 }
 _Static_assert(AS_OF_LANDED == INT32_MIN, "the earliest of all dates");
 
 /* -- files and names --------------------------------------------------------------------------- */
+
+static bool is_trigger(const struct job_plan *plan, const struct job_input *input)
+{
+	for (size_t i = 0; i < plan->trigger_count; i++)
+		if (strcmp(plan->triggers[i].database, input->database) == 0 &&
+		    strcmp(plan->triggers[i].table, input->table) == 0)
+			return true;
+	return false;
+}
 
 static int find_input(struct finder *f, const struct job_input *input, struct job_files *ret,
 		      struct err *e)
@@ -190,10 +213,7 @@ static int find_input(struct finder *f, const struct job_input *input, struct jo
 	if (rc)
 		return rc;
 	ret->table = table;
-	ret->cut = f->plan->scope_column_count > 0;
-	for (size_t i = 0; i < f->plan->scope_column_count; i++)
-		if (partition_index(table, f->plan->scope_columns[i].source) < 0)
-			ret->cut = false;
+	ret->cut = f->plan->scope_column_count > 0 && is_trigger(f->plan, input);
 	rc = lake_view_grown(f->catalog, table, &ret->grown, e);
 	if (rc || ret->cut)
 		return rc;
@@ -208,18 +228,53 @@ static int find_input(struct finder *f, const struct job_input *input, struct jo
 	return OK;
 }
 
+/* What the unit's part of an input holds: its scopes with the content that they tell; where one does
+ * not, or is not the unit's alone, the files. */
+static int digest_part(struct finder *f, const struct job_files *input, const struct filter *filter,
+		       const struct catalog_file *files, size_t count, const char **ret,
+		       struct err *e)
+{
+	struct catalog_scope *scopes;
+	char hex[HASH_HEX_SIZE];
+	size_t n;
+	int rc = catalog_scopes(f->catalog, input->table, filter, 1, f->arena, &scopes, &n, e);
+	if (rc)
+		return rc;
+	bool told = true;
+	for (size_t i = 0; i < f->plan->scope_column_count; i++)
+		told = told && partition_index(input->table, f->plan->scope_columns[i].source) <
+				       (int)input->table->scope_count;
+	const char **contents = ANEW_ARRAY(f->arena, n, const char *);
+	for (size_t i = 0; i < n && told; i++) {
+		contents[i] = property(f, &scopes[i], "content");
+		told = contents[i] != NULL;
+	}
+	struct hash *h = hash_new();
+	for (size_t i = 0; i < (told ? n : count); i++) {
+		hash_str(h, told ? scopes[i].scope : files[i].key);
+		hash_str(h, told ? contents[i] : "");
+	}
+	hash_end_hex(h, hex);
+	*ret = arena_strdup(f->arena, hex);
+	return OK;
+}
+
 static int find_files(struct finder *f, struct job_unit *u, struct err *e)
 {
 	size_t n = f->plan->input_count;
 	struct filter filter = job_unit_filter(f->plan, u, f->arena);
 	u->files = ANEW_ARRAY(f->arena, n, struct catalog_file *);
 	u->file_counts = ANEW_ARRAY(f->arena, n, size_t);
+	u->digests = ANEW_ARRAY(f->arena, n, const char *);
 	for (size_t i = 0; i < n; i++) {
 		const struct job_files *input = &f->units->inputs[i];
 		if (!input->cut)
 			continue;
 		int rc = catalog_files(f->catalog, input->table, LAYOUT_PUBLISHED, &filter, 1,
 				       f->arena, &u->files[i], &u->file_counts[i], e);
+		if (rc == OK)
+			rc = digest_part(f, input, &filter, u->files[i], u->file_counts[i],
+					 &u->digests[i], e);
 		if (rc)
 			return rc;
 		for (size_t k = 0; k < u->file_counts[i]; k++)
@@ -228,8 +283,8 @@ static int find_files(struct finder *f, struct job_unit *u, struct err *e)
 	return OK;
 }
 
-/* The same inputs, the same job and the same date give the same name, and no other. Files are
- * listed by key, so in one order. */
+/* The same inputs, the same job and the same date give the same name, and no other. Scopes and files
+ * are listed in order. */
 static const char *name_of(struct finder *f, const struct job_unit *u, const struct table_def *out)
 {
 	char hex[HASH_HEX_SIZE];
@@ -242,13 +297,7 @@ static const char *name_of(struct finder *f, const struct job_unit *u, const str
 	for (size_t i = 0; i < f->plan->input_count; i++) {
 		const struct job_files *input = &f->units->inputs[i];
 		hash_str(h, f->plan->inputs[i].view);
-		if (!input->cut) {
-			hash_str(h, input->digest);
-			continue;
-		}
-		hash_i64(h, (int64_t)u->file_counts[i]);
-		for (size_t k = 0; k < u->file_counts[i]; k++)
-			hash_str(h, u->files[i][k].key);
+		hash_str(h, input->cut ? u->digests[i] : input->digest);
 	}
 	hash_end_hex(h, hex);
 	return arena_strndup(f->arena, hex, NAME_DIGITS);
@@ -270,12 +319,10 @@ static int scope_of(struct finder *f, const struct job_unit *u, const struct tab
 	return path_partition(f->arena, out, values, out->scope_count, ret, e);
 }
 
-static bool is_made_of(const struct catalog_scope *s, const char *name)
+static bool is_made_of(struct finder *f, const struct catalog_scope *s, const char *name)
 {
-	AUTO_JSON json_t *properties = NULL;
-	return s->properties &&
-	       json_parse(s->properties, strlen(s->properties), &properties, NULL) == OK &&
-	       strcmp(json_opt_str(properties, "made_of", ""), name) == 0;
+	const char *made_of = property(f, s, "made_of");
+	return made_of && strcmp(made_of, name) == 0;
 }
 
 static int is_unchanged(struct finder *f, const struct table_def *out, const char *scope,
@@ -298,7 +345,7 @@ static int is_unchanged(struct finder *f, const struct table_def *out, const cha
 		return rc;
 	bool same = n > 0;
 	for (size_t i = 0; i < n; i++)
-		same = same && is_made_of(&scopes[i], name);
+		same = same && is_made_of(f, &scopes[i], name);
 	*ret = same;
 	return OK;
 }
@@ -336,12 +383,10 @@ static int complete_unit(struct finder *f, struct job_unit *u, bool *ret_keep, s
 }
 
 /* The date that an output's scope was made as of; without one nothing was made. */
-static bool made_as_of(const struct catalog_scope *s, int32_t *ret)
+static bool made_as_of(struct finder *f, const struct catalog_scope *s, int32_t *ret)
 {
-	AUTO_JSON json_t *properties = NULL;
-	return s->properties &&
-	       json_parse(s->properties, strlen(s->properties), &properties, NULL) == OK &&
-	       date_parse_iso(slice_of(json_opt_str(properties, "as_of", "")), ret);
+	const char *date = property(f, s, "as_of");
+	return date && date_parse_iso(slice_of(date), ret);
 }
 
 static int output_is_stale(struct finder *f, struct job_unit *u, const struct table_def *out,
@@ -363,19 +408,29 @@ static int output_is_stale(struct finder *f, struct job_unit *u, const struct ta
 	}
 	*ret = n == 0;
 	for (size_t i = 0; rc == OK && i < n && !*ret; i++)
-		*ret = !made_as_of(&scopes[i], &u->as_of) ||
-		       !is_made_of(&scopes[i], name_of(f, u, out));
+		*ret = !made_as_of(f, &scopes[i], &u->as_of) ||
+		       !is_made_of(f, &scopes[i], name_of(f, u, out));
 	return rc;
 }
 
 static int begin_to_find(struct finder *f, struct err *e)
 {
-	struct table_def *trigger;
-	int rc = catalog_table(f->catalog, f->plan->trigger_database, f->plan->trigger_table,
-			       f->arena, &trigger, e);
+	const struct job_plan *plan = f->plan;
+	int rc = OK;
+	f->triggers = ANEW_ARRAY(f->arena, plan->trigger_count, const struct table_def *);
+	for (size_t k = 0; k < plan->trigger_count && rc == OK; k++) {
+		struct table_def *t;
+		rc = catalog_table(f->catalog, plan->triggers[k].database, plan->triggers[k].table,
+				   f->arena, &t, e);
+		f->triggers[k] = rc == OK ? t : NULL;
+		for (size_t i = 0; i < plan->scope_column_count && rc == OK; i++)
+			if (partition_index(t, plan->scope_columns[i].source) < 0)
+				rc = err_set(e, ERR_BUG,
+					     "scope column %s is no partition column of %s.%s",
+					     plan->scope_columns[i].source, t->database, t->name);
+	}
 	if (rc)
 		return rc;
-	f->trigger = trigger;
 	f->units->inputs = ANEW_ARRAY(f->arena, f->plan->input_count, struct job_files);
 	for (size_t i = 0; i < f->plan->input_count && rc == OK; i++)
 		rc = find_input(f, &f->plan->inputs[i], &f->units->inputs[i], e);

@@ -8,9 +8,9 @@
 
 struct job_files {
 	const struct table_def *table; /* as the catalog has it */
-	bool cut;                   /* shares the scope columns: a unit reads its own part only */
-	bool grown;                 /* see lake_view.h */
-	struct catalog_file *files; /* not cut: all of them, the same for every unit */
+	bool cut;                      /* a trigger's: a unit reads its own part only */
+	bool grown;                    /* see lake_view.h */
+	struct catalog_file *files;    /* not cut: all of them, the same for every unit */
 	size_t count;
 	char digest[65]; /* not cut: of the keys */
 };
@@ -20,6 +20,7 @@ struct job_unit {
 	int64_t rows;                /* that it reads */
 	struct catalog_file **files; /* for each input that is cut: published files */
 	size_t *file_counts;
+	const char **digests; /* of what those files hold */
 	/* for each output: what its files are called, told by all that they are made of */
 	const char **names;
 	/* for each output: what it replaces; NULL in a plan without scope columns: everything */
@@ -34,7 +35,7 @@ struct job_units {
 };
 /* Reads the catalog as it is; the caller holds a version of it, and the outputs' tables. What is in
  * *ret lives in the arena, but for items (free()). ERR_INPUT for a scope that is none of the
- * trigger table's, or that does not tell when it landed where the request leaves the date to it. */
+ * trigger tables', or that does not tell when it landed where the request leaves the date to it. */
 int job_units_find(struct catalog *, const struct job_plan *, const struct job_request *,
 		   struct arena *, struct job_units *ret, struct err *) MUST_CHECK;
 /* job_engine_stale(): of the scopes those whose outputs are not made of what is there now, under

@@ -134,17 +134,14 @@ static int compile_outputs(struct arena *arena, const struct job *job, struct jo
 }
 
 /* The scope columns of the first target, when all of them carry a partition column of the trigger
- * table and all other targets have the same ones. */
+ * tables and all other targets have the same ones. */
 static void compile_scope(struct arena *arena, const struct job *job, struct job_plan *plan)
 {
 	struct job_scope_column *columns =
 		ANEW_ARRAY(arena, TABLE_MAX_PARTITION, struct job_scope_column);
-	const struct node *trigger = NULL;
+	const struct table_def *trigger = graph_trigger(job);
 	size_t count = 0;
 	bool first = true;
-	for (size_t i = 0; i < job->node_count; i++)
-		if (job->nodes[i].kind == NODE_SOURCE && job->nodes[i].reads_trigger)
-			trigger = &job->nodes[i];
 	for (size_t i = 0; i < job->node_count; i++) {
 		const struct node *node = job->order[i];
 		if (node->kind != NODE_TARGET)
@@ -156,8 +153,8 @@ static void compile_scope(struct arena *arena, const struct job *job, struct job
 			int origin = node->origin[t->column_count + k];
 			if (origin < 0 || !trigger)
 				return;
-			struct job_scope_column column = {
-				trigger->source.def->partition[origin].name, t->partition[k].name};
+			struct job_scope_column column = {trigger->partition[origin].name,
+							  t->partition[k].name};
 			if (first)
 				columns[count++] = column;
 			else if (strcmp(columns[k].source, column.source) != 0 ||
@@ -172,9 +169,8 @@ static void compile_scope(struct arena *arena, const struct job *job, struct job
 
 int job_compile(struct arena *arena, const struct job *job, struct job_plan *ret, struct err *e)
 {
-	struct job_plan plan = {.name = job->name,
-				.trigger_database = job->trigger_database,
-				.trigger_table = job->trigger_table};
+	struct job_plan plan = {
+		.name = job->name, .triggers = job->triggers, .trigger_count = job->trigger_count};
 	size_t left = JOB_MAX_PLAN_BYTES;
 	if (!job->checked)
 		return not_checked(job, e);

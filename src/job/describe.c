@@ -41,8 +41,11 @@ static void aggregate(struct buf *b, const struct aggregates *a)
 	list(b, &a->group);
 	for (size_t i = 0; i < a->count; i++) {
 		const struct aggregate *x = &a->items[i];
-		buf_printf(b, "%s%s = %s(%s)", i ? ", " : ": ", x->column, x->function->name,
+		buf_printf(b, "%s%s = %s(%s", i ? ", " : ": ", x->column, x->function->name,
 			   x->of ? x->of : "*");
+		buf_str(b, x->order.count ? " by " : "");
+		list(b, &x->order);
+		buf_char(b, ')');
 	}
 }
 

@@ -187,6 +187,8 @@ static int check_argument(const struct checker *c, const struct expr *x, char ta
 		return wrong_type(c, x, "text (VARCHAR)");
 	if (takes == 'd' && (t.null || t.type != COL_DATE))
 		return wrong_type(c, x, "a DATE");
+	if (takes == 's' && (t.null || t.type != COL_TIMESTAMP))
+		return wrong_type(c, x, "a TIMESTAMP");
 	if (takes == 'b' && (t.null || t.type != COL_BOOLEAN))
 		return wrong_type(c, x, "a condition (BOOLEAN)");
 	return OK;
@@ -231,6 +233,7 @@ static int check_call(const struct checker *c, struct expr *x)
 	switch (f->gives) {
 	case 't': x->type = TYPE_OF(COL_TEXT); break;
 	case 'd': x->type = TYPE_OF(COL_DATE); break;
+	case 's': x->type = TYPE_OF(COL_TIMESTAMP); break;
 	case 'b': x->type = TYPE_OF(COL_BOOLEAN); break;
 	case 'I': x->type = TYPE_OF(COL_INTEGER); break;
 	case 'B': x->type = TYPE_OF(COL_BIGINT); break;

@@ -97,6 +97,9 @@ static int type_lpad(struct arena *arena, struct expr *call, const char *place, 
 	return OK;
 }
 
+#define SPARK_FLOOR(microseconds) \
+	"timestamp_micros(unix_micros($1) - pmod(unix_micros($1), " microseconds "))"
+
 static const struct function functions[] = {
 	{"as_of", "", 'd', NULL, "$D", "$D", "as_of() DATE", "the run's as-of date"},
 
@@ -163,6 +166,14 @@ static const struct function functions[] = {
 	 "1 to 31"},
 	{"weekday", "d", 'I', NULL, "CAST(isodow($1) AS INTEGER)", "(weekday($1) + 1)",
 	 "weekday(date) INTEGER", "1 Monday to 7 Sunday"},
+	/* Spark's own date_trunc goes by the session's time zone. */
+	{"minute_start", "s", 's', NULL, "date_trunc('minute', $1)", SPARK_FLOOR("60000000"),
+	 "minute_start(timestamp) TIMESTAMP", "when its minute began"},
+	{"hour_start", "s", 's', NULL, "date_trunc('hour', $1)", SPARK_FLOOR("3600000000"),
+	 "hour_start(timestamp) TIMESTAMP", "when its hour began"},
+	{"day_start", "s", 's', NULL, "CAST(date_trunc('day', $1) AS TIMESTAMP)",
+	 SPARK_FLOOR("86400000000"), "day_start(timestamp) TIMESTAMP",
+	 "when its day began, in UTC"},
 	{"month_start", "d", 'd', NULL, "CAST(date_trunc('month', $1) AS DATE)", "trunc($1, 'MM')",
 	 "month_start(date) DATE", "the first day of its month"},
 
@@ -184,6 +195,14 @@ static const struct aggregate_function aggregates[] = {
 	 "BIGINT; different values, null left out"},
 	{"min", "min($1)", "min($1)", "min of a column", "its type"},
 	{"max", "max($1)", "max($1)", "max of a column", "its type"},
+	/* The value itself is the last of the order, so that rows which are equal in all the others
+	 * give the same whatever order they are read in. Both dialects keep one row a group. */
+	{"first", "arg_min($1, row($O)) FILTER (WHERE $N)",
+	 "min_by($1, struct($O)) FILTER (WHERE $N)", "first of a column, by \"order\"",
+	 "its type; rows with a null in it or in the order left out; of equal rows the smallest value"},
+	{"last", "arg_max($1, row($O)) FILTER (WHERE $N)",
+	 "max_by($1, struct($O)) FILTER (WHERE $N)", "last of a column, by \"order\"",
+	 "its type; rows with a null in it or in the order left out; of equal rows the largest value"},
 	{"avg", NULL, NULL, "avg of a number",
 	 "exact; \"type\" must be there, a DECIMAL(p,s): it is rounded half away from zero to s decimals"},
 };
@@ -232,6 +251,11 @@ const struct aggregate_function *aggregate_table(size_t *ret_count)
 {
 	*ret_count = ARRAY_LEN(aggregates);
 	return aggregates;
+}
+
+bool aggregate_is_ordered(const struct aggregate_function *f)
+{
+	return strcmp(f->name, "first") == 0 || strcmp(f->name, "last") == 0;
 }
 
 static int natural_type(const struct aggregate_function *f, const struct column *of,

@@ -7,11 +7,11 @@
 
 struct function {
 	const char *name;
-	/* One letter an argument: t VARCHAR, d DATE, i integer, n exact number, b BOOLEAN, a
+	/* One letter an argument: t VARCHAR, d DATE, s TIMESTAMP, i integer, n exact number, b BOOLEAN, a
 	 * anything, # a whole number written out, and after the last letter '+' for one or more of
 	 * it. All 'a's of a call must widen to one type. */
 	const char *takes;
-	/* t d b as above, I INTEGER, B BIGINT, 1 the type of the first argument, a the type that
+	/* t d s b as above, I INTEGER, B BIGINT, 1 the type of the first argument, a the type that
 	 * all 'a's widen to, = told by `type`. */
 	char gives;
 	int (*type)(struct arena *, struct expr *call, const char *place, struct err *);
@@ -26,12 +26,16 @@ const struct function *function_table(size_t *ret_count);
 
 struct aggregate_function {
 	const char *name;
-	const char *duckdb, *spark; /* $1 the argument; NULL: spelled by node_sql.c */
+	/* $1 the argument, $O its order, $N the condition that nothing of both is null; NULL:
+	 * spelled by node_sql.c */
+	const char *duckdb, *spark;
 	const char *signature, *doc;
 };
 const struct aggregate_function *aggregate_find(const char *name);
 const char *aggregate_nearest(const char *name);
 const struct aggregate_function *aggregate_table(size_t *ret_count);
+/* first, last: they need "order", the others do not know it. */
+bool aggregate_is_ordered(const struct aggregate_function *);
 /* The type of an aggregate over a column (no column: NULL); `declared` is the type asked for, or
  * NULL. ERR_INPUT without a place. */
 int aggregate_type(const struct aggregate_function *, const struct column *of,

@@ -60,7 +60,8 @@ struct change_schema {
 struct aggregate {
 	const char *column;
 	const struct aggregate_function *function;
-	const char *of; /* NULL: rows */
+	const char *of;     /* NULL: rows */
+	struct names order; /* first and last: what tells which row that is */
 	bool has_type;
 	struct value_type type; /* what the JSON asks for */
 };
@@ -140,16 +141,17 @@ struct node {
 	};
 	/* After the check. */
 	struct schema schema;
-	/* For each column the trigger's partition column that it carries unchanged (index into the
-	 * trigger table's partition), or -1; see graph_lineage.c. */
+	/* For each column the triggers' partition column that it carries unchanged (index into
+	 * graph_trigger's partition), or -1; see graph_lineage.c. */
 	int *origin;
-	bool reads_trigger; /* itself or by its inputs */
+	bool reads_trigger; /* itself or by its inputs, any of the trigger tables */
 	bool seen;          /* while walking */
 };
 
 struct job {
 	const char *file, *name, *doc;
-	const char *trigger_database, *trigger_table;
+	struct job_trigger *triggers;
+	size_t trigger_count;
 	struct node *nodes; /* as in the file */
 	size_t node_count;
 	struct node **order;   /* each after its inputs */
@@ -159,7 +161,15 @@ struct job {
 
 /* What the format has: one row a node type. The keys are checked by these rows before a parse
  * function sees the node. */
-enum key_type { KEY_TEXT, KEY_NAMES, KEY_OBJECTS, KEY_MAP, KEY_OBJECT, KEY_PAIRS };
+enum key_type {
+	KEY_TEXT,
+	KEY_NAMES,
+	KEY_OBJECTS,
+	KEY_MAP,
+	KEY_OBJECT,
+	KEY_PAIRS,
+	KEY_TEXT_OR_NAMES
+};
 struct key {
 	const char *name;
 	enum key_type type;
@@ -186,7 +196,10 @@ int graph_unknown_node(const struct job *, const char *id, int code, struct err 
 /* graph_order.c: resolves inputs, orders the nodes; refuses unknown inputs, cycles, and nodes that
  * nothing needs. */
 int graph_link(struct arena *, struct job *, struct err *) MUST_CHECK;
+bool graph_is_trigger(const struct job *, const struct source *);
 /* graph_lineage.c: after the schemas. */
 void graph_lineage(struct arena *, struct job *);
+/* The first of the trigger tables, whose partition columns stand for those of all. */
+const struct table_def *graph_trigger(const struct job *);
 
 #endif

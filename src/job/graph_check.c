@@ -155,6 +155,10 @@ static int check_aggregate(const struct checking *c, struct node *node)
 		column = x->of ? schema_find(in, x->of) : NULL;
 		if (x->of && !column)
 			return fail(c, node, "column", x->column, schema_unknown(in, x->of, c->e));
+		for (size_t k = 0; k < x->order.count; k++)
+			if (!schema_find(in, x->order.items[k]))
+				return fail(c, node, "column", x->column,
+					    schema_unknown(in, x->order.items[k], c->e));
 		int rc = aggregate_type(x->function, column, x->has_type ? &x->type : NULL, &type,
 					c->e);
 		if (rc)

@@ -1,9 +1,10 @@
-/* Which columns carry a partition column of the trigger table unchanged, so that a run may read and
+/* Which columns carry a partition column of the trigger tables unchanged, so that a run may read and
  * rewrite single scopes.
  *
- * A column with origin p at a node promises: reading only those rows of the trigger table whose p
+ * A column with origin p at a node promises: reading only those rows of all trigger tables whose p
  * has some value gives exactly the node's rows whose column has that value. So a row may never be
- * made of, or depend on, trigger rows with different values of p. */
+ * made of, or depend on, trigger rows with different values of p. p is a partition column that all
+ * trigger tables have, by name and type. */
 #include "graph.h"
 
 #include <string.h>
@@ -18,13 +19,48 @@ static int origin_of(const struct node *node, const char *column)
 	return node->origin[column_index(&node->schema, column)];
 }
 
+const struct table_def *graph_trigger(const struct job *job)
+{
+	const struct job_trigger *first = &job->triggers[0];
+	for (size_t i = 0; i < job->node_count; i++) {
+		const struct node *node = &job->nodes[i];
+		if (node->kind == NODE_SOURCE &&
+		    strcmp(node->source.database, first->database) == 0 &&
+		    strcmp(node->source.table, first->table) == 0)
+			return node->source.def;
+	}
+	return NULL;
+}
+
+/* The table's partition column like this one, or -1. */
+static int partition_like(const struct table_def *t, const struct column *c)
+{
+	for (size_t i = 0; i < t->partition_count; i++)
+		if (strcmp(t->partition[i].name, c->name) == 0 &&
+		    value_type_equal(value_type_of(&t->partition[i]), value_type_of(c)))
+			return (int)i;
+	return -1;
+}
+
+static bool all_triggers_have(const struct job *job, const struct column *c)
+{
+	for (size_t i = 0; i < job->node_count; i++) {
+		const struct node *node = &job->nodes[i];
+		if (node->kind == NODE_SOURCE && graph_is_trigger(job, &node->source) &&
+		    partition_like(node->source.def, c) < 0)
+			return false;
+	}
+	return true;
+}
+
 static void from_source(const struct job *job, struct node *node)
 {
-	const struct table_def *def = node->source.def;
-	node->reads_trigger = strcmp(node->source.database, job->trigger_database) == 0 &&
-			      strcmp(node->source.table, job->trigger_table) == 0;
+	const struct table_def *def = node->source.def, *first = graph_trigger(job);
+	node->reads_trigger = graph_is_trigger(job, &node->source);
 	for (size_t i = 0; i < def->partition_count && node->reads_trigger; i++)
-		node->origin[def->column_count + i] = (int)i;
+		if (all_triggers_have(job, &def->partition[i]))
+			node->origin[def->column_count + i] =
+				partition_like(first, &def->partition[i]);
 }
 
 static void from_change_schema(struct node *node)

@@ -79,9 +79,13 @@ static int parse_change_schema(struct parsing *p, struct node *node, json_t *obj
 }
 
 static const struct key aggregate_keys[] = {
-	{"column", KEY_TEXT, true, ""}, {"function", KEY_TEXT, true, ""},
-	{"of", KEY_TEXT, false, ""},    {"type", KEY_TEXT, false, ""},
-	{"doc", KEY_TEXT, false, ""},   {0},
+	{"column", KEY_TEXT, true, ""},
+	{"function", KEY_TEXT, true, ""},
+	{"of", KEY_TEXT, false, ""},
+	{"order", KEY_NAMES, false, ""},
+	{"type", KEY_TEXT, false, ""},
+	{"doc", KEY_TEXT, false, ""},
+	{0},
 };
 
 static int parse_aggregate_item(struct parsing *p, struct node *node, json_t *item, size_t i,
@@ -102,10 +106,22 @@ static int parse_aggregate_item(struct parsing *p, struct node *node, json_t *it
 				function, nearest);
 		else
 			err_set(p->e, ERR_INPUT,
-				"there is no aggregate '%.60s'; there are: sum, count, count_distinct, min, max, avg",
+				"there is no aggregate '%.60s'; there are: sum, count, count_distinct, min, max, first, last, avg",
 				function);
 		return field_fail(p, place, ERR_INPUT);
 	}
+	TRY(field_names(p, place, item, "order", false, &a->order));
+	if (aggregate_is_ordered(a->function) && !a->order.count)
+		return field_fail(p, place,
+				  err_set(p->e, ERR_INPUT,
+					  "'%s' needs \"order\": the columns that order the rows",
+					  function));
+	if (a->order.count && !aggregate_is_ordered(a->function))
+		return field_fail(
+			p, place,
+			err_set(p->e, ERR_INPUT,
+				"'%s' does not ask for the order of rows: \"order\" is for first and last",
+				function));
 	const char *type = json_opt_str(item, "type", NULL);
 	a->has_type = type != NULL;
 	return type ? type_parse(p, place, type, &a->type) : OK;

@@ -120,12 +120,8 @@ static bool same_location(const struct table_def *a, const struct table_def *b)
  * reader of what is written, have no sound order. */
 static int refuse_shared_tables(struct job *job, struct err *e)
 {
-	bool triggered = false;
 	for (size_t i = 0; i < job->node_count; i++) {
 		const struct node *node = &job->nodes[i];
-		if (node->kind == NODE_SOURCE)
-			triggered |= strcmp(node->source.database, job->trigger_database) == 0 &&
-				     strcmp(node->source.table, job->trigger_table) == 0;
 		if (node->kind != NODE_TARGET)
 			continue;
 		for (size_t j = 0; j < job->node_count; j++) {
@@ -150,12 +146,38 @@ static int refuse_shared_tables(struct job *job, struct err *e)
 						node->target.def.database, node->target.def.name));
 		}
 	}
-	if (triggered)
-		return OK;
-	return at_place(job->file, e,
-			err_set(e, ERR_INPUT,
-				"the trigger %s.%s is not the table of any source node",
-				job->trigger_database, job->trigger_table));
+	return OK;
+}
+
+static bool reads(const struct source *source, const struct job_trigger *t)
+{
+	return strcmp(source->database, t->database) == 0 && strcmp(source->table, t->table) == 0;
+}
+
+bool graph_is_trigger(const struct job *job, const struct source *source)
+{
+	for (size_t i = 0; i < job->trigger_count; i++)
+		if (reads(source, &job->triggers[i]))
+			return true;
+	return false;
+}
+
+static int refuse_unread_triggers(struct job *job, struct err *e)
+{
+	for (size_t i = 0; i < job->trigger_count; i++) {
+		const struct job_trigger *t = &job->triggers[i];
+		bool found = false;
+		for (size_t j = 0; j < job->node_count && !found; j++)
+			found = job->nodes[j].kind == NODE_SOURCE &&
+				reads(&job->nodes[j].source, t);
+		if (!found)
+			return at_place(
+				job->file, e,
+				err_set(e, ERR_INPUT,
+					"the trigger %s.%s is not the table of any source node",
+					t->database, t->table));
+	}
+	return OK;
 }
 
 int graph_link(struct arena *arena, struct job *job, struct err *e)
@@ -170,5 +192,6 @@ int graph_link(struct arena *arena, struct job *job, struct err *e)
 			if ((job->nodes[i].kind == NODE_TARGET) == targets)
 				TRY(visit(&w, &job->nodes[i]));
 	TRY(refuse_unused(job, e));
-	return refuse_shared_tables(job, e);
+	TRY(refuse_shared_tables(job, e));
+	return refuse_unread_triggers(job, e);
 }

@@ -21,6 +21,7 @@ static const char *const key_type_words[] = {
 	[KEY_MAP] = "an object of texts",
 	[KEY_OBJECT] = "an object",
 	[KEY_PAIRS] = "a list of texts and objects",
+	[KEY_TEXT_OR_NAMES] = "a text or a list of texts",
 };
 
 static bool is_text(const json_t *v)
@@ -33,7 +34,7 @@ static bool has_type(const json_t *v, enum key_type type)
 	size_t i;
 	const char *key;
 	json_t *item;
-	if (type == KEY_TEXT)
+	if (type == KEY_TEXT || (type == KEY_TEXT_OR_NAMES && json_is_string(v)))
 		return is_text(v);
 	if (type == KEY_OBJECT)
 		return json_is_object(v);
@@ -48,7 +49,7 @@ static bool has_type(const json_t *v, enum key_type type)
 	if (!json_is_array(v))
 		return false;
 	json_array_foreach((json_t *)v, i, item) {
-		if (type == KEY_NAMES && !is_text(item))
+		if ((type == KEY_NAMES || type == KEY_TEXT_OR_NAMES) && !is_text(item))
 			return false;
 		if (type == KEY_OBJECTS && !json_is_object(item))
 			return false;
@@ -238,6 +239,26 @@ static int parse_node(struct parsing *p, size_t i, json_t *object)
 	return node_parse(p, node, object);
 }
 
+/* One table or a list of them. */
+static int parse_triggers(struct parsing *p, json_t *root)
+{
+	struct job *job = p->job;
+	json_t *trigger = json_object_get(root, "trigger");
+	struct names list = {0};
+	const char *one = json_string_value(trigger);
+	if (one)
+		list = (struct names){&one, 1};
+	else
+		TRY(field_names(p, job->file, root, "trigger", false, &list));
+	job->triggers = ANEW_ARRAY(p->arena, list.count, struct job_trigger);
+	for (; job->trigger_count < list.count; job->trigger_count++) {
+		struct job_trigger *t = &job->triggers[job->trigger_count];
+		TRY(table_name_parse(p, job->file, list.items[job->trigger_count], &t->database,
+				     &t->table));
+	}
+	return OK;
+}
+
 static int parse_document(struct parsing *p, json_t *root)
 {
 	struct job *job = p->job;
@@ -254,8 +275,7 @@ static int parse_document(struct parsing *p, json_t *root)
 	job->name = arena_strdup(p->arena, json_opt_str(root, "job", NULL));
 	job->doc = arena_strdup(p->arena, json_opt_str(root, "doc", NULL));
 	TRY(name_check(p, job->file, "job", job->name, true));
-	TRY(table_name_parse(p, job->file, json_opt_str(root, "trigger", ""),
-			     &job->trigger_database, &job->trigger_table));
+	TRY(parse_triggers(p, root));
 	if (json_array_size(nodes) == 0)
 		return at_place(job->file, p->e, err_set(p->e, ERR_INPUT, "the job has no nodes"));
 	job->node_count = json_array_size(nodes);
@@ -326,12 +346,8 @@ const char *job_doc(const struct job *job)
 	return job->doc;
 }
 
-const char *job_trigger_database(const struct job *job)
+const struct job_trigger *job_triggers(const struct job *job, size_t *ret_count)
 {
-	return job->trigger_database;
-}
-
-const char *job_trigger_table(const struct job *job)
-{
-	return job->trigger_table;
+	*ret_count = job->trigger_count;
+	return job->triggers;
 }

@@ -6,8 +6,8 @@
 const struct key graph_keys[] = {
 	{"job", KEY_TEXT, true, "the job's name: small letters, digits, '_'"},
 	{"doc", KEY_TEXT, false, "what it is for"},
-	{"trigger", KEY_TEXT, true,
-	 "the table whose new objects start it, \"database.table\"; one of the sources"},
+	{"trigger", KEY_TEXT_OR_NAMES, true,
+	 "the table whose new objects start it, \"database.table\", or a list of them; each is the table of a source"},
 	{"nodes", KEY_OBJECTS, true, "the nodes, in any order"},
 	{"layout", KEY_OBJECT, false, "for the editor; means nothing"},
 	{0},
@@ -44,8 +44,8 @@ static const struct key aggregate_keys[] = {
 	INPUT,
 	{"group", KEY_NAMES, true, "columns; [] gives one row for everything"},
 	{"aggregates", KEY_OBJECTS, true,
-	 "[{\"column\", \"function\", \"of\", \"type\"}]: the new column, the function, the column it is taken of, "
-	 "and the type to cast to"},
+	 "[{\"column\", \"function\", \"of\", \"order\", \"type\"}]: the new column, the function, the column it is taken of, "
+	 "for `first` and `last` the columns that order the rows, and the type to cast to"},
 	{0},
 };
 

@@ -44,8 +44,8 @@ int job_check(struct arena *, struct job *,
 
 const char *job_name(const struct job *);
 const char *job_doc(const struct job *); /* NULL when there is none */
-const char *job_trigger_database(const struct job *);
-const char *job_trigger_table(const struct job *);
+/* One or more. Borrowed from the job. */
+const struct job_trigger *job_triggers(const struct job *, size_t *ret_count);
 
 /* The columns of a node's result; of a target: its table's columns, then the partition columns.
  * Borrowed from the job. ERR_NOT_FOUND for an unknown node, naming the nearest. */

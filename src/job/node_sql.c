@@ -95,17 +95,28 @@ static void select_change_schema(struct buf *b, const struct sql_style *s, const
 	from_input(b, s, node, 0);
 }
 
+/* of NULL: rows; order NULL: none. */
 static void aggregate_call(struct buf *b, const struct sql_style *s,
-			   const struct aggregate_function *f, const char *of)
+			   const struct aggregate_function *f, const char *of,
+			   const struct names *order)
 {
 	const char *spelled = s->spelling.dialect == DIALECT_DUCKDB ? f->duckdb : f->spark;
-	const char *hole = strstr(spelled, "$1");
-	buf_add(b, spelled, (size_t)(hole - spelled));
-	if (of)
-		name(b, s, of);
-	else
-		buf_char(b, '*');
-	buf_str(b, hole + 2);
+	for (const char *c = spelled; *c; c++) {
+		if (*c != '$') {
+			buf_char(b, *c);
+			continue;
+		}
+		c++;
+		if (*c != '1') {
+			sql_names(b, s, order, *c == 'O' ? ", " : " IS NOT NULL AND ");
+			buf_str(b, *c == 'O' ? ", " : " IS NOT NULL AND ");
+		}
+		if (of)
+			name(b, s, of);
+		else
+			buf_char(b, '*');
+		buf_str(b, *c == 'N' ? " IS NOT NULL" : "");
+	}
 }
 
 /* sum / count, exactly */
@@ -113,8 +124,8 @@ static void average(struct buf *b, const struct sql_style *s, const struct colum
 		    struct value_type type)
 {
 	struct buf AUTO_BUF sum = {0}, AUTO_BUF count = {0};
-	aggregate_call(&sum, s, aggregate_find("sum"), of->name);
-	aggregate_call(&count, s, aggregate_find("count"), of->name);
+	aggregate_call(&sum, s, aggregate_find("sum"), of->name, NULL);
+	aggregate_call(&count, s, aggregate_find("count"), of->name, NULL);
 	struct quotient q = {of->type == COL_DECIMAL ? of->scale : 0, 0, type.scale};
 	quotient_sql(b, s->spelling.dialect, q, sum.data, count.data, type);
 }
@@ -135,7 +146,7 @@ static void aggregate_column(struct buf *b, const struct sql_style *s, const str
 			    (aggregate_type(a->function, of, NULL, &natural, &nobody) ||
 			     !value_type_equal(natural, a->type));
 		buf_str(b, cast ? "CAST(" : "");
-		aggregate_call(b, s, a->function, a->of);
+		aggregate_call(b, s, a->function, a->of, &a->order);
 		if (cast)
 			buf_printf(b, " AS %s)", value_type_text(a->type, type));
 	}

@@ -26,8 +26,12 @@ struct job_output {
 	struct table_def table; /* with the declared types; outputs are cast to them by sql */
 	const char *sql; /* columns of table.columns, then of table.partition; rows in no order */
 };
-/* How a scope of the trigger table becomes a scope of the outputs: a partition column of the source
- * that reaches the target unchanged. A plan without any is recomputed whole. */
+/* An input whose new objects start the job. */
+struct job_trigger {
+	const char *database, *table;
+};
+/* How a scope of a trigger table becomes a scope of the outputs: a partition column that all trigger
+ * tables have and that reaches the target unchanged. A plan without any is recomputed whole. */
 struct job_scope_column {
 	const char *source, *target;
 };
@@ -35,7 +39,8 @@ struct job_plan {
 	const char *name;
 	/* of the canonical graph and the compiler's version: part of the names of what it writes */
 	char hash[65];
-	const char *trigger_database, *trigger_table; /* the input whose new objects start it */
+	const struct job_trigger *triggers;
+	size_t trigger_count;
 	const struct job_input *inputs;
 	size_t input_count;
 	const struct job_check *checks;
@@ -58,7 +63,7 @@ const char *run_state_name(enum run_state); /* "queued" ... */
 struct job_request {
 	const char *job;
 	int32_t as_of;             /* days since 1970, or AS_OF_LANDED */
-	const char *const *scopes; /* of the trigger table; 0: all that it has */
+	const char *const *scopes; /* of any of the trigger tables; 0: all that they have */
 	size_t scope_count;
 	bool force; /* rewrite even what is already made of the same inputs */
 	/* as_of only travelled with the message: an engine that knows when each scope landed goes
@@ -110,7 +115,7 @@ int job_engine_list(struct job_engine *, size_t max, struct arena *, struct job_
  * take, always so on engines that work by themselves. */
 int job_engine_work(struct job_engine *, struct arena *, struct job_status *ret,
 		    struct err *) MUST_CHECK;
-/* Which of these scopes of the job's trigger table have outputs that are missing or made of
+/* Which of these scopes of the job's trigger tables have outputs that are missing or made of
  * something else than what is there now, whatever the as-of date. A run that was lost or failed
  * shows here. An engine that cannot tell says none. *ret lives in the arena. */
 int job_engine_stale(struct job_engine *, const char *job, const char *const *scopes, size_t n,

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bitcoin.h"
 #include "bundled.h"
 #include "catalog.h"
 #include "file.h"
@@ -194,6 +195,8 @@ static void add_source_tables(struct known *k)
 	for (size_t i = 0; i < source_count; i++)
 		for (size_t t = 0; t < sources[i]->table_count; t++)
 			*PUSH(k->tables, k->count, k->cap) = sources[i]->tables[t];
+	for (size_t i = 0; i < BITCOIN_KINDS; i++)
+		*PUSH(k->tables, k->count, k->cap) = bitcoin_tables[i];
 }
 
 static int load(const struct definition *d, struct known *k, struct arena *arena, struct job **ret,
@@ -327,18 +330,23 @@ int definitions_activations(const char *dir, struct catalog *catalog, struct are
 	size_t count = 0;
 	add_source_tables(&k);
 	int rc = compile_all(dir, &k, arena, &all, &count, e);
-	*ret = ANEW_ARRAY(arena, count + 1, struct activation);
+	size_t most = 0;
+	for (size_t i = 0; i < count && rc == OK; i++)
+		most += all[i].plan.trigger_count;
+	*ret = ANEW_ARRAY(arena, most + 1, struct activation);
 	*ret_count = 0;
 	for (size_t i = 0; i < count && rc == OK; i++) {
-		struct table_def *t;
-		if (!all[i].plan.trigger_table)
-			continue;
-		rc = find_table(&k, all[i].plan.trigger_database, all[i].plan.trigger_table, arena,
-				&t, e);
-		if (rc == OK)
-			(*ret)[(*ret_count)++] = (struct activation){.location_prefix = t->location,
-								     .job = all[i].from->name,
-								     .scope_count = t->scope_count};
+		const struct job_plan *plan = &all[i].plan;
+		for (size_t n = 0; n < plan->trigger_count && rc == OK; n++) {
+			struct table_def *t;
+			rc = find_table(&k, plan->triggers[n].database, plan->triggers[n].table,
+					arena, &t, e);
+			if (rc == OK)
+				(*ret)[(*ret_count)++] =
+					(struct activation){.location_prefix = t->location,
+							    .job = all[i].from->name,
+							    .scope_count = t->scope_count};
+		}
 	}
 	free(k.tables);
 	return rc;

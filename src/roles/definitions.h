@@ -30,7 +30,7 @@ int definitions_load(const char *dir, struct catalog *, const char *name, struct
 /* Every table that sources and sound definitions describe, for catalog_put_tables. */
 int definitions_tables(const char *dir, struct arena *, const struct table_def *const **ret,
 		       size_t *ret_count, struct err *) MUST_CHECK;
-/* What starts what: one row per sound definition with a trigger. */
+/* What starts what: one row for each trigger table of each sound definition. */
 int definitions_activations(const char *dir, struct catalog *, struct arena *,
 			    struct activation **ret, size_t *ret_count, struct err *) MUST_CHECK;
 

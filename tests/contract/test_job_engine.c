@@ -55,6 +55,7 @@ static const struct table_def sum_table = {
 	"SELECT CAST(sum(qtd) AS BIGINT) AS quantity, CAST(sum(part) AS DECIMAL(9,3)) AS participation, CAST(count(*) AS BIGINT) AS papers, "                \
 	"CAST(CAST(getvariable('as_of') AS DATE) - data_pregao AS BIGINT) AS days, CAST(getvariable('as_of') AS DATE) AS as_of, index_code, data_pregao AS " \
 	"pregao_date, acao AS action FROM \"raw.portfolio\" GROUP BY index_code, data_pregao, acao"
+static const struct job_trigger triggers[] = {{"raw", "portfolio"}};
 static const struct job_input inputs[] = {{"raw.portfolio", "raw", "portfolio"}};
 static const struct job_check checks[] = {
 	{.node = "checked", .name = "positive", .message = "a quantity is not positive"},
@@ -120,8 +121,8 @@ static int set_up(void **state)
 		.sql = "SELECT CAST(sum(qtd) AS BIGINT) AS quantity, index_code, data_pregao AS pregao_date FROM \"raw.portfolio\" GROUP BY ALL"};
 	f->plan = (struct job_plan){.name = "portfolio",
 				    .hash = "h1",
-				    .trigger_database = "raw",
-				    .trigger_table = "portfolio",
+				    .triggers = triggers,
+				    .trigger_count = 1,
 				    .inputs = inputs,
 				    .input_count = 1,
 				    .checks = checks,

@@ -4,6 +4,8 @@
 
 #include <unistd.h>
 
+#include "node_sql.h"
+
 static struct job_plan compile(struct arena *arena, const char *text)
 {
 	struct job *job = load_sound(arena, text);
@@ -37,8 +39,9 @@ static void golden_portfolio(void **state)
 	assert_string_equal(told.data, golden);
 
 	assert_string_equal(plan.name, "portfolio");
-	assert_string_equal(plan.trigger_database, "raw");
-	assert_string_equal(plan.trigger_table, "portfolio");
+	assert_int_equal(plan.trigger_count, 1);
+	assert_string_equal(plan.triggers[0].database, "raw");
+	assert_string_equal(plan.triggers[0].table, "portfolio");
 	assert_int_equal(plan.input_count, 1);
 	assert_string_equal(plan.inputs[0].view, "raw.portfolio");
 	assert_int_equal(plan.scope_column_count, 2);
@@ -511,6 +514,104 @@ static void several_targets(void **state)
 	assert_int_equal(different.scope_column_count, 0);
 }
 
+/* Which partition columns of several trigger tables make scopes. */
+static void several_triggers(void **state)
+{
+	static const char frame[] =
+		"{\"job\": \"x\", \"trigger\": [\"raw.portfolio\", \"raw.%s\"], \"nodes\": [{\"id\": \"a\", \"type\": \"source\", \"table\": "
+		"\"raw.portfolio\"}, {\"id\": \"k\", \"type\": \"change-schema\", \"input\": \"a\", \"keep\": [\"data_pregao\", \"index_code\"]}, "
+		"{\"id\": \"b\", \"type\": \"source\", \"table\": \"raw.%s\"}, {\"id\": \"l\", \"type\": \"change-schema\", \"input\": \"b\", "
+		"%s}, {\"id\": \"u\", \"type\": \"%s}, {\"id\": \"n\", \"type\": \"aggregate\", \"input\": \"u\", \"group\": [\"data_pregao\", "
+		"\"index_code\"], \"aggregates\": [{\"column\": \"n\", \"function\": \"count\"}]}, {\"id\": \"t\", \"type\": \"target\", \"input\": "
+		"\"n\", \"table\": \"refined.x\", \"columns\": [{\"name\": \"n\", \"type\": \"BIGINT\"}], \"partition\": [{\"name\": "
+		"\"data_pregao\", \"type\": \"DATE\"}, {\"name\": \"index_code\", \"type\": \"VARCHAR\"}], \"scope\": [\"data_pregao\"]}]}";
+	static const struct {
+		const char *second, *change, *together;
+		size_t scope_columns;
+	} cases[] = {
+		{"portfolio_total", "\"keep\": [\"data_pregao\", \"index_code\"]",
+		 "union\", \"inputs\": [\"k\", \"l\"]", 1},
+		/* the same name, but another column */
+		{"portfolio_total",
+		 "\"rename\": {\"data_pregao\": \"x\"}, \"keep\": [\"data_pregao\", \"index_code\"]",
+		 "join\", \"left\": \"k\", \"right\": \"l\", \"kind\": \"inner\", \"on\": [\"index_code\"]",
+		 0},
+		{"portfolio_total", "\"keep\": [\"data_pregao\", \"index_code\"]",
+		 "join\", \"left\": \"k\", \"right\": \"l\", \"kind\": \"left\", \"on\": [\"data_pregao\", \"index_code\"]",
+		 1},
+		/* a trigger table that does not have the column */
+		{"any",
+		 "\"rename\": {\"part_date\": \"data_pregao\", \"part_text\": \"index_code\"}, \"keep\": [\"part_date\", \"part_text\"]",
+		 "union\", \"inputs\": [\"k\", \"l\"]", 0},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct arena AUTO_ARENA *arena = arena_new();
+		struct job_plan plan =
+			compile(arena, arena_printf(arena, frame, cases[i].second, cases[i].second,
+						    cases[i].change, cases[i].together));
+		assert_int_equal(plan.trigger_count, 2);
+		assert_string_equal(plan.triggers[1].table, cases[i].second);
+		assert_int_equal(plan.scope_column_count, cases[i].scope_columns);
+		if (plan.scope_column_count)
+			assert_string_equal(plan.scope_columns[0].source, "data_pregao");
+	}
+}
+
+/* first and last: by all columns of the order, without what is null, the same in whatever order the
+ * rows are read, and in a row's memory a group. */
+static void first_and_last(void **state)
+{
+	struct arena AUTO_ARENA *arena = arena_new();
+	static const char text[] =
+		"{\"job\": \"x\", \"trigger\": \"raw.any\", \"nodes\": [{\"id\": \"a\", \"type\": \"source\", \"table\": \"raw.any\"}, "
+		"{\"id\": \"n\", \"type\": \"aggregate\", \"input\": \"a\", \"group\": [\"part_date\"], \"aggregates\": ["
+		"{\"column\": \"open\", \"function\": \"first\", \"of\": \"d93\", \"order\": [\"at\", \"big\"]}, "
+		"{\"column\": \"close\", \"function\": \"last\", \"of\": \"d93\", \"order\": [\"at\", \"big\"], \"type\": \"DECIMAL(18,8)\"}]}, "
+		"{\"id\": \"t\", \"type\": \"target\", \"input\": \"n\", \"table\": \"refined.x\", \"columns\": [{\"name\": \"open\", \"type\": "
+		"\"DECIMAL(9,3)\"}, {\"name\": \"close\", \"type\": \"DECIMAL(18,8)\"}], \"partition\": [{\"name\": \"part_date\", \"type\": \"DATE\"}], "
+		"\"scope\": [\"part_date\"]}]}";
+	struct job_plan plan = compile(arena, text);
+	assert_non_null(strstr(
+		plan.outputs[0].sql,
+		"arg_min(\"d93\", row(\"at\", \"big\", \"d93\")) FILTER (WHERE \"at\" IS NOT NULL AND \"big\" IS NOT NULL AND \"d93\" IS NOT NULL) AS \"open\""));
+	struct buf AUTO_BUF spark = {0};
+	node_select(&spark, &(struct sql_style){.spelling = {DIALECT_SPARK, ""}},
+		    graph_find(load_sound(arena, text), "n"));
+	assert_non_null(strstr(
+		spark.data,
+		"CAST(max_by(`d93`, struct(`at`, `big`, `d93`)) FILTER (WHERE `at` IS NOT NULL AND `big` IS NOT NULL AND `d93` IS NOT NULL) AS DECIMAL(18,8)) AS `close`"));
+	struct duck_fixture f;
+	duck_begin(&f);
+	for (int backwards = 0; backwards < 2; backwards++) {
+		duck_run(
+			&f,
+			arena_printf(
+				arena,
+				"CREATE OR REPLACE TEMP VIEW \"raw.any\" AS SELECT DATE '2024-01-01' + CAST(d AS INTEGER) AS part_date, TIMESTAMP '2024-01-01 00:00:00' + "
+				"to_microseconds(us) AS at, CAST(big AS BIGINT) AS big, CAST(d93 AS DECIMAL(9,3)) AS d93, NULL AS i, NULL AS huge, NULL AS d182, NULL AS d388, NULL AS t, NULL AS b, "
+				"NULL AS day_, NULL AS f, NULL AS date, '' AS part_text FROM (VALUES "
+				"(0, 5, 1, 1.001), (0, 5, 10, 1.002), (0, 5, 9, 1.003), (0, 6, 0, 1.004), (0, 4, 100, 1.005), "
+				/* one row, */
+				"(1, 7, 7, 7.777), "
+				/* equal in the whole order, */
+				"(2, 1, 1, 5), (2, 1, 1, 3), (2, 1, 1, 4), "
+				/* without a value, a first, a second of the order; below zero */
+				"(3, 1, 1, NULL), (3, NULL, 1, 9), (3, 2, NULL, 8), (3, 3, -5, -6), (3, 3, 5, -7), "
+				/* and nothing at all */
+				"(4, 1, 1, NULL)) v(d, us, big, d93) ORDER BY d, us %s, big, d93",
+				backwards ? "DESC" : ""));
+		char AUTO_FREE *rows =
+			duck_rows(&f, arena_printf(arena, "SELECT * FROM (%s) ORDER BY part_date",
+						   plan.outputs[0].sql));
+		assert_string_equal(rows, "1.005|1.00400000|2024-01-01\n"
+					  "7.777|7.77700000|2024-01-02\n"
+					  "3.000|5.00000000|2024-01-03\n"
+					  "-6.000|-7.00000000|2024-01-04\n"
+					  "NULL|NULL|2024-01-05\n");
+	}
+	duck_end(&f);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -523,6 +624,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(hash_of_what_matters),
 		cmocka_unit_test(script_runs_by_itself),
 		cmocka_unit_test(several_targets),
+		cmocka_unit_test(several_triggers),
+		cmocka_unit_test(first_and_last),
 	};
 	return RUN_TESTS("job_compile");
 }

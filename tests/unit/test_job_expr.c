@@ -142,6 +142,17 @@ static const struct {
 	{"month(day_) * 100 + day(day_)", "INTEGER", "715"},
 	{"weekday(DATE '2024-07-14')", "INTEGER", "7"},
 	{"month_start(day_)", "DATE", "2024-07-01"},
+	{"minute_start(TIMESTAMP '2024-07-15 23:59:59.999999')", "TIMESTAMP",
+	 "2024-07-15 23:59:00"},
+	{"minute_start(at)", "TIMESTAMP", "2024-07-15 10:30:00"},
+	{"hour_start(at)", "TIMESTAMP", "2024-07-15 10:00:00"},
+	{"day_start(at)", "TIMESTAMP", "2024-07-15 00:00:00"},
+	/* before 1970 it is still the beginning, not the end */
+	{"minute_start(TIMESTAMP '1969-12-31 23:59:30')", "TIMESTAMP", "1969-12-31 23:59:00"},
+	{"hour_start(TIMESTAMP '1969-12-31 22:59:30')", "TIMESTAMP", "1969-12-31 22:00:00"},
+	{"day_start(TIMESTAMP '1969-12-30 22:59:30')", "TIMESTAMP", "1969-12-30 00:00:00"},
+	{"day_start(cast(NULL AS TIMESTAMP))", "TIMESTAMP", "NULL"},
+	{"cast(NULL AS DECIMAL(18,8))", "DECIMAL(18,8)", "NULL"},
 };
 
 static void sound_expressions(void **state)
@@ -217,6 +228,7 @@ static const struct {
 	{"upper(i)", "7: expected text (VARCHAR), found INTEGER"},
 	{"year(t)", "6: expected a DATE, found VARCHAR"},
 	{"year(at)", "6: expected a DATE, found TIMESTAMP"},
+	{"hour_start(day_)", "12: expected a TIMESTAMP, found DATE"},
 	{"t + 1", "1: expected a whole number or a decimal, found VARCHAR"},
 	{"1 + f", "5: expected a whole number or a decimal, found DOUBLE"},
 	{"day_ + 1", "1: dates have no '+'; write days_between(from, to) or add_days(date, days)"},
