@@ -3,21 +3,16 @@
  * loses one; a job that finds nothing new writes nothing. */
 #include "trigger.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "json.h"
+#include "trigger_event.h"
 
-#define RAW             "raw/"
-#define MARK            "trigger"
 #define RELAY_AT_ONCE   500
 #define RECEIVE_AT_ONCE 100
 /* What is gathered before runs are started; the rest of the queue is for the next round. */
 #define ROUND_MESSAGES 10000
 #define ROUND_BYTES    ((size_t)64 << 20)
-#define RECORDS_MAX    10000
 /* Long enough to record some runs; they are only recorded, not run. */
 #define VISIBILITY_US INT64_C(120000000)
 #define RETRY_US      INT64_C(30000000)
@@ -27,84 +22,113 @@
 
 /* -- relay ------------------------------------------------------------------------------------- */
 
-struct relay {
-	struct arena *arena;
-	const char *lake;
+struct outbox {
+	const struct trigger_route *route;
+	int64_t mark;
 	struct slice *bodies;
 	size_t count, cap;
 };
+struct relay {
+	struct arena *arena;
+	const char *lake;
+	struct outbox *boxes;
+	size_t box_count;
+};
 
-/* Keys in S3's messages are encoded as in HTML forms: everything but letters, digits and -_.* and
- * the slash as %XX, a blank as '+'. */
-static void add_form_encoded(struct buf *out, const char *s)
+static bool is_below(const char *key, const char *prefix)
 {
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-		bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-			     (c >= '0' && c <= '9') || strchr("-_.*/", c);
-		if (c == ' ')
-			buf_char(out, '+');
-		else if (plain)
-			buf_char(out, (char)c);
-		else
-			buf_printf(out, "%%%02X", c);
-	}
+	size_t n = strlen(prefix);
+	while (n && prefix[n - 1] == '/')
+		n--;
+	return strncmp(key, prefix, n) == 0 && key[n] == '/';
+}
+
+static bool wants(const struct outbox *box, const struct catalog_file *file)
+{
+	bool any = false;
+	for (size_t i = 0; !any && i < box->route->prefix_count; i++)
+		any = is_below(file->key, box->route->prefixes[i]);
+	return any && file->version > box->mark;
 }
 
 static int add_message(void *ctx, const struct table_def *table, const struct catalog_file *file,
 		       const struct catalog_scope *scope)
 {
 	struct relay *r = ctx;
-	if (!slice_starts(slice_of(table->location), RAW))
-		return OK;
-	AUTO_JSON json_t *properties = NULL;
-	AUTO_BUF struct buf body = {0}, key = {0};
-	char time[TIME_TEXT_SIZE];
-	const char *as_of = NULL;
-	if (scope && scope->properties &&
-	    json_parse(scope->properties, strlen(scope->properties), &properties, NULL) == OK)
-		as_of = json_opt_str(properties, "landed_on", NULL);
-	add_form_encoded(&key, file->key);
-	buf_str(&body,
-		"{\"Records\":[{\"eventVersion\":\"2.1\",\"eventSource\":\"pregao:objects\",\"eventName\":\"ObjectCreated:Put\",\"eventTime\":");
-	time_format_utc(scope ? scope->changed_us : 0, time);
-	buf_json_str(&body, time, strlen(time));
-	buf_str(&body, ",\"s3\":{\"s3SchemaVersion\":\"1.0\",\"bucket\":{\"name\":");
-	buf_json_str(&body, r->lake, strlen(r->lake));
-	buf_str(&body, "},\"object\":{\"key\":");
-	buf_json_str(&body, key.data, key.len);
-	buf_printf(&body, ",\"size\":%" PRId64 ",\"sequencer\":\"%016" PRIX64 "\"}}}]", file->bytes,
-		   (uint64_t)file->version);
-	if (as_of) {
-		buf_str(&body, ",\"pregao\":{\"as_of\":");
-		buf_json_str(&body, as_of, strlen(as_of));
-		buf_char(&body, '}');
+	struct slice body = {0};
+	for (size_t i = 0; i < r->box_count; i++) {
+		struct outbox *box = &r->boxes[i];
+		if (!wants(box, file))
+			continue;
+		if (!body.p) {
+			AUTO_BUF struct buf text = {0};
+			trigger_event_write(&text, r->lake, file, scope);
+			body = (struct slice){arena_strndup(r->arena, text.data, text.len),
+					      text.len};
+		}
+		*PUSH(box->bodies, box->count, box->cap) = body;
 	}
-	buf_char(&body, '}');
-	*PUSH(r->bodies, r->count, r->cap) =
-		(struct slice){arena_strndup(r->arena, body.data, body.len), body.len};
 	return OK;
+}
+
+static int send_box(struct catalog *catalog, const struct outbox *box, int64_t version,
+		    struct err *e)
+{
+	int rc = OK;
+	for (size_t i = 0; rc == OK && i < box->count; i += RELAY_AT_ONCE) {
+		size_t n = box->count - i < RELAY_AT_ONCE ? box->count - i : RELAY_AT_ONCE;
+		rc = queue_send(box->route->queue, box->bodies + i, n, e);
+	}
+	if (rc == OK && version > box->mark)
+		rc = catalog_mark_set(catalog, box->route->mark, version, e);
+	return rc;
+}
+
+int trigger_relay_routes(struct catalog *catalog, const struct trigger_route *routes, size_t n,
+			 const char *lake, int64_t *ret_sent, struct err *e)
+{
+	AUTO_ARENA struct arena *arena = arena_new();
+	struct relay r = {.arena = arena,
+			  .lake = lake,
+			  .boxes = ANEW_ARRAY(arena, n, struct outbox),
+			  .box_count = n};
+	int64_t least = INT64_MAX, version = 0, sent = 0;
+	int rc = OK;
+	for (size_t i = 0; rc == OK && i < n; i++) {
+		r.boxes[i].route = &routes[i];
+		rc = catalog_mark_get(catalog, routes[i].mark, &r.boxes[i].mark, e);
+		least = r.boxes[i].mark < least ? r.boxes[i].mark : least;
+	}
+	if (rc == OK && n)
+		rc = catalog_changes(catalog, least, add_message, &r, &version, e);
+	/* What cannot be sent to one queue is no reason to keep it from the others. */
+	struct err first = ERR_INIT;
+	for (size_t i = 0; rc == OK && i < n; i++) {
+		struct err own = ERR_INIT;
+		if (send_box(catalog, &r.boxes[i], version, &own) == OK)
+			sent += (int64_t)r.boxes[i].count;
+		else if (first.code == OK)
+			first = own;
+	}
+	for (size_t i = 0; i < n; i++)
+		free(r.boxes[i].bodies);
+	if (rc == OK && first.code) {
+		rc = first.code;
+		if (e)
+			*e = first;
+	}
+	if (rc == OK)
+		*ret_sent = sent;
+	return rc;
 }
 
 int trigger_relay(struct catalog *catalog, struct queue *queue, const char *lake, int64_t *ret_sent,
 		  struct err *e)
 {
-	AUTO_ARENA struct arena *arena = arena_new();
-	struct relay r = {.arena = arena, .lake = lake};
-	int64_t mark, version = 0;
-	int rc = catalog_mark_get(catalog, MARK, &mark, e);
-	if (rc == OK)
-		rc = catalog_changes(catalog, mark, add_message, &r, &version, e);
-	for (size_t i = 0; rc == OK && i < r.count; i += RELAY_AT_ONCE) {
-		size_t n = r.count - i < RELAY_AT_ONCE ? r.count - i : RELAY_AT_ONCE;
-		rc = queue_send(queue, r.bodies + i, n, e);
-	}
-	if (rc == OK && version > mark)
-		rc = catalog_mark_set(catalog, MARK, version, e);
-	free(r.bodies);
-	if (rc == OK)
-		*ret_sent = (int64_t)r.count;
-	return rc;
+	static const char *const everything[] = {TRIGGER_RAW};
+	const struct trigger_route route = {
+		.queue = queue, .mark = TRIGGER_MARK, .prefixes = everything, .prefix_count = 1};
+	return trigger_relay_routes(catalog, &route, 1, lake, ret_sent, e);
 }
 
 /* -- activate ---------------------------------------------------------------------------------- */
@@ -132,36 +156,6 @@ struct round {
 	struct wish *wishes;
 	size_t wish_count, wish_cap;
 };
-
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-				      : -1;
-}
-
-static int form_decode(const char *s, struct buf *out, struct err *e)
-{
-	for (const char *p = s; *p; p++) {
-		if (*p == '+') {
-			buf_char(out, ' ');
-		} else if (*p == '%') {
-			int high = hex_digit(p[1]), low = high < 0 ? -1 : hex_digit(p[2]);
-			if (low < 0 || (high == 0 && low == 0))
-				return err_set(
-					e, ERR_INPUT,
-					"the object's key is not form-encoded: found \"%.40s\"", p);
-			buf_char(out, (char)(high << 4 | low));
-			p += 2;
-		} else {
-			buf_char(out, *p);
-		}
-	}
-	if (!str_is_utf8(out->data ? out->data : "", out->len))
-		return err_set(e, ERR_INPUT, "the object's key is not UTF-8");
-	return OK;
-}
 
 /* The partition folders between the location and the file's name, as many as make the scope; NULL
  * when the key is not of this table. */
@@ -193,88 +187,25 @@ static const char *scope_of(struct arena *arena, const struct activation *a, con
 	return folders >= a->scope_count ? arena_strndup(arena, from, (size_t)(to - from)) : NULL;
 }
 
-static int add_record(struct round *r, size_t message, const json_t *record, int32_t as_of,
-		      struct err *e)
+struct wisher {
+	struct round *round;
+	size_t message;
+};
+
+static int add_wishes(void *ctx, const char *key, int32_t as_of, struct err *e)
 {
-	json_t *s3, *object;
-	const char *name, *coded;
-	int rc = json_get_str(record, "eventName", &name, e);
-	if (rc != OK)
-		return rc;
-	if (strncmp(name, "ObjectCreated:", strlen("ObjectCreated:")) != 0)
-		return OK;
-	rc = json_get_object(record, "s3", &s3, e);
-	if (rc == OK)
-		rc = json_get_object(s3, "object", &object, e);
-	if (rc == OK)
-		rc = json_get_str(object, "key", &coded, e);
-	AUTO_BUF struct buf key = {0};
-	if (rc == OK)
-		rc = form_decode(coded, &key, e);
-	if (rc != OK)
-		return rc;
+	const struct wisher *w = ctx;
+	struct round *r = w->round;
 	for (size_t i = 0; i < r->activation_count; i++) {
-		const char *scope =
-			scope_of(r->arena, &r->activations[i], key.data ? key.data : "");
+		const char *scope = scope_of(r->arena, &r->activations[i], key);
 		if (scope)
 			*PUSH(r->wishes, r->wish_count, r->wish_cap) =
 				(struct wish){.job = r->activations[i].job,
-					      .as_of = as_of,
+					      .as_of = r->as_of != AS_OF_LANDED ? r->as_of : as_of,
 					      .scope = scope,
-					      .message = message};
+					      .message = w->message};
 	}
 	return OK;
-}
-
-static int parse_event(struct round *r, size_t message, const char *body, size_t n, bool wrapped,
-		       struct err *e);
-
-static int add_records(struct round *r, size_t message, const json_t *root, bool wrapped,
-		       struct err *e)
-{
-	json_t *records;
-	int32_t as_of = AS_OF_LANDED;
-	const json_t *own = json_object_get(root, "pregao");
-	int rc = json_get_array(root, "Records", &records, e);
-	if (rc != OK)
-		return rc;
-	if (own && !date_parse_iso(slice_of(json_opt_str(own, "as_of", "")), &as_of))
-		return err_set(e, ERR_INPUT,
-			       "the message's as_of: found \"%.40s\", expected a day as YYYY-MM-DD",
-			       json_opt_str(own, "as_of", ""));
-	if (r->as_of != AS_OF_LANDED)
-		as_of = r->as_of;
-	if (json_array_size(records) > RECORDS_MAX)
-		return err_set(e, ERR_INPUT,
-			       "found %zu records in one message, expected at most %d",
-			       json_array_size(records), RECORDS_MAX);
-	for (size_t i = 0; rc == OK && i < json_array_size(records); i++) {
-		const json_t *record = json_array_get(records, i);
-		const char *body = json_opt_str(record, "body", NULL);
-		if (strcmp(json_opt_str(record, "eventSource", ""), "aws:sqs") != 0)
-			rc = add_record(r, message, record, as_of, e);
-		else if (wrapped || !body)
-			rc = err_set(
-				e, ERR_INPUT,
-				"records[%zu]: found a queue's message without or within a body, expected an object's event",
-				i);
-		else
-			rc = parse_event(r, message, body, strlen(body), true, e);
-	}
-	return rc;
-}
-
-/* An S3 event, or the same within the event that SQS gives to a function. */
-static int parse_event(struct round *r, size_t message, const char *body, size_t n, bool wrapped,
-		       struct err *e)
-{
-	AUTO_JSON json_t *root = NULL;
-	int rc = json_parse(body, n, &root, e);
-	if (rc != OK)
-		return rc;
-	if (strcmp(json_opt_str(root, "Event", ""), "s3:TestEvent") == 0)
-		return OK;
-	return add_records(r, message, root, wrapped, e);
 }
 
 static int by_job_as_of_scope(const void *a, const void *b)
@@ -397,8 +328,9 @@ static int gather(struct activator *a, struct round *r, bool *ret_empty, struct 
 			bytes += strlen(got[i].body);
 			a->result->messages++;
 			struct err why = ERR_INIT;
-			if (parse_event(r, message, got[i].body, strlen(got[i].body), false,
-					&why) != OK) {
+			struct wisher wisher = {r, message};
+			if (trigger_event_read(got[i].body, strlen(got[i].body), add_wishes,
+					       &wisher, &why) != OK) {
 				/* Nothing of a message that is not understood in full. */
 				r->wish_count = wishes;
 				rc = give_back(a, m, &why, e);

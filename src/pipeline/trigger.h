@@ -7,10 +7,27 @@
 #include "job_engine.h"
 #include "queue.h"
 
-/* Sends a message in the form of S3's event notifications for every raw file published since the
- * last relay, then moves the mark: a death in between sends again. Needed only where
- * object_store_notifies() is false. lake is the bucket's name in the message. *ret_sent counts
+/* Who is told of which objects. Each route has a mark of its own in the catalog: a queue that is new, or
+ * was out of reach for a while, misses nothing. */
+struct trigger_route {
+	struct queue *queue;
+	const char *mark; /* its name in the catalog */
+	const char *const
+		*prefixes; /* locations: "raw", "raw/bitcoin_ticks"; whole folders count */
+	size_t prefix_count;
+};
+/* Sends a message in the form of S3's event notifications for every published file below a route's
+ * prefixes that is new since that route's mark, then moves the mark: a death in between sends again.
+ * A queue that fails keeps its mark and does not keep the others from theirs; the first failure is
+ * returned. Needed only where object_store_notifies() is false: where the store notifies by itself,
+ * each queue is a notification rule of the store, and nothing is to be relayed to any. *ret_sent counts
  * messages. */
+int trigger_relay_routes(struct catalog *, const struct trigger_route *, size_t n, const char *lake,
+			 int64_t *ret_sent, struct err *) MUST_CHECK;
+/* The same for the one queue that starts jobs: everything raw. lake is the bucket's name in the
+ * message. */
+#define TRIGGER_MARK "trigger"
+#define TRIGGER_RAW  "raw"
 int trigger_relay(struct catalog *, struct queue *, const char *lake, int64_t *ret_sent,
 		  struct err *) MUST_CHECK;
 
