@@ -32,6 +32,9 @@ void fs_folders_add(struct fs_folders *, struct slice folder);
 /* The folder of the key and all above it, the root too. */
 void fs_folders_add_way(struct fs_folders *, const char *key);
 void fs_folders_free(struct fs_folders *);
+/* Syncs whatever has been written to the root's file system, n files or folders among it, when that
+ * is less work than to sync them one by one and tells of errors; false: it was not done. */
+bool fs_sync_at_once(int root_fd, size_t n);
 /* Sorts, and syncs each. One that has gone meanwhile is fine: so have the objects in it. */
 int fs_folders_sync(int root_fd, struct fs_folders *, struct err *) MUST_CHECK;
 

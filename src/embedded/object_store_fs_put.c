@@ -204,12 +204,25 @@ static int sync_one(void *ctx, size_t i, struct err *e)
 	return OK;
 }
 
+static void close_all(struct put_context *c, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (c->pending[i].fd >= 0)
+			close(c->pending[i].fd);
+		c->pending[i].fd = -1;
+	}
+}
+
 /* First all are written, then all are synced: making a file waits for whatever sync is under
  * way. */
 static int stage_batch(struct put_context *c, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++)
 		prepare(c, &c->pending[i]);
+	if (fs_sync_at_once(c->fs->root_fd, n)) {
+		close_all(c, n);
+		return OK;
+	}
 	return parallel_for(n, THREADS, sync_one, c, e);
 }
 
