@@ -54,7 +54,22 @@ static const char schema_1[] =
 	/* keys: one a line. AUTOINCREMENT: an id is never used for a second intent. */
 	"CREATE TABLE intents(id INTEGER PRIMARY KEY AUTOINCREMENT, table_id INTEGER NOT NULL, keys TEXT NOT NULL);"
 	"CREATE TABLE marks(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;";
-static const char *const schema_steps[] = {schema_1};
+
+/* Scopes are appended to. A file that was appended has a version of its own; the others', which came
+ * together, is the scope's base_version. loose: queries read its published files, for no compact file
+ * covers it. Statistics belong to a compact file's id, or to minus a scope's. */
+static const char schema_2[] =
+	"ALTER TABLE published ADD COLUMN version INTEGER;"
+	"CREATE INDEX published_by_version ON published(version, scope_id) WHERE version IS NOT NULL;"
+	"ALTER TABLE scopes ADD COLUMN base_version INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE scopes ADD COLUMN loose INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE scopes SET base_version = version, loose = files > 0 AND id NOT IN (SELECT scope_id FROM compact_scopes);"
+	"DROP INDEX scopes_by_version;"
+	"CREATE INDEX scopes_by_version ON scopes(base_version);"
+	"CREATE INDEX scopes_loose ON scopes(table_id) WHERE loose = 1;"
+	"UPDATE stats SET owner = -owner WHERE table_id IN (SELECT table_id FROM scopes WHERE loose = 1)"
+	" AND table_id NOT IN (SELECT table_id FROM compact);";
+static const char *const schema_steps[] = {schema_1, schema_2};
 
 /* -- shared ------------------------------------------------------------------------------------ */
 
@@ -427,9 +442,8 @@ static int mark_get(struct catalog *c, const char *name, int64_t *ret, struct er
 	return OK;
 }
 
-static int mark_set(struct catalog *c, const char *name, int64_t value, struct err *e)
+int catalog_move_mark(struct catalog_sqlite *self, const char *name, int64_t value, struct err *e)
 {
-	struct catalog_sqlite *self = catalog_of(c);
 	sqlite3_stmt *q;
 	int rc = sqlite_prepare(
 		self->db,
@@ -441,6 +455,11 @@ static int mark_set(struct catalog *c, const char *name, int64_t value, struct e
 	sqlite_bind_str(q, 1, name);
 	sqlite_bind_i64(q, 2, value);
 	return sqlite_run(self->db, q, e);
+}
+
+static int mark_set(struct catalog *c, const char *name, int64_t value, struct err *e)
+{
+	return catalog_move_mark(catalog_of(c), name, value, e);
 }
 
 /* -- opening ----------------------------------------------------------------------------------- */

@@ -1,19 +1,20 @@
 /* The SQLite catalog's commit: scopes lose their files and get new ones, in one transaction whose
  * size is the change's, not the table's. It also checks what every reader relies on, and refuses a
  * commit that would break it: a published file lies beneath its scope, a scope's rows are in one
- * compact file, and no scope drops out of the compact layout unseen. */
+ * compact file at most, and no compact file keeps rows of a scope that it no longer covers. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "catalog_sqlite_private.h"
 #include "path.h"
 
-/* A scope of the change, and what it gets. */
+/* A scope of the change, and what it will have. */
 struct target {
 	const struct catalog_scope *given;
 	int64_t id;
-	int64_t rows, bytes, files;     /* published */
-	struct catalog_stats_set stats; /* begun only where the table has no compact layout */
+	int64_t rows, bytes, files, base_version; /* published */
+	struct catalog_stats_set stats;           /* of the published files */
+	bool stats_differ;                        /* from what is kept */
 };
 struct commit {
 	struct catalog_sqlite *self;
@@ -27,7 +28,7 @@ struct commit {
 		/* compact files that lost a scope and still have others: must be retired */
 		thinned;
 	size_t thinned_count, thinned_cap;
-	int64_t *orphans; /* scopes whose compact file was retired: must get another */
+	int64_t *orphans; /* scopes whose compact file was retired */
 	size_t orphan_count, orphan_cap;
 };
 
@@ -247,39 +248,71 @@ static int find_scope(struct commit *c, const char *scope, int64_t *ret_id, stru
 	return OK;
 }
 
-static int clear_scope(struct commit *c, struct target *t, struct err *e)
+/* What an appended scope has is where its new sums begin. */
+static int load_scope(struct commit *c, struct target *t, struct err *e)
 {
+	sqlite3_stmt *q;
+	int rc = sqlite_prepare(c->self->db,
+				"SELECT rows, bytes, files, base_version FROM scopes WHERE id = ?",
+				&q, e);
+	if (rc)
+		return rc;
+	sqlite_bind_i64(q, 1, t->id);
+	rc = sqlite_step(c->self->db, q, e);
+	if (rc < 0)
+		return rc;
+	t->rows = sqlite_i64(q, 0);
+	t->bytes = sqlite_i64(q, 1);
+	t->files = sqlite_i64(q, 2);
+	t->base_version = sqlite_i64(q, 3);
+	sqlite_reset(q);
+	bool kept = false;
+	rc = t->files ? catalog_stats_get(c->self, c->table_id, -t->id, &t->stats, &kept, e) : OK;
+	if (rc == OK && t->files && !kept)
+		catalog_stats_add(&t->stats, t->rows, NULL, 0, NULL, NULL);
+	return rc;
+}
+
+/* Makes the scope ready to get its files. */
+static int open_scope(struct commit *c, struct target *t, struct err *e)
+{
+	catalog_stats_begin(&t->stats, c->arena, c->table);
+	t->base_version = c->change->append ? 0 : c->version;
 	int rc = find_scope(c, t->given->scope, &t->id, e);
 	if (rc == OK && t->id == 0)
 		return create_scope(c, t, e);
 	if (rc == OK)
-		rc = drop_published(c, t, e);
-	if (rc == OK)
+		rc = c->change->append ? load_scope(c, t, e) : drop_published(c, t, e);
+	if (rc == OK && !c->change->same_rows)
 		rc = leave_compact(c, t, e);
-	if (rc == OK && !c->table->compact_location)
-		rc = catalog_stats_delete(c->self, c->table_id, t->id, e);
 	return rc;
+}
+
+/* Not of published files that come together with a compact file: that would double the commit. */
+static int keep_stats(struct commit *c, const struct target *t, bool loose, struct err *e)
+{
+	if (t->stats_differ && (loose || c->change->same_rows))
+		return catalog_stats_put(c->self, c->table_id, -t->id, &t->stats, e);
+	return c->change->append || loose ? OK
+					  : catalog_stats_delete(c->self, c->table_id, -t->id, e);
 }
 
 static int update_scope(struct commit *c, const struct target *t, int64_t now_us, struct err *e)
 {
 	int64_t covered = 0;
-	int rc = OK;
-	if (c->table->compact_location && t->rows > 0)
-		rc = ask_id(c, "SELECT 1 FROM compact_scopes WHERE scope_id = ?", t->id, &covered,
-			    e);
-	else
-		covered = 1;
-	if (rc == OK && !covered)
-		rc = err_set(e, ERR_BUG, "The rows of %s in %s.%s are in no compact file",
-			     t->given->scope, c->table->database, c->table->name);
-	if (rc == OK && !c->table->compact_location && t->files > 0)
-		rc = catalog_stats_put(c->self, c->table_id, t->id, &t->stats, e);
 	sqlite3_stmt *q;
+	int rc = c->table->compact_location
+			 ? ask_id(c, "SELECT 1 FROM compact_scopes WHERE scope_id = ?", t->id,
+				  &covered, e)
+			 : OK;
+	bool loose = t->files > 0 && !covered;
+	if (rc == OK)
+		rc = keep_stats(c, t, loose, e);
 	if (rc == OK)
 		rc = sqlite_prepare(
 			c->self->db,
-			"UPDATE scopes SET properties = ?, rows = ?, bytes = ?, files = ?, version = ?, changed_us = ? WHERE id = ?",
+			"UPDATE scopes SET properties = ?, rows = ?, bytes = ?, files = ?, version = ?, changed_us = ?,"
+			" base_version = ?, loose = ? WHERE id = ?",
 			&q, e);
 	if (rc)
 		return rc;
@@ -289,8 +322,20 @@ static int update_scope(struct commit *c, const struct target *t, int64_t now_us
 	sqlite_bind_i64(q, 4, t->files);
 	sqlite_bind_i64(q, 5, c->version);
 	sqlite_bind_i64(q, 6, now_us);
-	sqlite_bind_i64(q, 7, t->id);
+	sqlite_bind_i64(q, 7, t->base_version);
+	sqlite_bind_i64(q, 8, loose);
+	sqlite_bind_i64(q, 9, t->id);
 	return sqlite_run(c->self->db, q, e);
+}
+
+/* Of a scope that came to or lost a compact file without being changed itself. */
+static int update_loose(struct commit *c, int64_t scope_id, struct err *e)
+{
+	return run_id(
+		c,
+		"UPDATE scopes SET loose = NOT loose WHERE id = ?1 AND loose <>"
+		" (files > 0 AND NOT EXISTS (SELECT 1 FROM compact_scopes WHERE scope_id = ?1))",
+		scope_id, e);
 }
 
 /* -- adding ------------------------------------------------------------------------------------ */
@@ -333,6 +378,30 @@ static int check_published(struct commit *c, const struct catalog_file *file, co
 	return OK;
 }
 
+/* Whether an appended scope has the file already: a name means the same rows wherever it is put. */
+static int has_already(struct commit *c, const struct target *t, const struct catalog_file *file,
+		       const char *rest, bool *ret, struct err *e)
+{
+	sqlite3_stmt *q;
+	int rc = sqlite_prepare(c->self->db,
+				"SELECT rows, bytes FROM published WHERE scope_id = ? AND rest = ?",
+				&q, e);
+	if (rc)
+		return rc;
+	sqlite_bind_i64(q, 1, t->id);
+	sqlite_bind_str(q, 2, rest);
+	rc = sqlite_step(c->self->db, q, e);
+	if (rc < 0)
+		return rc;
+	*ret = rc > 0;
+	bool same = !*ret || (sqlite_i64(q, 0) == file->rows && sqlite_i64(q, 1) == file->bytes);
+	sqlite_reset(q);
+	return same ? OK
+		    : err_set(e, ERR_BUG,
+			      "The file %s of %s.%s is there already, with other rows or bytes",
+			      file->key, c->table->database, c->table->name);
+}
+
 static int add_published(struct commit *c, const struct catalog_file *file, struct err *e)
 {
 	const char *rest, *values[TABLE_MAX_PARTITION];
@@ -341,25 +410,31 @@ static int add_published(struct commit *c, const struct catalog_file *file, stru
 		return err_set(e, ERR_BUG,
 			       "The published file %s is not of one scope of its change",
 			       file->key);
+	bool there = false;
 	int rc = check_published(c, file, &rest, values, e);
-	if (rc == OK)
-		rc = revive(c, file->key, e);
+	if (rc == OK && c->change->append)
+		rc = has_already(c, t, file, rest, &there, e);
+	if (rc || there)
+		return rc;
+	rc = revive(c, file->key, e);
 	sqlite3_stmt *q;
 	if (rc == OK)
-		rc = sqlite_prepare(c->self->db, "INSERT INTO published VALUES(?, ?, ?, ?)", &q, e);
+		rc = sqlite_prepare(c->self->db, "INSERT INTO published VALUES(?, ?, ?, ?, ?)", &q,
+				    e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, t->id);
 	sqlite_bind_str(q, 2, rest);
 	sqlite_bind_i64(q, 3, file->rows);
 	sqlite_bind_i64(q, 4, file->bytes);
+	/* What comes together needs no version of its own: the scope's base_version is theirs. */
+	if (c->change->append)
+		sqlite_bind_i64(q, 5, c->version);
+	else
+		sqlite3_bind_null(q, 5);
 	rc = sqlite_run(c->self->db, q, e);
-	if (!c->table->compact_location) {
-		if (t->files == 0)
-			catalog_stats_begin(&t->stats, c->arena, c->table);
-		catalog_stats_add(&t->stats, file->rows, file->stats, file->stats_count, values,
-				  values);
-	}
+	catalog_stats_add(&t->stats, file->rows, file->stats, file->stats_count, values, values);
+	t->stats_differ = true;
 	t->rows += file->rows;
 	t->bytes += file->bytes;
 	t->files++;
@@ -393,6 +468,8 @@ static int cover(struct commit *c, const struct catalog_file *file, int64_t file
 				e, ERR_BUG,
 				"The scope %s of %s.%s would be in two compact files, one of them %s",
 				file->scopes[i], c->table->database, c->table->name, file->key);
+		if (rc == OK && !t)
+			rc = update_loose(c, scope_id, e);
 		if (rc)
 			return rc;
 	}
@@ -470,23 +547,6 @@ static int check_compact(struct commit *c, struct err *e)
 	return OK;
 }
 
-static int check_orphans(struct commit *c, struct err *e)
-{
-	for (size_t i = 0; i < c->orphan_count; i++) {
-		int64_t covered = 0;
-		int rc = ask_id(c, "SELECT 1 FROM compact_scopes WHERE scope_id = ?", c->orphans[i],
-				&covered, e);
-		if (rc)
-			return rc;
-		if (!covered)
-			return err_set(
-				e, ERR_BUG,
-				"A compact file of %s.%s was retired, and what remains of it is nowhere",
-				c->table->database, c->table->name);
-	}
-	return OK;
-}
-
 static int apply(struct commit *c, struct err *e)
 {
 	const struct catalog_change *change = c->change;
@@ -495,7 +555,7 @@ static int apply(struct commit *c, struct err *e)
 	if (rc == OK)
 		rc = load_targets(c, e);
 	for (size_t i = 0; rc == OK && i < c->target_count; i++)
-		rc = clear_scope(c, &c->targets[i], e);
+		rc = open_scope(c, &c->targets[i], e);
 	for (size_t i = 0; rc == OK && i < change->retired_count; i++)
 		rc = retire(c, change->retired_keys[i], e);
 	if (rc == OK)
@@ -506,7 +566,9 @@ static int apply(struct commit *c, struct err *e)
 			     : add_published(c, &change->files[i], e);
 	for (size_t i = 0; rc == OK && i < c->target_count; i++)
 		rc = update_scope(c, &c->targets[i], now_us, e);
-	return rc ? rc : check_orphans(c, e);
+	for (size_t i = 0; rc == OK && i < c->orphan_count; i++)
+		rc = update_loose(c, c->orphans[i], e);
+	return rc;
 }
 
 static int end_intent(struct catalog_sqlite *self, int64_t id, struct err *e)
@@ -524,11 +586,13 @@ static int end_intent(struct catalog_sqlite *self, int64_t id, struct err *e)
 }
 
 static int commit_all(struct catalog_sqlite *self, int64_t intent_id,
-		      const struct catalog_change *changes, size_t n, int64_t *ret_version,
+		      const struct catalog_change *changes, size_t n,
+		      const struct catalog_mark *marks, size_t mark_count, int64_t *ret_version,
 		      struct err *e)
 {
-	int rc = sqlite_exec(self->db, "UPDATE state SET value = value + 1 WHERE name = 'version'",
-			     e);
+	int rc = n ? sqlite_exec(self->db,
+				 "UPDATE state SET value = value + 1 WHERE name = 'version'", e)
+		   : OK;
 	if (rc == OK)
 		rc = catalog_version(self, ret_version, e);
 	for (size_t i = 0; rc == OK && i < n; i++) {
@@ -542,11 +606,14 @@ static int commit_all(struct catalog_sqlite *self, int64_t intent_id,
 		free(c.thinned);
 		free(c.orphans);
 	}
+	for (size_t i = 0; rc == OK && i < mark_count; i++)
+		rc = catalog_move_mark(self, marks[i].name, marks[i].value, e);
 	return rc == OK && intent_id ? end_intent(self, intent_id, e) : rc;
 }
 
 int catalog_sqlite_commit(struct catalog *catalog, int64_t intent_id,
-			  const struct catalog_change *changes, size_t n, int64_t *ret_version,
+			  const struct catalog_change *changes, size_t n,
+			  const struct catalog_mark *marks, size_t mark_count, int64_t *ret_version,
 			  struct err *e)
 {
 	struct catalog_sqlite *self = catalog_of(catalog);
@@ -554,7 +621,8 @@ int catalog_sqlite_commit(struct catalog *catalog, int64_t intent_id,
 	int rc = sqlite_begin(self->db, e);
 	if (rc)
 		return rc;
-	rc = catalog_finish(self, commit_all(self, intent_id, changes, n, &version, e), e);
+	rc = catalog_finish(
+		self, commit_all(self, intent_id, changes, n, marks, mark_count, &version, e), e);
 	if (rc == OK)
 		*ret_version = version;
 	return rc;

@@ -28,6 +28,9 @@ int catalog_finish(struct catalog_sqlite *, int rc, struct err *) MUST_CHECK;
  * text. false: not of the type. */
 bool catalog_bind_value(sqlite3_stmt *, int parameter, const struct column *,
 			const char *plain) MUST_CHECK;
+/* Never lowers. */
+int catalog_move_mark(struct catalog_sqlite *, const char *name, int64_t value,
+		      struct err *) MUST_CHECK;
 
 /* -- catalog_sqlite_tables.c */
 int catalog_sqlite_put_tables(struct catalog *, const struct table_def *const *, size_t n,
@@ -90,7 +93,8 @@ int catalog_sqlite_changes(struct catalog *, int64_t after_version,
 
 /* -- catalog_sqlite_commit.c */
 int catalog_sqlite_commit(struct catalog *, int64_t intent_id, const struct catalog_change *,
-			  size_t n, int64_t *ret_version, struct err *);
+			  size_t n, const struct catalog_mark *, size_t mark_count,
+			  int64_t *ret_version, struct err *);
 
 /* -- catalog_sqlite_stats.c: smallest, largest and nulls per column, over several files. */
 struct catalog_stats_entry {
@@ -111,10 +115,13 @@ void catalog_stats_begin(struct catalog_stats_set *, struct arena *, const struc
  * leave out, though they have others, was added to the table later: all null in this file. */
 void catalog_stats_add(struct catalog_stats_set *, int64_t rows, const struct column_stats *,
 		       size_t count, const char *const *low, const char *const *high);
-/* Writes the set down for an owner: a compact file's id, or a scope's where the table has no
- * compact layout. */
+/* The set is kept for an owner: a compact file's id, or minus a scope's id for its published files.
+ * The latter are kept for scopes that queries read published files of, and on while a compact file
+ * covers them. get adds what is kept to the set; nothing kept: *ret is false. */
 int catalog_stats_put(struct catalog_sqlite *, int64_t table_id, int64_t owner,
 		      const struct catalog_stats_set *, struct err *) MUST_CHECK;
+int catalog_stats_get(struct catalog_sqlite *, int64_t table_id, int64_t owner,
+		      struct catalog_stats_set *, bool *ret, struct err *) MUST_CHECK;
 int catalog_stats_delete(struct catalog_sqlite *, int64_t table_id, int64_t owner,
 			 struct err *) MUST_CHECK;
 int catalog_sqlite_stats(struct catalog *, const struct table_def *, struct arena *,

@@ -70,7 +70,9 @@ static int take_rest(struct listing *l, const char *rest, const char *values[TAB
 			   values + scope_count, &n, e);
 }
 
-/* Columns: scope, rest, rows, bytes, version. */
+/* The two layouts' rows, in this order. */
+#define FILE_COLUMNS "s.scope, f.rest, f.rows, f.bytes, coalesce(f.version, s.base_version)"
+
 static int published_row(struct listing *l, sqlite3_stmt *q, const struct catalog_terms *terms,
 			 struct err *e)
 {
@@ -117,14 +119,18 @@ static const char *rest_prefix(struct listing *l, const struct catalog_terms *te
 	return NULL;
 }
 
-static int list_published(struct listing *l, const struct catalog_terms *terms, struct err *e)
+/* only_loose: of scopes that no compact file covers, by an index of just those. */
+static int list_published(struct listing *l, const struct catalog_terms *terms, bool only_loose,
+			  struct err *e)
 {
 	AUTO_BUF struct buf sql = {0};
 	const char *prefix = rest_prefix(l, terms);
 	/* CROSS JOIN: first the scopes, then each one's files, whatever SQLite would guess. */
-	buf_str(&sql,
-		"SELECT s.scope, f.rest, f.rows, f.bytes, s.version FROM scopes s CROSS JOIN published f ON f.scope_id = s.id"
-		" WHERE s.table_id = ?");
+	buf_printf(
+		&sql,
+		"SELECT " FILE_COLUMNS
+		" FROM scopes s%s CROSS JOIN published f ON f.scope_id = s.id WHERE s.table_id = ?%s",
+		only_loose ? " INDEXED BY scopes_loose" : "", only_loose ? " AND s.loose = 1" : "");
 	catalog_filter_scopes_sql(l->table, terms, &sql);
 	if (prefix)
 		/* '0' comes right after '/' */
@@ -214,8 +220,11 @@ static int list_all(struct listing *l, enum catalog_layout layout, const struct 
 				    e);
 		if (rc || terms.nothing)
 			continue;
-		rc = layout == LAYOUT_COMPACT ? list_compact(l, &terms, e)
-					      : list_published(l, &terms, e);
+		bool compact = layout != LAYOUT_PUBLISHED && l->table->compact_location;
+		if (compact)
+			rc = list_compact(l, &terms, e);
+		if (rc == OK && layout != LAYOUT_COMPACT)
+			rc = list_published(l, &terms, compact, e);
 	}
 	return rc;
 }
@@ -428,20 +437,25 @@ static int table_by_id(struct catalog_sqlite *self, int64_t id, struct arena *ar
 	return rc;
 }
 
-static int add_scope_files(struct listing *l, int64_t scope_id, const struct catalog_scope *scope,
-			   struct changed_list *list, struct err *e)
+static int add_scope_files(struct listing *l, int64_t scope_id, int64_t version,
+			   const struct catalog_scope *scope, struct changed_list *list,
+			   struct err *e)
 {
 	sqlite3_stmt *q;
 	int rc = sqlite_prepare(
 		l->self->db,
-		"SELECT s.scope, f.rest, f.rows, f.bytes, s.version FROM scopes s CROSS JOIN published f ON f.scope_id = s.id"
-		" WHERE s.id = ? ORDER BY f.rest",
+		"SELECT " FILE_COLUMNS " FROM scopes s CROSS JOIN published f ON f.scope_id = s.id"
+		" WHERE s.id = ?1 AND s.base_version = ?2 AND f.version IS NULL"
+		" UNION ALL SELECT " FILE_COLUMNS
+		" FROM scopes s CROSS JOIN published f INDEXED BY published_by_version"
+		" ON f.version = ?2 AND f.scope_id = s.id WHERE s.id = ?1",
 		&q, e);
 	if (rc)
 		return rc;
 	const struct catalog_terms all = {0};
 	l->count = 0;
 	sqlite_bind_i64(q, 1, scope_id);
+	sqlite_bind_i64(q, 2, version);
 	while ((rc = sqlite_step(l->self->db, q, e)) > 0)
 		if ((rc = published_row(l, q, &all, e)) != OK)
 			break;
@@ -457,11 +471,13 @@ static int load_version(struct listing *l, int64_t version, struct changed_list 
 {
 	sqlite3_stmt *q;
 	int64_t table_id = 0;
-	int rc = sqlite_prepare(
-		l->self->db,
-		"SELECT " SCOPE_COLUMNS
-		", s.id, s.table_id FROM scopes s WHERE s.version = ? ORDER BY s.table_id, s.scope",
-		&q, e);
+	int rc = sqlite_prepare(l->self->db,
+				"SELECT " SCOPE_COLUMNS
+				", s.id, s.table_id FROM scopes s WHERE s.id IN"
+				" (SELECT id FROM scopes WHERE base_version = ?1"
+				" UNION SELECT scope_id FROM published WHERE version = ?1)"
+				" ORDER BY s.table_id, s.scope",
+				&q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, version);
@@ -476,7 +492,7 @@ static int load_version(struct listing *l, int64_t version, struct changed_list 
 			rc = OK;
 		}
 		if (rc == OK)
-			rc = add_scope_files(l, sqlite_i64(q, 7), scope, list, e);
+			rc = add_scope_files(l, sqlite_i64(q, 7), version, scope, list, e);
 		if (rc)
 			break;
 	}
@@ -491,8 +507,10 @@ static int next_version(struct catalog_sqlite *self, int64_t after, int64_t last
 {
 	sqlite3_stmt *q;
 	int rc = sqlite_prepare(
-		self->db, "SELECT min(version) FROM scopes WHERE version > ? AND version <= ?", &q,
-		e);
+		self->db,
+		"SELECT (SELECT min(base_version) FROM scopes WHERE base_version > ?1 AND base_version <= ?2),"
+		" (SELECT min(version) FROM published WHERE version > ?1 AND version <= ?2)",
+		&q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, after);
@@ -500,7 +518,8 @@ static int next_version(struct catalog_sqlite *self, int64_t after, int64_t last
 	rc = sqlite_step(self->db, q, e);
 	if (rc < 0)
 		return rc;
-	*ret = rc ? sqlite_i64(q, 0) : 0;
+	int64_t replaced = rc ? sqlite_i64(q, 0) : 0, appended = rc ? sqlite_i64(q, 1) : 0;
+	*ret = replaced && (!appended || replaced < appended) ? replaced : appended;
 	sqlite_reset(q);
 	return OK;
 }

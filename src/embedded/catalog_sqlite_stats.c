@@ -226,33 +226,68 @@ static int add_kept(struct catalog_stats_set *set, struct slice rest, struct err
 	return OK;
 }
 
+/* Column 0 of the row, which may be null. */
+static int add_row(struct catalog_stats_set *set, sqlite3_stmt *q, struct err *e)
+{
+	const char *kept = sqlite3_column_blob(q, 0);
+	return add_kept(set, (struct slice){kept, (size_t)sqlite3_column_bytes(q, 0)}, e);
+}
+
+int catalog_stats_get(struct catalog_sqlite *self, int64_t table_id, int64_t owner,
+		      struct catalog_stats_set *set, bool *ret, struct err *e)
+{
+	sqlite3_stmt *q;
+	int rc = sqlite_prepare(self->db,
+				"SELECT stats FROM stats WHERE table_id = ? AND owner = ?", &q, e);
+	if (rc)
+		return rc;
+	sqlite_bind_i64(q, 1, table_id);
+	sqlite_bind_i64(q, 2, owner);
+	rc = sqlite_step(self->db, q, e);
+	if (rc < 0)
+		return rc;
+	*ret = rc > 0;
+	rc = *ret ? add_row(set, q, e) : OK;
+	sqlite_reset(q);
+	return rc;
+}
+
+/* Of the compact files, and of the scopes that none covers. A scope that lost its compact file may
+ * have no statistics: then those of the table are not known. */
 static int add_all(struct catalog_sqlite *self, int64_t table_id, struct catalog_stats_set *set,
 		   struct err *e)
 {
 	sqlite3_stmt *q;
-	int rc = sqlite_prepare(self->db, "SELECT stats FROM stats WHERE table_id = ?", &q, e);
+	int rc = sqlite_prepare(
+		self->db,
+		"SELECT stats, 0 FROM stats WHERE table_id = ?1 AND owner > 0"
+		" UNION ALL SELECT k.stats, s.rows FROM scopes s INDEXED BY scopes_loose"
+		" LEFT JOIN stats k ON k.table_id = s.table_id AND k.owner = -s.id"
+		" WHERE s.table_id = ?1 AND s.loose = 1",
+		&q, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(q, 1, table_id);
 	while ((rc = sqlite_step(self->db, q, e)) > 0) {
-		const char *kept = sqlite3_column_blob(q, 0);
-		rc = add_kept(set, (struct slice){kept, (size_t)sqlite3_column_bytes(q, 0)}, e);
-		if (rc)
+		if (sqlite3_column_type(q, 0) == SQLITE_NULL)
+			catalog_stats_add(set, sqlite_i64(q, 1), NULL, 0, NULL, NULL);
+		else if ((rc = add_row(set, q, e)) != OK)
 			break;
 	}
 	sqlite_reset(q);
 	return rc;
 }
 
-static int totals(struct catalog_sqlite *self, const struct table_def *table, int64_t table_id,
-		  int64_t *ret_rows, int64_t *ret_bytes, int64_t *ret_files, struct err *e)
+static int totals(struct catalog_sqlite *self, int64_t table_id, int64_t *ret_rows,
+		  int64_t *ret_bytes, int64_t *ret_files, struct err *e)
 {
 	sqlite3_stmt *q;
 	int rc = sqlite_prepare(
 		self->db,
-		table->compact_location
-			? "SELECT sum(rows), sum(bytes), count(*) FROM compact WHERE table_id = ?"
-			: "SELECT sum(rows), sum(bytes), sum(files) FROM scopes WHERE table_id = ?",
+		"SELECT sum(rows), sum(bytes), sum(files) FROM"
+		" (SELECT rows, bytes, 1 AS files FROM compact WHERE table_id = ?1"
+		" UNION ALL SELECT rows, bytes, files FROM scopes INDEXED BY scopes_loose"
+		" WHERE table_id = ?1 AND loose = 1)",
 		&q, e);
 	if (rc)
 		return rc;
@@ -282,7 +317,7 @@ int catalog_sqlite_stats(struct catalog *c, const struct table_def *table, struc
 	if (rc == OK)
 		rc = add_all(self, table_id, &set, e);
 	if (rc == OK)
-		rc = totals(self, table, table_id, &rows, &bytes, &files, e);
+		rc = totals(self, table_id, &rows, &bytes, &files, e);
 	rc = catalog_finish(self, rc, e);
 	if (rc)
 		return rc;

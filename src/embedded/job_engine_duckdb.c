@@ -159,7 +159,8 @@ static int run_batch(struct run *r, struct job_compute *compute, size_t from, si
 	pthread_mutex_unlock(&r->lock);
 	rc = poll_run(r, e);
 	if (rc == OK)
-		rc = publish_replace(r->session, changes, r->plan.output_count, &version, e);
+		rc = publish_replace(r->session, changes, r->plan.output_count, NULL, 0, &version,
+				     e);
 	if (rc)
 		return rc;
 	r->compute_us += computed - start;

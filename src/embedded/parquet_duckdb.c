@@ -398,6 +398,35 @@ static void add_drop(struct buf *sql, const struct parquet_merge *m)
 	}
 }
 
+/* The rows of the files; files with equal values of the added columns are read together. */
+static void add_sources(struct buf *sql, const struct parquet_merge *m)
+{
+	char type[COLUMN_TYPE_SIZE];
+	size_t n = m->add_column_count, end;
+	for (size_t i = 0; i < m->path_count; i = end) {
+		const char *const *values = n ? &m->add[i * n] : NULL;
+		bool same = true;
+		for (end = i + 1; end < m->path_count; end += same) {
+			for (size_t c = 0; same && c < n; c++)
+				same = strcmp(values[c], m->add[end * n + c]) == 0;
+			if (!same)
+				break;
+		}
+		/* By name: a table that grew a column has older files without it. */
+		buf_str(sql, i ? " UNION ALL BY NAME SELECT *" : "SELECT *");
+		for (size_t c = 0; c < n; c++) {
+			buf_str(sql, ", CAST(");
+			buf_sql_str(sql, values[c]);
+			buf_printf(sql, " AS %s) AS ",
+				   column_type_format(&m->add_columns[c], type));
+			buf_sql_name(sql, m->add_columns[c].name);
+		}
+		buf_str(sql, " FROM read_parquet(");
+		duck_list(sql, &m->paths[i], end - i);
+		buf_str(sql, ", hive_partitioning = false, union_by_name = true)");
+	}
+}
+
 static int parquet_duckdb_merge(struct parquet *port, const struct parquet_merge *m,
 				struct arena *arena, struct parquet_result *ret, struct err *e)
 {
@@ -406,10 +435,9 @@ static int parquet_duckdb_merge(struct parquet *port, const struct parquet_merge
 		return err_set(e, ERR_BUG,
 			       "a merge needs files, and columns for the rows that it drops");
 	AUTO_BUF struct buf sql = {0};
-	buf_str(&sql, "COPY (SELECT merged.* FROM read_parquet(");
-	duck_list(&sql, m->paths, m->path_count);
-	/* By name: a table that grew a column has older files without it. */
-	buf_str(&sql, ", hive_partitioning = false, union_by_name = true) AS merged");
+	buf_str(&sql, "COPY (SELECT merged.* FROM (");
+	add_sources(&sql, m);
+	buf_str(&sql, ") AS merged");
 	if (m->drop_count)
 		add_drop(&sql, m);
 	buf_str(&sql, " ORDER BY ");

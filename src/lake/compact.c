@@ -30,7 +30,8 @@ static int by_text(const void *a, const void *b)
 
 /* -- merging ----------------------------------------------------------------------------------- */
 
-/* From files to one: their rows but for the dropped scopes; `parts` is what it will hold. */
+/* From files to one: their rows but for the dropped scopes; `parts` is what it will hold, sorted by
+ * scope. */
 struct merge {
 	const struct table_def *table;
 	const struct catalog_file *from;
@@ -43,14 +44,13 @@ struct merge {
 
 static const char *merged_name(struct arena *arena, const struct merge *m)
 {
-	const char **origins = ANEW_ARRAY(arena, m->part_count, const char *);
 	char hex[HASH_HEX_SIZE];
-	for (size_t i = 0; i < m->part_count; i++)
-		origins[i] = m->parts[i].origin;
-	qsort(origins, m->part_count, sizeof(*origins), by_text);
 	struct hash *hash = hash_new();
-	for (size_t i = 0; i < m->part_count; i++)
-		hash_str(hash, origins[i]);
+	/* A file of several scopes may be the origin of each of them. */
+	for (size_t i = 0; i < m->part_count; i++) {
+		hash_str(hash, m->parts[i].scope);
+		hash_str(hash, m->parts[i].origin);
+	}
 	hash_end_hex(hash, hex);
 	return arena_strndup(arena, hex, NAME_DIGITS);
 }
@@ -153,8 +153,8 @@ static bool is_replaced(const struct replaced *replaced, const char *scope)
 		       by_text) != NULL;
 }
 
-static int one_scope_filter(struct arena *arena, const struct table_def *table, const char *scope,
-			    struct filter *ret, struct err *e)
+int publish_scope_filter(struct arena *arena, const struct table_def *table, const char *scope,
+			 struct filter *ret, struct err *e)
 {
 	const char **values = ANEW_ARRAY(arena, TABLE_MAX_PARTITION, const char *);
 	struct filter_term *terms = ANEW_ARRAY(arena, TABLE_MAX_PARTITION, struct filter_term);
@@ -178,7 +178,8 @@ static int find_covering(struct publish_session *s, struct arena *arena,
 	size_t found, n = 0;
 	int rc = OK;
 	for (size_t i = 0; rc == OK && i < step->scope_count; i++)
-		rc = one_scope_filter(arena, step->table, step->scopes[i].scope, &filters[i], e);
+		rc = publish_scope_filter(arena, step->table, step->scopes[i].scope, &filters[i],
+					  e);
 	if (rc == OK)
 		rc = catalog_files(s->with.catalog, step->table, LAYOUT_COMPACT, filters,
 				   step->scope_count, arena, &files, &found, e);
@@ -218,21 +219,47 @@ static int keep_rest(struct publish_session *s, struct arena *arena, struct publ
 	return merge_files(s, arena, &m, step, e);
 }
 
-int compact_remainders(struct publish_session *s, struct arena *arena, struct publish_step *step,
-		       struct err *e)
+static struct replaced scopes_of(struct arena *arena, const struct publish_step *step)
 {
 	struct replaced replaced = {.scopes = ANEW_ARRAY(arena, step->scope_count, const char *),
 				    .count = step->scope_count};
+	for (size_t i = 0; i < step->scope_count; i++)
+		replaced.scopes[i] = step->scopes[i].scope;
+	qsort(replaced.scopes, replaced.count, sizeof(*replaced.scopes), by_text);
+	return replaced;
+}
+
+int compact_remainders(struct publish_session *s, struct arena *arena, struct publish_step *step,
+		       struct err *e)
+{
+	struct replaced replaced = scopes_of(arena, step);
 	struct catalog_file *covering;
 	size_t n;
 	if (step->scope_count == 0)
 		return OK;
-	for (size_t i = 0; i < step->scope_count; i++)
-		replaced.scopes[i] = step->scopes[i].scope;
-	qsort(replaced.scopes, replaced.count, sizeof(*replaced.scopes), by_text);
 	int rc = find_covering(s, arena, step, &covering, &n, e);
 	for (size_t i = 0; rc == OK && i < n; i++)
 		rc = keep_rest(s, arena, step, &covering[i], &replaced, e);
+	return rc;
+}
+
+int compact_retire(struct publish_session *s, struct arena *arena, struct publish_step *step,
+		   struct err *e)
+{
+	struct replaced appended = scopes_of(arena, step);
+	struct catalog_file *covering;
+	size_t n;
+	if (step->scope_count == 0)
+		return OK;
+	int rc = find_covering(s, arena, step, &covering, &n, e);
+	for (size_t i = 0; rc == OK && i < n; i++) {
+		bool covers = false;
+		for (size_t k = 0; !covers && k < covering[i].scope_count; k++)
+			covers = is_replaced(&appended, covering[i].scopes[k]);
+		if (covers)
+			*PUSH(step->retired, step->retired_count, step->retired_cap) =
+				covering[i].key;
+	}
 	return rc;
 }
 
@@ -324,7 +351,7 @@ static int flush(struct publish_session *s, struct publish_step *step, int64_t *
 		 struct err *e)
 {
 	int64_t version;
-	int rc = step->file_count ? publish_steps(s, step, 1, &version, e) : OK;
+	int rc = step->file_count ? publish_steps(s, step, 1, NULL, 0, &version, e) : OK;
 	if (rc == OK)
 		*merged += (int64_t)step->file_count;
 	const struct table_def *table = step->table;

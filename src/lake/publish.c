@@ -285,7 +285,8 @@ static int put(struct publish_session *s, struct arena *arena, const struct publ
 }
 
 static int commit(struct publish_session *s, struct arena *arena, int64_t intent,
-		  const struct publish_step *steps, size_t n, int64_t *ret_version, struct err *e)
+		  const struct publish_step *steps, size_t n, const struct catalog_mark *marks,
+		  size_t mark_count, int64_t *ret_version, struct err *e)
 {
 	struct catalog_change *changes = ANEW_ARRAY(arena, n, struct catalog_change);
 	for (size_t i = 0; i < n; i++) {
@@ -301,9 +302,12 @@ static int commit(struct publish_session *s, struct arena *arena, int64_t intent
 			.file_count = steps[i].file_count,
 			.retired_keys = steps[i].retired,
 			.retired_count = steps[i].retired_count,
+			.append = steps[i].append,
+			.same_rows = steps[i].same_rows,
 		};
 	}
-	return catalog_commit(s->with.catalog, intent, changes, n, ret_version, e);
+	return catalog_commit(s->with.catalog, intent, changes, n, marks, mark_count, ret_version,
+			      e);
 }
 
 /* After a failure, as far as it goes; what is left is found by the next session. */
@@ -317,7 +321,8 @@ static void undo(struct publish_session *s, const struct publish_step *steps, si
 }
 
 int publish_steps(struct publish_session *s, const struct publish_step *steps, size_t n,
-		  int64_t *ret_version, struct err *e)
+		  const struct catalog_mark *marks, size_t mark_count, int64_t *ret_version,
+		  struct err *e)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
 	int64_t *intents = ANEW_ARRAY(arena, n, int64_t);
@@ -331,7 +336,7 @@ int publish_steps(struct publish_session *s, const struct publish_step *steps, s
 		undo(s, steps, n);
 		return rc;
 	}
-	rc = commit(s, arena, n ? intents[0] : 0, steps, n, ret_version, e);
+	rc = commit(s, arena, n ? intents[0] : 0, steps, n, marks, mark_count, ret_version, e);
 	if (rc) {
 		/* After a disk error nobody knows yet whether it was committed: the next session's
 		 * view decides. */
@@ -354,16 +359,21 @@ static int make_step(struct publish_session *s, struct arena *arena,
 	step->table = publish_find_table(s, change->table);
 	step->scopes = change->scopes;
 	step->scope_count = change->scope_count;
+	step->append = change->append;
 	if (!step->table)
 		return err_set(e, ERR_BUG, "Table %s.%s is not locked by this session",
 			       change->table->database, change->table->name);
 	for (size_t i = 0; i < change->file_count; i++)
 		*PUSH(step->files, step->file_count, step->file_cap) = change->files[i];
-	return step->table->compact_location ? compact_remainders(s, arena, step, e) : OK;
+	if (!step->table->compact_location)
+		return OK;
+	return step->append ? compact_retire(s, arena, step, e)
+			    : compact_remainders(s, arena, step, e);
 }
 
 int publish_replace(struct publish_session *s, const struct publish_change *changes, size_t n,
-		    int64_t *ret_version, struct err *e)
+		    const struct catalog_mark *marks, size_t mark_count, int64_t *ret_version,
+		    struct err *e)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
 	struct publish_step *steps = ANEW_ARRAY(arena, n, struct publish_step);
@@ -371,7 +381,7 @@ int publish_replace(struct publish_session *s, const struct publish_change *chan
 	for (size_t i = 0; rc == OK && i < n; i++)
 		rc = make_step(s, arena, &changes[i], &steps[i], e);
 	if (rc == OK)
-		rc = publish_steps(s, steps, n, ret_version, e);
+		rc = publish_steps(s, steps, n, marks, mark_count, ret_version, e);
 	for (size_t i = 0; i < n; i++)
 		publish_step_clear(&steps[i]);
 	return rc;

@@ -40,6 +40,12 @@ struct publish_change {
 	size_t scope_count;
 	const struct publish_file *files;
 	size_t file_count;
+	bool append; /* as catalog_change says */
+};
+/* All published files of a scope are to become one. */
+struct publish_merge {
+	const char *scope;
+	const char *name; /* of the one, without ".parquet": new, and made of what is in it */
 };
 struct publish_session; /* holds the locks of one or more tables and a staging folder of its own */
 /* Locks the tables (in name order), recovers them, and makes a staging folder without files.
@@ -49,11 +55,30 @@ int publish_begin(const struct publish *, const struct table_def *const *tables,
 /* Where staged files go: a local folder. What lies in it is gone after publish_end; its folders may
  * stay. */
 const char *publish_staging(const struct publish_session *);
-/* Replaces the scopes, of all given tables in one commit. A compact file that also covers other
- * scopes is rewritten without the replaced ones. May be called several times in a session. On
- * failure nothing is visible and what was put is removed or left to recovery. */
+/* Replaces the scopes, or appends to them, of all given tables in one commit, which also moves the
+ * marks (no changes: just that). A compact file that also covers other scopes is rewritten without
+ * the replaced ones; one that covers a scope appended to is retired whole, and what it covered is
+ * read from the published files until it is compacted again. May be called several times in a
+ * session. On failure nothing is visible and what was put is removed or left to recovery. */
 int publish_replace(struct publish_session *, const struct publish_change *, size_t n,
-		    int64_t *ret_version, struct err *) MUST_CHECK;
+		    const struct catalog_mark *marks, size_t mark_count, int64_t *ret_version,
+		    struct err *) MUST_CHECK;
+/* All published files of each scope become one, "<name>.parquet", ordered by the table's sort and
+ * then by all columns; properties and compact files stay as they are. Scopes with a single file are
+ * left alone. For tables whose scope is the whole partition (else ERR_BUG). *ret_merged counts files
+ * written. ERR_NOT_FOUND for a scope that is not there; ERR_BUG for a name that one of its files
+ * has. */
+int publish_merge_scopes(struct publish_session *, const struct table_def *,
+			 const struct publish_merge *, size_t n, int64_t *ret_merged,
+			 struct err *) MUST_CHECK;
+/* Writes one compact file for all these scopes together (a day's hours), of their published files;
+ * compact files that cover any of them are retired whole. Its key is
+ * "<compact_location>/<folders of the values they share>/<date they share>-<name>.parquet".
+ * *ret_merged is 1, or 0 when one file covers just these already. ERR_NOT_FOUND for a scope that is
+ * not there. */
+int publish_compact_scopes(struct publish_session *, const struct table_def *,
+			   const char *const *scopes, size_t n, const char *name,
+			   int64_t *ret_merged, struct err *) MUST_CHECK;
 /* Merges the compact files of closed months (a later month of the same other scope values exists,
  * at least COMPACT_MIN_SCOPES scopes, more than one file); all months, closed or not and however
  * few, when everything. *ret_merged counts files written. The table must be in the session. */

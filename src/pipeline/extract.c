@@ -494,7 +494,7 @@ static int publish(struct extract_batch *b, struct err *e)
 		};
 	}
 	int64_t version;
-	return publish_replace(b->session, changes, tables, &version, e);
+	return publish_replace(b->session, changes, tables, NULL, 0, &version, e);
 }
 
 int extract_flush(struct extract_batch *b, struct err *e)

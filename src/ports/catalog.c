@@ -74,9 +74,10 @@ int catalog_intents(struct catalog *c, const struct table_def *table,
 }
 
 int catalog_commit(struct catalog *c, int64_t intent_id, const struct catalog_change *changes,
-		   size_t n, int64_t *ret_version, struct err *e)
+		   size_t n, const struct catalog_mark *marks, size_t mark_count,
+		   int64_t *ret_version, struct err *e)
 {
-	return c->ops->commit(c, intent_id, changes, n, ret_version, e);
+	return c->ops->commit(c, intent_id, changes, n, marks, mark_count, ret_version, e);
 }
 
 int catalog_abandon(struct catalog *c, int64_t intent_id, struct err *e)

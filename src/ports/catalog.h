@@ -16,7 +16,9 @@
 #include "mem.h"
 #include "table.h"
 
-enum catalog_layout { LAYOUT_PUBLISHED, LAYOUT_COMPACT };
+/* LAYOUT_QUERY is no layout that a file has, but what our own queries read: for each scope its
+ * compact file where there is one, else its published files. */
+enum catalog_layout { LAYOUT_PUBLISHED, LAYOUT_COMPACT, LAYOUT_QUERY };
 
 struct catalog_file {
 	const char *key;
@@ -65,17 +67,30 @@ struct filter {
 };
 
 /* One table's part of a commit: the named scopes lose all their files (both layouts) and get the
- * given ones. */
+ * given ones, and the given properties. */
 struct catalog_change {
 	const struct table_def *table;
 	const struct catalog_scope *scopes; /* scope and properties are read */
 	size_t scope_count;
 	const struct catalog_file *files;
 	size_t file_count;
-	/* Compact files that covered a replaced scope and others beside it: gone in this commit,
-	 * what remains of them is among files. */
+	/* Compact files that covered a changed scope and others beside it, or that others take the
+	 * place of: gone in this commit. A scope that no other one covers is read from its published
+	 * files from then on. */
 	const char *const *retired_keys;
 	size_t retired_count;
+	/* The scopes keep the published files they have: rows and bytes add up. A file that they have
+	 * already is no change. */
+	bool append;
+	/* The published files change, the rows in them do not (a merge): compact files that cover the
+	 * scopes stay. */
+	bool same_rows;
+};
+
+/* How far somebody has come with something ("deliver/bitcoin"); never lowered. */
+struct catalog_mark {
+	const char *name;
+	int64_t value;
 };
 
 struct catalog;
@@ -108,7 +123,8 @@ struct catalog_ops {
 		       int (*fn)(void *, int64_t id, const char *const *keys, size_t n), void *,
 		       struct err *);
 	int (*commit)(struct catalog *, int64_t intent_id, const struct catalog_change *, size_t n,
-		      int64_t *ret_version, struct err *);
+		      const struct catalog_mark *marks, size_t mark_count, int64_t *ret_version,
+		      struct err *);
 	int (*abandon)(struct catalog *, int64_t intent_id, struct err *);
 	int (*is_live)(struct catalog *, const char *key, bool *ret, struct err *);
 	int (*changes)(struct catalog *, int64_t after_version,
@@ -161,7 +177,7 @@ int catalog_scopes(struct catalog *, const struct table_def *, const struct filt
 		   size_t *ret_count, struct err *) MUST_CHECK; /* by scope */
 int catalog_scope(struct catalog *, const struct table_def *, const char *scope, struct arena *,
 		  struct catalog_scope *ret, struct err *) MUST_CHECK; /* ERR_NOT_FOUND */
-/* Per column over all files of the layout that queries read (compact where there is one). */
+/* Per column over all files of LAYOUT_QUERY. */
 int catalog_stats(struct catalog *, const struct table_def *, struct arena *,
 		  struct column_stats **ret, size_t *ret_count, int64_t *ret_rows,
 		  int64_t *ret_bytes, int64_t *ret_files, struct err *) MUST_CHECK;
@@ -176,15 +192,17 @@ int catalog_intents(struct catalog *, const struct table_def *,
 		    int (*fn)(void *, int64_t id, const char *const *keys, size_t n), void *,
 		    struct err *) MUST_CHECK;
 /* Atomic on the embedded driver; where the product has no transaction it is applied in an order
- * that readers can live with and may be repeated until it succeeds. Ends the intent (0: none).
+ * that readers can live with and may be repeated until it succeeds. Ends the intent (0: none), and
+ * moves the marks in the same transaction; without changes it does just that and makes no version.
  * Replaced files become dead, not deleted; a dead key that is added again lives again. Durable on
  * return. ERR_CONFLICT when the intent was abandoned meanwhile or a retired file is no longer
  * there. ERR_BUG, and nothing done, for what readers could not rely on: a published file that does
- * not lie at "<location>/<scope>/..." with the folders that its values say; in a table with a
- * compact layout a scope with rows that is in no compact file, or in two; a compact file that loses
- * a scope, keeps another and is not retired. */
+ * not lie at "<location>/<scope>/..." with the folders that its values say; a scope in two compact
+ * files; a compact file that loses a scope (replaced or appended to), keeps another and is not
+ * retired. */
 int catalog_commit(struct catalog *, int64_t intent_id, const struct catalog_change *, size_t n,
-		   int64_t *ret_version, struct err *) MUST_CHECK;
+		   const struct catalog_mark *marks, size_t mark_count, int64_t *ret_version,
+		   struct err *) MUST_CHECK;
 int catalog_abandon(struct catalog *, int64_t intent_id, struct err *) MUST_CHECK;
 int catalog_is_live(struct catalog *, const char *key, bool *ret, struct err *) MUST_CHECK;
 /* Every live published file added after the version, in order, with its scope; *ret_version is the

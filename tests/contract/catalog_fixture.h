@@ -173,9 +173,13 @@ static int64_t put_session(struct fixture *f, struct catalog *c, const char *ind
 	};
 	struct catalog_scope scope = {.scope = files[0].scopes[0],
 				      .properties = "{\"made_of\":\"x\"}"};
-	struct catalog_change change = {&refined, &scope, 1, files, 3, NULL, 0};
+	struct catalog_change change = {.table = &refined,
+					.scopes = &scope,
+					.scope_count = 1,
+					.files = files,
+					.file_count = 3};
 	int64_t version;
-	GOOD(f, catalog_commit(c, 0, &change, 1, &version, &f->e));
+	GOOD(f, catalog_commit(c, 0, &change, 1, NULL, 0, &version, &f->e));
 	return version;
 }
 
@@ -184,9 +188,10 @@ static int64_t put_ticks(struct fixture *f, const char *date, const char *hour, 
 {
 	struct catalog_file file = tick(f, date, hour, name, rows);
 	struct catalog_scope scope = {.scope = file.scopes[0], .properties = "{}"};
-	struct catalog_change change = {&raw, &scope, 1, &file, 1, NULL, 0};
+	struct catalog_change change = {
+		.table = &raw, .scopes = &scope, .scope_count = 1, .files = &file, .file_count = 1};
 	int64_t version;
-	GOOD(f, catalog_commit(f->catalog, 0, &change, 1, &version, &f->e));
+	GOOD(f, catalog_commit(f->catalog, 0, &change, 1, NULL, 0, &version, &f->e));
 	return version;
 }
 

@@ -146,7 +146,7 @@ static inline void lake_put_session(struct lake *l, const char *day, const char 
 							 .scope_count = 1,
 							 .files = &file,
 							 .file_count = n ? 1 : 0},
-				1, &version, &l->e));
+				1, NULL, 0, &version, &l->e));
 	publish_end(session);
 	free(codigo);
 	free(acao);

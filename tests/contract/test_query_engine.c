@@ -362,7 +362,7 @@ static void put_refined(struct lake *l, const char *index, const char *day, int 
 							 .scope_count = 1,
 							 .files = files,
 							 .file_count = (size_t)n + 1},
-				1, &version, e));
+				1, NULL, 0, &version, e));
 	publish_end(session);
 }
 

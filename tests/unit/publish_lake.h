@@ -131,10 +131,11 @@ static int intend_stepping(struct catalog *c, const struct table_def *t, const c
 	return rc;
 }
 static int commit_stepping(struct catalog *c, int64_t id, const struct catalog_change *changes,
-			   size_t n, int64_t *version, struct err *e)
+			   size_t n, const struct catalog_mark *marks, size_t mark_count,
+			   int64_t *version, struct err *e)
 {
 	step();
-	int rc = catalog_real->commit(c, id, changes, n, version, e);
+	int rc = catalog_real->commit(c, id, changes, n, marks, mark_count, version, e);
 	step();
 	return rc;
 }
@@ -313,9 +314,17 @@ static int replace(struct publish_session *s, const struct model *to, struct err
 			.scope = scope_of(a, i),
 			.properties = arena_printf(a, "{\"content\":%d}", to->generation[i])};
 	}
-	const struct publish_change changes[2] = {{&shares, scopes, n, files, file_count},
-						  {&totals, scopes, n, sums, n}};
-	return publish_replace(s, changes, 2, &version, e);
+	const struct publish_change changes[2] = {{.table = &shares,
+						   .scopes = scopes,
+						   .scope_count = n,
+						   .files = files,
+						   .file_count = file_count},
+						  {.table = &totals,
+						   .scopes = scopes,
+						   .scope_count = n,
+						   .files = sums,
+						   .file_count = n}};
+	return publish_replace(s, changes, 2, NULL, 0, &version, e);
 }
 
 static void apply(struct model *m, const struct model *to)

@@ -436,9 +436,10 @@ static void one_session_per_table(void **state)
 	assert_int_not_equal(access(file, F_OK), 0);
 	GOOD(publish_begin(&other.with, &lake_tables[1], 1, &second, &e));
 	/* A table that is not of the session. */
-	const struct publish_change foreign = {&totals, NULL, 0, NULL, 0};
+	const struct publish_change foreign = {.table = &totals};
 	int64_t version;
-	assert_int_equal(publish_replace(second, &foreign, 1, &version, &refusal), ERR_BUG);
+	assert_int_equal(publish_replace(second, &foreign, 1, NULL, 0, &version, &refusal),
+			 ERR_BUG);
 	publish_end(second);
 	lake_close(&other);
 	lake_close(&l);

@@ -129,7 +129,7 @@ static void publish(struct bench *b, const struct table_def *t, const char *date
 	const struct catalog_change change = {
 		.table = t, .scopes = &s, .scope_count = 1, .files = &file, .file_count = 1};
 	int64_t version;
-	if (catalog_commit(b->catalog, 0, &change, 1, &version, &e) != OK)
+	if (catalog_commit(b->catalog, 0, &change, 1, NULL, 0, &version, &e) != OK)
 		fail_msg("%s", e.text);
 }
 
