@@ -1,0 +1,83 @@
+/* Delivery stream: the rules of a record, checked here once for every driver, and the calls into the
+ * driver. */
+#include "delivery_stream.h"
+
+#include <string.h>
+
+static bool is_kind(const char *kind)
+{
+	if (!kind)
+		return false;
+	size_t n = strspn(kind, "abcdefghijklmnopqrstuvwxyz");
+	return n > 0 && n <= STREAM_KIND_MAX && !kind[n];
+}
+
+static int check_record(const struct stream_record *r, struct err *e)
+{
+	if (!is_kind(r->kind))
+		return err_set(
+			e, ERR_INPUT,
+			"the kind of a stream record is \"%s\", expected 1 to %d small letters",
+			r->kind ? r->kind : "", STREAM_KIND_MAX);
+	if (r->body.n == 0)
+		return err_set(e, ERR_INPUT, "a stream record is empty");
+	if (r->body.n > STREAM_RECORD_MAX)
+		return err_set(e, ERR_INPUT, "a stream record has %zu bytes, more than %d",
+			       r->body.n, STREAM_RECORD_MAX);
+	return OK;
+}
+
+int delivery_stream_append(struct delivery_stream *s, const struct stream_record *records, size_t n,
+			   int64_t *ret_first, struct err *e)
+{
+	if (n > STREAM_APPEND_MAX)
+		return err_set(e, ERR_BUG, "%zu records in one append, more than %d", n,
+			       STREAM_APPEND_MAX);
+	for (size_t i = 0; i < n; i++) {
+		int rc = check_record(&records[i], e);
+		if (rc)
+			return rc;
+	}
+	*ret_first = 0;
+	return n ? s->ops->append(s, records, n, ret_first, e) : OK;
+}
+
+int delivery_stream_tail(struct delivery_stream *s, int64_t after,
+			 int (*fn)(void *, const struct stream_entry *, struct err *), void *ctx,
+			 struct err *e)
+{
+	return s->ops->tail(s, after, fn, ctx, e);
+}
+
+int delivery_stream_seal(struct delivery_stream *s, bool now, struct err *e)
+{
+	return s->ops->seal(s, now, e);
+}
+
+int delivery_stream_next(struct delivery_stream *s, int64_t after,
+			 int (*fn)(void *, const struct stream_entry *, struct err *), void *ctx,
+			 struct stream_segment *ret, struct err *e)
+{
+	return s->ops->next(s, after, fn, ctx, ret, e);
+}
+
+int delivery_stream_forget(struct delivery_stream *s, int64_t up_to, struct err *e)
+{
+	return s->ops->forget(s, up_to, e);
+}
+
+int delivery_stream_status(struct delivery_stream *s, struct stream_status *ret, struct err *e)
+{
+	return s->ops->status(s, ret, e);
+}
+
+const char *delivery_stream_name(struct delivery_stream *s)
+{
+	return s->ops->name(s);
+}
+
+void delivery_stream_free(struct delivery_stream *s)
+{
+	if (s)
+		s->ops->free(s);
+}
