@@ -51,7 +51,7 @@ static bool loaded;
 
 static int load_locked(struct err *e)
 {
-	void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	void *library = dlopen(LIBRARY, RTLD_LAZY | RTLD_LOCAL);
 	if (!library)
 		return err_set(e, ERR_NOT_FOUND,
 			       "cannot load %s, which the package libcurl4 brings: %s", LIBRARY,
@@ -73,6 +73,20 @@ static int load(struct err *e)
 	int rc = loaded ? OK : load_locked(e);
 	pthread_mutex_unlock(&load_mutex);
 	return rc;
+}
+
+static void *preload(void *unused)
+{
+	int rc = load(NULL);
+	(void)rc;
+	return NULL;
+}
+
+void http_curl_preload(void)
+{
+	pthread_t thread;
+	if (pthread_create(&thread, NULL, preload, NULL) == 0)
+		pthread_detach(thread);
 }
 
 struct http_curl {

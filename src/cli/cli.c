@@ -199,6 +199,7 @@ int cli_system(struct cli *cli, enum system_mode mode, struct err *e)
 				   .role = "cli",
 				   .conf = cli->conf,
 				   .mode = mode,
+				   .fetches = cli->fetches,
 				   .on_wait = on_wait,
 				   .ctx = cli};
 	int rc = system_open(&o, &cli->system, e);

@@ -61,6 +61,7 @@ struct cli {
 	bool colour_out, colour_err; /* on a terminal, and NO_COLOR is not set */
 	/* chosen by the command itself; NULL: as words, environment and file say */
 	const char *lake;
+	bool fetches;          /* the command will: said before the system is opened */
 	struct arena *arena;   /* lives as long as the command */
 	struct system *system; /* opened by cli_system */
 };

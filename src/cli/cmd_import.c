@@ -181,6 +181,7 @@ int cmd_fetch(struct cli *cli)
 			printf(tr("%s would be fetched from %s\n"), indices[i], intake_url(cli));
 		return EXIT_DONE;
 	}
+	cli->fetches = true;
 	if (cli_system(cli, SYSTEM_WORK, &e) != 0)
 		return cli_fail(cli, &e);
 	struct session s;

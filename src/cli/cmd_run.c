@@ -306,6 +306,7 @@ int cmd_run(struct cli *cli)
 	if (decide(cli, source, &w, &e) != 0)
 		return cli_fail(cli, &e);
 	choose_lake(cli, &w);
+	cli->fetches = w.input == INPUT_LIVE;
 	if (cli_system(cli, SYSTEM_WORK, &e) != 0)
 		return cli_fail(cli, &e);
 	struct session s;

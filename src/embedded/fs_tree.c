@@ -89,7 +89,16 @@ static int open_once(int root_fd, struct slice folder, int flags, bool create, i
 {
 	if (open_at_once(root_fd, folder, flags, ret_fd))
 		return 0;
-	int at = root_fd;
+	int at = root_fd, parent;
+	/* Mostly it is the last one that is missing: a partition in a folder full of them. */
+	struct slice above = folder;
+	while (above.n && above.p[above.n - 1] != '/')
+		above.n--;
+	if (create && above.n > 1 &&
+	    open_at_once(root_fd, (struct slice){above.p, above.n - 1}, O_PATH, &parent)) {
+		at = parent;
+		folder = (struct slice){folder.p + above.n, folder.n - above.n};
+	}
 	while (folder.n) {
 		struct slice segment = slice_cut(&folder, '/');
 		char name[OBJECT_SEGMENT_MAX + 1];

@@ -11,6 +11,7 @@
 #include "definitions.h"
 #include "duckdb_host.h"
 #include "file.h"
+#include "http.h"
 #include "job_engine_duckdb.h"
 #include "object_store_fs.h"
 #include "parquet_duckdb.h"
@@ -112,6 +113,8 @@ static void begin_to_load(struct system *s)
 	int rc = time_date_in_sao_paulo(clock_now_us(&clock_system), &day, &ignored);
 	(void)rc; /* who needs the date asks again and is told */
 	host(s);
+	if (s->options.fetches)
+		http_curl_preload();
 }
 
 static int open_parts(struct system *s, struct err *e)

@@ -36,6 +36,7 @@ struct system_options {
 	const char *role;        /* who is speaking in the log: "cli", later each role's name */
 	const struct conf *conf;
 	enum system_mode mode;
+	bool fetches; /* something from the network: what that needs begins to load, too */
 	/* another writer is waited for; may be NULL */
 	void (*on_wait)(void *ctx, int64_t holder_pid);
 	void *ctx;
