@@ -1,4 +1,4 @@
-/* The system's clock, and UTC time as text. The date in São Paulo comes from the C library and the
+/* The system's clock, and UTC time as text. The time in São Paulo comes from the C library and the
  * system's zone database: the zone is set in TZ at the first question, and stays, for nothing else
  * here asks for local time. */
 #include "clock.h"
@@ -121,7 +121,7 @@ static int set_zone(struct err *e)
 	return OK;
 }
 
-int time_date_in_sao_paulo(int64_t us, int32_t *ret_days, struct err *e)
+static int wall(int64_t seconds, struct tm *ret, struct err *e)
 {
 	int rc = OK;
 	pthread_mutex_lock(&zone_mutex);
@@ -130,10 +130,76 @@ int time_date_in_sao_paulo(int64_t us, int32_t *ret_days, struct err *e)
 	pthread_mutex_unlock(&zone_mutex);
 	if (rc < 0)
 		return rc;
-	time_t seconds = floor_div(us, US_PER_SECOND);
-	struct tm tm;
-	if (!localtime_r(&seconds, &tm) ||
-	    !date_make(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, ret_days))
-		return err_set(e, ERR_INPUT, "the time %" PRId64 " is outside the calendar", us);
+	time_t t = seconds;
+	if (!localtime_r(&t, ret))
+		return err_set(e, ERR_INPUT, "the time %" PRId64 " is outside the calendar",
+			       seconds);
 	return OK;
+}
+
+int time_in_sao_paulo(int64_t us, int32_t *ret_days, int32_t *ret_second, struct err *e)
+{
+	struct tm tm;
+	int rc = wall(floor_div(us, US_PER_SECOND), &tm, e);
+	if (rc < 0)
+		return rc;
+	if (!date_make(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, ret_days))
+		return err_set(e, ERR_INPUT, "the time %" PRId64 " is outside the calendar",
+			       floor_div(us, US_PER_SECOND));
+	*ret_second = tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec;
+	return OK;
+}
+
+int time_date_in_sao_paulo(int64_t us, int32_t *ret_days, struct err *e)
+{
+	int32_t second;
+	return time_in_sao_paulo(us, ret_days, &second, e);
+}
+
+/* The first second of the new offset, between two of which the first has the old one. */
+static int find_leap(int64_t old, int64_t new, int64_t *ret, struct err *e)
+{
+	struct tm tm;
+	int rc = wall(old, &tm, e);
+	long offset = rc == OK ? tm.tm_gmtoff : 0;
+	while (rc == OK && new - old > 1) {
+		int64_t middle = old + (new - old) / 2;
+		rc = wall(middle, &tm, e);
+		if (tm.tm_gmtoff == offset)
+			old = middle;
+		else
+			new = middle;
+	}
+	*ret = new;
+	return rc;
+}
+
+int time_from_sao_paulo(int32_t days, int32_t second, int64_t *ret_us, struct err *e)
+{
+	int64_t shown = days * SECONDS_PER_DAY + second;
+	struct tm before, after, at_early, at_late;
+	/* No zone changes twice within two days: these are the only offsets that may hold. */
+	int rc = wall(shown - SECONDS_PER_DAY, &before, e);
+	if (rc == OK)
+		rc = wall(shown + SECONDS_PER_DAY, &after, e);
+	if (rc < 0)
+		return rc;
+	int64_t by_before = shown - before.tm_gmtoff, by_after = shown - after.tm_gmtoff;
+	int64_t found = by_before;
+	if (by_after != by_before) {
+		rc = wall(by_before, &at_early, e);
+		if (rc == OK)
+			rc = wall(by_after, &at_late, e);
+		if (rc < 0)
+			return rc;
+		/* Where both are right, the clock shows it twice, and the first counts. */
+		if (at_early.tm_gmtoff != before.tm_gmtoff) {
+			found = by_after;
+			if (at_late.tm_gmtoff != after.tm_gmtoff)
+				rc = find_leap(by_after, by_before, &found, e);
+		}
+	}
+	if (rc == OK)
+		*ret_us = found * US_PER_SECOND;
+	return rc;
 }

@@ -40,5 +40,11 @@ int time_parse_utc(const char *text, int64_t *ret_us) MUST_CHECK;
  * guessed. The first call reads the zone and sets TZ for the whole process: it comes before a
  * sandbox, and before threads that read the environment. */
 int time_date_in_sao_paulo(int64_t us, int32_t *ret_days, struct err *) MUST_CHECK;
+/* The same, and how many seconds of that day a clock on the wall has counted: 0 to 86399. */
+int time_in_sao_paulo(int64_t us, int32_t *ret_days, int32_t *ret_second, struct err *) MUST_CHECK;
+/* The other way: when a clock on the wall there shows that second of that day. What it shows twice
+ * (daylight saving ended) is the first of the two; what it never shows (it began) is the moment of
+ * the leap. So a later second never gives an earlier time. */
+int time_from_sao_paulo(int32_t days, int32_t second, int64_t *ret_us, struct err *) MUST_CHECK;
 
 #endif
