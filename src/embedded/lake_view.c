@@ -85,15 +85,15 @@ static int check_path(const struct table_def *t, const char *path, struct err *e
 	return OK;
 }
 
-int lake_view_sql(struct buf *sql, const struct table_def *t, enum catalog_layout layout,
-		  const struct catalog_file *files, const char *const *paths, size_t n, bool grown,
-		  struct err *e)
+static int one_layout(struct buf *sql, const struct table_def *t, enum catalog_layout layout,
+		      const struct catalog_file *files, const char *const *paths, size_t n,
+		      bool grown, struct err *e)
 {
 	if (n == 0) {
 		add_empty(sql, t);
 		return OK;
 	}
-	bool hive = layout == LAYOUT_PUBLISHED && t->partition_count > 0;
+	bool hive = layout != LAYOUT_COMPACT && t->partition_count > 0;
 	/* The values of a single file are known: DuckDB need not read them from its path, which
 	 * takes it most of a millisecond. */
 	bool known = hive && n == 1 && !grown;
@@ -115,6 +115,32 @@ int lake_view_sql(struct buf *sql, const struct table_def *t, enum catalog_layou
 		add_files(sql, t, hive && !known, paths, n, false);
 	}
 	return OK;
+}
+
+int lake_view_sql(struct buf *sql, const struct table_def *t, enum catalog_layout layout,
+		  const struct catalog_file *files, const char *const *paths, size_t n, bool grown,
+		  struct err *e)
+{
+	size_t compact = 0;
+	for (size_t i = 0; i < n; i++)
+		compact += files[i].layout == LAYOUT_COMPACT;
+	if (layout != LAYOUT_QUERY || compact == 0 || compact == n)
+		return one_layout(sql, t, compact && compact == n ? LAYOUT_COMPACT : layout, files,
+				  paths, n, grown, e);
+	/* A published file's partition columns are in its path, a compact one's inside. */
+	AUTO_FREE const char **parted = NEW_ARRAY(n, const char *);
+	AUTO_FREE struct catalog_file *copies = NEW_ARRAY(n, struct catalog_file);
+	size_t at[2] = {0, compact};
+	for (size_t i = 0; i < n; i++) {
+		size_t *next = &at[files[i].layout != LAYOUT_COMPACT];
+		parted[*next] = paths[i];
+		copies[(*next)++] = files[i];
+	}
+	int rc = one_layout(sql, t, LAYOUT_COMPACT, copies, parted, compact, grown, e);
+	buf_str(sql, " UNION ALL ");
+	return rc ? rc
+		  : one_layout(sql, t, LAYOUT_PUBLISHED, copies + compact, parted + compact,
+			       n - compact, grown, e);
 }
 
 static int count_change(void *ctx, int64_t version, int64_t at_us, const char *change)

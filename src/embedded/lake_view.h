@@ -6,7 +6,7 @@
 #include "str.h"
 
 /* Appends a SELECT of the table's columns and then its partition columns, each with its declared
- * type, over the files, which lie at paths. No file: no rows. grown: the table's definition has
+ * type, over the files of the layout (LAYOUT_QUERY: of both), which lie at paths. No file: no rows. grown: the table's definition has
  * changed since its first file may have been written, so a file may lack columns; they are null
  * then. ERR_USAGE when a folder above the lake is called like a partition of the table ("part=9"):
  * DuckDB would take its value for the column's. */

@@ -1,6 +1,11 @@
 /* Queries by DuckDB: the statement's tree says what it names, the catalog which files hold that,
  * views give them to DuckDB, and the result is streamed. All views are made in a transaction that
- * is always rolled back, so the next statement sees nothing of this one's lists. */
+ * is always rolled back, so the next statement sees nothing of this one's lists.
+ *
+ * A stream's rows that are in no file yet are read first, and the files listed afterwards, at a moment
+ * when the catalog's mark M stood still: the files hold all records up to M, and of those that were read
+ * only the later ones are shown. What was delivered or forgotten in between is not after M, so no record
+ * is missing and none is there twice, however fast deliveries follow each other. */
 #include "query_engine_duckdb.h"
 
 #include <pthread.h>
@@ -14,8 +19,10 @@
 #include "lake_view.h"
 #include "path.h"
 #include "prune.h"
+#include "query_tail.h"
 
 #define STATEMENT_MAX_BYTES (256 * 1024)
+#define LISTINGS_MAX        200 /* of a statement's files, until no delivery comes between */
 #define SHOW_TABLES \
 	"SELECT table_schema AS \"database\", table_name AS \"name\" FROM information_schema.tables WHERE table_schema <> 'main' ORDER BY ALL"
 #define WRAPPER \
@@ -26,7 +33,9 @@ struct query_engine_duckdb {
 	struct duckdb_host *host;
 	struct catalog *catalog;
 	struct object_store *store;
+	const struct live_rows *live; /* may be NULL */
 	struct duck duck;
+	struct duck_feed *feed; /* where there are live rows */
 	char *search_path;
 	pthread_mutex_t lock; /* guards what cancel looks at */
 	bool running, cancelled;
@@ -41,6 +50,9 @@ struct query {
 	struct table_def **tables;
 	size_t table_count;
 	bool explains, shows;
+	struct query_tail *tails; /* of the tables that the statement names */
+	size_t tail_count;
+	int64_t mark;      /* of the live rows */
 	int hold;          /* of the catalog's version */
 	bool counts_total; /* somebody wants to know files_total */
 	struct query_stats stats;
@@ -89,7 +101,13 @@ static int open_engine(struct query *q, struct err *e)
 			return rc;
 		pthread_mutex_lock(&engine->lock);
 		engine->duck = d;
+		engine->feed = NULL;
 		pthread_mutex_unlock(&engine->lock);
+	}
+	if (engine->live && !engine->feed) {
+		int rc = duck_feed_open(&engine->duck, engine->host, &engine->feed, e);
+		if (rc)
+			return rc;
 	}
 	return use_databases(q, e);
 }
@@ -207,27 +225,19 @@ static int parse(struct query *q, json_t **ret, struct err *e)
 
 /* -- views ------------------------------------------------------------------------------------- */
 
-/* The files that can matter to the statement. A table with a compact layout has every row in it
- * (publish_replace sees to that, and the catalog lets no table with data get one afterwards), in a
- * fraction of the files. */
-static int list_files(struct query *q, const struct prune_table *p, enum catalog_layout layout,
-		      struct catalog_file **ret, size_t *ret_count, struct err *e)
+/* Whether the statement's conditions leave any row. */
+static bool is_read(const struct prune_table *p)
 {
-	*ret_count = 0;
-	if (!p->whole && p->filter_count == 0)
-		return OK;
-	return catalog_files(q->engine->catalog, p->table, layout, p->any_of, p->filter_count,
-			     q->arena, ret, ret_count, e);
+	return p->whole || p->filter_count > 0;
 }
 
-static int count_all(struct query *q, const struct prune_table *p, enum catalog_layout layout,
-		     struct err *e)
+static int count_all(struct query *q, const struct prune_table *p, struct err *e)
 {
 	struct catalog *c = q->engine->catalog;
 	size_t n = 0;
-	if (layout == LAYOUT_COMPACT) {
+	if (p->table->compact_location) {
 		struct catalog_file *files;
-		int rc = catalog_files(c, p->table, layout, NULL, 0, q->arena, &files, &n, e);
+		int rc = catalog_files(c, p->table, LAYOUT_QUERY, NULL, 0, q->arena, &files, &n, e);
 		q->stats.files_total += (int64_t)n;
 		return rc;
 	}
@@ -240,10 +250,12 @@ static int count_all(struct query *q, const struct prune_table *p, enum catalog_
 
 static int create_view(struct query *q, const struct prune_table *p, struct err *e)
 {
-	enum catalog_layout layout = p->table->compact_location ? LAYOUT_COMPACT : LAYOUT_PUBLISHED;
 	struct catalog_file *files = NULL;
-	size_t n;
-	int rc = list_files(q, p, layout, &files, &n, e);
+	size_t n = 0;
+	int rc = OK;
+	if (is_read(p))
+		rc = catalog_files(q->engine->catalog, p->table, LAYOUT_QUERY, p->any_of,
+				   p->filter_count, q->arena, &files, &n, e);
 	if (rc)
 		return rc;
 	const char **keys = ANEW_ARRAY(q->arena, n, const char *),
@@ -256,7 +268,7 @@ static int create_view(struct query *q, const struct prune_table *p, struct err 
 	if (p->whole || !q->counts_total)
 		q->stats.files_total += (int64_t)n;
 	else
-		rc = count_all(q, p, layout, e);
+		rc = count_all(q, p, e);
 	if (rc == OK && n)
 		rc = object_store_localise(q->engine->store, keys, n, q->arena, paths, e);
 	bool grown = false;
@@ -269,8 +281,85 @@ static int create_view(struct query *q, const struct prune_table *p, struct err 
 	buf_sql_name(&sql, p->table->name);
 	buf_str(&sql, " AS ");
 	if (rc == OK)
-		rc = lake_view_sql(&sql, p->table, layout, files, paths, n, grown, e);
+		rc = lake_view_sql(&sql, p->table, LAYOUT_QUERY, files, paths, n, grown, e);
+	for (size_t i = 0; rc == OK && i < q->tail_count; i++)
+		if (q->tails[i].table == p->table)
+			query_tail_sql(&sql, &q->tails[i], q->engine->live, q->mark);
 	return rc ? rc : duck_query(&q->engine->duck, sql.data, NULL, e);
+}
+
+static bool is_cancelled(struct query *q)
+{
+	pthread_mutex_lock(&q->engine->lock);
+	bool cancelled = q->engine->cancelled;
+	pthread_mutex_unlock(&q->engine->lock);
+	return cancelled;
+}
+
+static int stop_if_cancelled(void *ctx, struct err *e)
+{
+	struct query *q = ctx;
+	return is_cancelled(q) ? err_set(e, ERR_CONFLICT, "the statement was cancelled") : OK;
+}
+
+static int read_mark(struct query *q, int64_t *ret, struct err *e)
+{
+	return catalog_mark_get(q->engine->catalog, q->engine->live->mark, ret, e);
+}
+
+/* Before any file is listed: see above. */
+static int load_tails(struct query *q, const struct prune *p, struct err *e)
+{
+	struct query_engine_duckdb *engine = q->engine;
+	const struct live_rows *live = engine->live;
+	int rc = live ? read_mark(q, &q->mark, e) : OK;
+	if (rc || !live)
+		return rc;
+	q->tails = ANEW_ARRAY(q->arena, p->count, struct query_tail);
+	for (size_t i = 0; i < p->count && rc == OK; i++) {
+		if (!is_read(&p->tables[i]) || !live->covers(live->ctx, p->tables[i].table))
+			continue;
+		rc = query_tail_load(&engine->duck, engine->feed, live, p->tables[i].table, q->mark,
+				     (unsigned)i, stop_if_cancelled, q, q->arena,
+				     &q->tails[q->tail_count], e);
+		q->tail_count += rc == OK;
+	}
+	return rc;
+}
+
+static int list_tables(struct query *q, const struct prune *p, struct err *e)
+{
+	int rc = OK;
+	for (size_t i = 0; i < p->count && rc == OK; i++)
+		rc = create_view(q, &p->tables[i], e);
+	for (size_t i = 0; i < q->table_count && rc == OK && p->lists_tables; i++) {
+		bool made = false;
+		for (size_t k = 0; k < p->count; k++)
+			made = made || p->tables[k].table == q->tables[i];
+		if (!made)
+			rc = create_view(q, &(struct prune_table){.table = q->tables[i]}, e);
+	}
+	return rc;
+}
+
+/* The views of all tables, at one value of the mark where that matters. */
+static int list_all(struct query *q, const struct prune *p, struct err *e)
+{
+	struct query_stats none = q->stats;
+	for (int i = 0; i < LISTINGS_MAX; i++) {
+		int64_t mark = 0;
+		int rc = q->tail_count ? read_mark(q, &q->mark, e) : OK;
+		q->stats = none;
+		if (rc == OK)
+			rc = list_tables(q, p, e);
+		if (rc == OK && q->tail_count)
+			rc = read_mark(q, &mark, e);
+		if (rc || !q->tail_count || mark == q->mark)
+			return rc;
+	}
+	return err_set(e, ERR_RETRY,
+		       "the stream was delivered faster than the files could be listed, %d times",
+		       LISTINGS_MAX);
 }
 
 /* What a DESCRIBE, SUMMARIZE or SHOW reads from; NULL for other statements. */
@@ -296,16 +385,9 @@ static int create_views(struct query *q, struct err *e)
 		q->sql = SHOW_TABLES;
 	struct prune p;
 	rc = prune_statement(root, q->body, q->tables, q->table_count, q->arena, &p, e);
-	for (size_t i = 0; i < p.count && rc == OK; i++)
-		rc = create_view(q, &p.tables[i], e);
-	for (size_t i = 0; i < q->table_count && rc == OK && p.lists_tables; i++) {
-		bool made = false;
-		for (size_t k = 0; k < p.count; k++)
-			made = made || p.tables[k].table == q->tables[i];
-		if (!made)
-			rc = create_view(q, &(struct prune_table){.table = q->tables[i]}, e);
-	}
-	return rc;
+	if (rc == OK)
+		rc = load_tails(q, &p, e);
+	return rc ? rc : list_all(q, &p, e);
 }
 
 /* -- the result -------------------------------------------------------------------------------- */
@@ -418,14 +500,6 @@ static int prepare_result(struct query *q, struct shape *s, duckdb_prepared_stat
 	return prepare(q, sql.data, ret, e);
 }
 
-static bool is_cancelled(struct query *q)
-{
-	pthread_mutex_lock(&q->engine->lock);
-	bool cancelled = q->engine->cancelled;
-	pthread_mutex_unlock(&q->engine->lock);
-	return cancelled;
-}
-
 /* A plan is a drawing: a row for each of its lines. The last column of what DuckDB gives holds
  * it. */
 static int give_plan(struct query *q, duckdb_data_chunk chunk, const struct query_sink *sink,
@@ -500,8 +574,8 @@ static int stream(struct query *q, const struct shape *s, duckdb_prepared_statem
 		rc = q->explains ? give_plan(q, chunk, sink, e)
 				 : give_batch(q, &reader, chunk, sink, e);
 		a->destroy_data_chunk(&chunk);
-		if (rc == OK && is_cancelled(q))
-			rc = err_set(e, ERR_CONFLICT, "the statement was cancelled");
+		if (rc == OK)
+			rc = stop_if_cancelled(q, e);
 	}
 	duck_reader_clear(&reader);
 	a->destroy_result(&result);
@@ -545,8 +619,8 @@ static int with_views(struct query *q, int (*body)(struct query *, void *, struc
 	bool begun = rc == OK;
 	if (rc == OK)
 		rc = create_views(q, e);
-	if (rc == OK && is_cancelled(q))
-		rc = err_set(e, ERR_CONFLICT, "the statement was cancelled");
+	if (rc == OK)
+		rc = stop_if_cancelled(q, e);
 	if (rc == OK)
 		rc = body(q, ctx, e);
 	set_running(engine, false);
@@ -705,4 +779,9 @@ int query_engine_duckdb_new(struct duckdb_host *host, struct catalog *catalog,
 	pthread_mutex_init(&engine->lock, NULL);
 	*ret = &engine->port;
 	return OK;
+}
+
+void query_engine_duckdb_follow(struct query_engine *port, const struct live_rows *live)
+{
+	((struct query_engine_duckdb *)port)->live = live;
 }

@@ -2,6 +2,7 @@
 #ifndef PREGAO_QUERY_ENGINE_H
 #define PREGAO_QUERY_ENGINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -20,6 +21,21 @@ struct query_sink {
 	int (*columns)(void *ctx, const struct column *, const char *const *type_names, size_t n,
 		       struct err *);
 	int (*batch)(void *ctx, const struct batch *, struct err *);
+	void *ctx;
+};
+/* Rows of some tables that are in no file yet (a stream's), for an engine that runs in this process: it
+ * shows them with the files as one table, each row once. Records are numbered; those up to the mark are
+ * in the files of the same catalog version. */
+struct live_rows {
+	const char *mark;   /* the catalog's: the last number that is in files */
+	const char *number; /* the column, of every covered table, that holds its record's number */
+	bool (*covers)(void *ctx, const struct table_def *);
+	/* Gives fn the table's rows of every record after the number that has become durable before the
+	 * call, some thousand at a time: its columns, then its partition columns. Records up to the
+	 * catalog's mark may be missing. fn's non-zero stops and is returned. */
+	int (*read)(void *ctx, const struct table_def *, int64_t after,
+		    int (*fn)(void *fn_ctx, const struct batch *, struct err *), void *fn_ctx,
+		    struct err *);
 	void *ctx;
 };
 struct query_engine;
