@@ -33,13 +33,11 @@ struct output {
 	size_t scope_count, scope_cap, name_cap, name_count;
 	struct duck_file *compact; /* for each scope; path NULL: it has no rows */
 };
-/* Some partitions of an output, or the compact file of a scope: a COPY, or, when small, a SELECT
- * whose rows are written here. */
+/* A COPY: some partitions of an output, or the compact file of a scope. */
 struct task {
 	struct output *output;
 	size_t first, last; /* partitions */
-	int64_t rows;
-	bool compact, small;
+	bool compact;
 	size_t scope;
 	struct arena *arena;
 	const char *folder; /* of a slice's files */

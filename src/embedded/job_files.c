@@ -8,15 +8,12 @@
 #include <unistd.h>
 
 #include "file.h"
-#include "duckdb_batch.h"
 #include "job_compute_private.h"
-#include "parquet_file.h"
 #include "path.h"
 #include "value.h"
 
 #define SLICE_PARTITIONS 64 /* written by one COPY: each takes some 100 KB while it is open */
 #define SLICE_LEAST      8
-#define SLICE_ROWS       20000 /* of small files: they are all in memory */
 /* DuckDB writes partitions out at 524,288 rows, so some in several files, unless told otherwise */
 #define FLUSH_ROWS 400000
 
@@ -126,34 +123,17 @@ static void add_task(struct job_compute *c, struct task t)
 	*PUSH(c->tasks, c->task_count, c->task_cap) = t;
 }
 
-/* The writer is chosen for each file by its own rows: how units are cut into batches must not show
- * in the bytes. */
-static bool is_small(const struct output *out, int64_t rows, bool compact)
-{
-	const struct table_def *t = out->table;
-	return parquet_file_takes(t->columns, t->column_count, rows) &&
-	       (!compact || parquet_file_takes(t->partition, t->partition_count, rows));
-}
-
 /* Slices first, for they take longest. The cut has no influence on the bytes. */
 static void plan_slices(struct job_compute *c, struct output *out)
 {
-	size_t n = out->part_count,
+	size_t n = out->part_count, size = SLICE_PARTITIONS,
 	       share = (n + (size_t)c->connection_count - 1) / (size_t)c->connection_count;
-	if (share < SLICE_LEAST)
-		share = SLICE_LEAST;
-	for (size_t first = 0, next; first < n; first = next) {
-		struct task t = {.output = out, .first = first};
-		t.small = is_small(out, out->parts[first].rows, false);
-		size_t most = t.small || share < SLICE_PARTITIONS ? share : SLICE_PARTITIONS;
-		for (next = first; next < n && next - first < most &&
-				   is_small(out, out->parts[next].rows, false) == t.small &&
-				   (!t.small || next == first || t.rows < SLICE_ROWS);
-		     next++)
-			t.rows += out->parts[next].rows;
-		t.last = next - 1;
-		add_task(c, t);
-	}
+	if (share < size)
+		size = share > SLICE_LEAST ? share : SLICE_LEAST;
+	for (size_t first = 0; first < n; first += size)
+		add_task(c, (struct task){.output = out,
+					  .first = first,
+					  .last = first + size < n ? first + size - 1 : n - 1});
 }
 
 static void plan_compact(struct job_compute *c, struct output *out)
@@ -161,17 +141,15 @@ static void plan_compact(struct job_compute *c, struct output *out)
 	if (!out->table->compact_location)
 		return;
 	/* A scope's partitions stand together: its columns are the first of the order. */
-	for (size_t first = 0, next; first < out->part_count; first = next) {
-		struct task t = {.output = out,
-				 .first = first,
-				 .compact = true,
-				 .scope = out->parts[first].scope};
-		for (next = first; next < out->part_count && out->parts[next].scope == t.scope;
-		     next++)
-			t.rows += out->parts[next].rows;
-		t.last = next - 1;
-		t.small = is_small(out, t.rows, true);
-		add_task(c, t);
+	for (size_t first = 0, last; first < out->part_count; first = last + 1) {
+		for (last = first; last + 1 < out->part_count &&
+				   out->parts[last + 1].scope == out->parts[first].scope;)
+			last++;
+		add_task(c, (struct task){.output = out,
+					  .first = first,
+					  .last = last,
+					  .compact = true,
+					  .scope = out->parts[first].scope});
 	}
 }
 
@@ -191,22 +169,14 @@ static bool wants_stats(const struct job_compute *c, const struct output *out)
 	return !out->table->compact_location || !c->numbers_in_order;
 }
 
-/* The rows of a slice, partition by partition, as they were staged. */
-static void slice_rows_sql(const struct task *t, struct buf *sql)
+static void slice_sql(struct job_compute *c, const struct task *t, struct buf *sql)
 {
 	bool first = true;
-	buf_str(sql, "SELECT ");
+	buf_str(sql, "COPY (SELECT ");
 	job_add_names(sql, t->output->table->columns, t->output->table->column_count, &first);
 	buf_str(sql, ", " ORDINAL " FROM ");
 	job_add_staged(sql, t->output);
-	buf_printf(sql, " WHERE " ORDINAL " BETWEEN %zu AND %zu", t->first, t->last);
-}
-
-static void slice_sql(struct job_compute *c, const struct task *t, struct buf *sql)
-{
-	buf_str(sql, "COPY (");
-	slice_rows_sql(t, sql);
-	buf_str(sql, ") TO ");
+	buf_printf(sql, " WHERE " ORDINAL " BETWEEN %zu AND %zu) TO ", t->first, t->last);
 	buf_sql_str(sql, t->folder);
 	/* All in one folder: one for each file would take longer to make than to fill. */
 	buf_printf(sql,
@@ -215,12 +185,11 @@ static void slice_sql(struct job_compute *c, const struct task *t, struct buf *s
 		   wants_stats(c, t->output) ? ", RETURN_STATS" : "");
 }
 
-/* The rows of a compact file. */
-static void compact_rows_sql(const struct task *t, struct buf *sql)
+static void compact_sql(struct job_compute *c, const struct task *t, struct buf *sql)
 {
 	const struct table_def *table = t->output->table;
 	bool first = true;
-	buf_str(sql, "SELECT ");
+	buf_str(sql, "COPY (SELECT ");
 	job_add_all(sql, table, &first);
 	buf_str(sql, " FROM ");
 	job_add_staged(sql, t->output);
@@ -228,20 +197,10 @@ static void compact_rows_sql(const struct task *t, struct buf *sql)
 	first = true;
 	job_add_sort(sql, table, &first);
 	job_add_all(sql, table, &first);
-}
-
-static const char *compact_path(const struct job_compute *c, const struct task *t)
-{
-	return arena_printf(t->arena, "%s/compact_%zu_%zu.parquet", c->o.staging, t->output->index,
-			    t->scope);
-}
-
-static void compact_sql(struct job_compute *c, const struct task *t, struct buf *sql)
-{
-	buf_str(sql, "COPY (");
-	compact_rows_sql(t, sql);
 	buf_str(sql, ") TO ");
-	buf_sql_str(sql, compact_path(c, t));
+	AUTO_BUF struct buf path = {0};
+	buf_printf(&path, "%s/compact_%zu_%zu.parquet", c->o.staging, t->output->index, t->scope);
+	buf_sql_str(sql, path.data);
 	buf_str(sql, COPY_FORMAT ", USE_TMP_FILE false, RETURN_STATS)");
 }
 
@@ -286,166 +245,31 @@ static int look_at_files(struct task *t, struct err *e)
 static int check_rows(const struct duck *d, duckdb_result *result, const struct task *t,
 		      struct err *e)
 {
-	int64_t written = 0;
+	int64_t expected = 0, written = 0;
+	for (size_t n = t->first; n <= t->last; n++)
+		expected += t->output->parts[n].rows;
 	duckdb_data_chunk chunk = d->api->fetch_chunk(*result);
 	if (chunk) {
 		written = duck_i64(d, d->api->data_chunk_get_vector(chunk, 0), 0);
 		d->api->destroy_data_chunk(&chunk);
 	}
-	return written == t->rows ? OK
-				  : err_set(e, ERR_BUG, "DuckDB wrote %" PRId64 " rows of %" PRId64,
-					    written, t->rows);
+	return written == expected
+		       ? OK
+		       : err_set(e, ERR_BUG, "DuckDB wrote %" PRId64 " rows of %" PRId64, written,
+				 expected);
 }
 
 /* Few slices are that large, and for the others the statement would only take time. */
 static int flush_late(struct job_compute *c, int connection, const struct task *t, struct err *e)
 {
-	if (t->rows < FLUSH_ROWS || c->flushes_late[connection])
+	int64_t rows = 0;
+	for (size_t n = t->first; n <= t->last; n++)
+		rows += t->output->parts[n].rows;
+	if (rows < FLUSH_ROWS || c->flushes_late[connection])
 		return OK;
 	c->flushes_late[connection] = true;
 	return job_run_sql(c, connection, "SET partitioned_write_flush_threshold = 1000000000",
 			   NULL, e);
-}
-
-/* All rows of a result in one batch, whose texts lie in the chunks. */
-struct rows {
-	struct batch batch;
-	struct column *columns;
-	struct vector *vectors;
-	duckdb_data_chunk *chunks;
-	size_t chunk_count, chunk_cap;
-};
-
-static void rows_clear(const struct duckdb_api *a, struct rows *r)
-{
-	for (size_t i = 0; i < r->chunk_count; i++)
-		a->destroy_data_chunk(&r->chunks[i]);
-	free(r->chunks);
-}
-
-static uint8_t *all_valid(const struct task *t)
-{
-	uint8_t *valid = arena_alloc(t->arena, (size_t)t->rows);
-	memset(valid, 1, (size_t)t->rows);
-	return valid;
-}
-
-/* The task's rows were counted before; that there are others the caller sees by row_count. */
-static void fetch_rows(const struct duckdb_api *a, duckdb_result *result, const struct task *t,
-		       size_t n, struct rows *r)
-{
-	struct duck_reader reader;
-	duckdb_logical_type *types = NEW_ARRAY(n, duckdb_logical_type);
-	const char *unused;
-	duckdb_data_chunk chunk;
-	r->columns = ANEW_ARRAY(t->arena, n, struct column);
-	r->vectors = ANEW_ARRAY(t->arena, n, struct vector);
-	for (size_t c = 0; c < n; c++) {
-		types[c] = a->column_logical_type(result, c);
-		duck_column_type(a, types[c], t->arena, &r->columns[c], &unused);
-		r->columns[c].name = arena_strdup(t->arena, a->column_name(result, c));
-		r->vectors[c].data =
-			arena_alloc(t->arena, (size_t)t->rows * column_width_bytes(&r->columns[c]));
-	}
-	duck_reader_init(&reader, a, r->columns, types, n);
-	r->batch = (struct batch){.columns = r->columns, .vectors = r->vectors, .column_count = n};
-	while ((chunk = a->fetch_chunk(*result))) {
-		*PUSH(r->chunks, r->chunk_count, r->chunk_cap) = chunk;
-		struct batch b = duck_reader_batch(&reader, chunk);
-		size_t at = r->batch.row_count;
-		r->batch.row_count += b.row_count;
-		if (r->batch.row_count > (size_t)t->rows)
-			break;
-		for (size_t c = 0; c < n; c++) {
-			size_t width = column_width_bytes(&r->columns[c]);
-			memcpy((char *)r->vectors[c].data + at * width, b.vectors[c].data,
-			       b.row_count * width);
-			if (!b.vectors[c].valid)
-				continue;
-			if (!r->vectors[c].valid)
-				r->vectors[c].valid = all_valid(t);
-			memcpy((uint8_t *)r->vectors[c].valid + at, b.vectors[c].valid,
-			       b.row_count);
-		}
-	}
-	duck_reader_clear(&reader);
-	for (size_t c = 0; c < n; c++)
-		a->destroy_logical_type(&types[c]);
-	free(types);
-}
-
-/* One after the other, each as many rows as were counted for it. */
-static int write_parts(const struct job_compute *c, const struct task *t, const struct rows *r,
-		       struct err *e)
-{
-	struct batch b = r->batch;
-	const int32_t *ordinals = b.vectors[--b.column_count].data;
-	struct output *out = t->output;
-	size_t at = 0;
-	for (size_t n = t->first; n <= t->last; n++) {
-		struct part *p = &out->parts[n];
-		struct parquet_result written;
-		size_t count = (size_t)p->rows;
-		const char *path = arena_printf(t->arena, "%s/part_%zu_%zu.parquet", c->o.staging,
-						out->index, n);
-		if (ordinals[at] != (int32_t)n || ordinals[at + count - 1] != (int32_t)n)
-			return err_set(e, ERR_BUG, "the rows of partition %s are not in order",
-				       p->path);
-		int rc = parquet_file_write(&b, at, count, path,
-					    out->table->compact_location ? NULL : t->arena,
-					    &written, e);
-		if (rc)
-			return rc;
-		p->file = (struct duck_file){.path = path,
-					     .rows = written.rows,
-					     .bytes = written.bytes,
-					     .stats = written.stats,
-					     .stats_count = written.stats_count};
-		at += count;
-	}
-	return OK;
-}
-
-static int write_compact(const struct job_compute *c, const struct task *t, const struct rows *r,
-			 struct err *e)
-{
-	struct parquet_result written;
-	const char *path = compact_path(c, t);
-	int rc = parquet_file_write(&r->batch, 0, r->batch.row_count, path, t->arena, &written, e);
-	t->output->compact[t->scope] = (struct duck_file){.path = path,
-							  .rows = written.rows,
-							  .bytes = written.bytes,
-							  .stats = written.stats,
-							  .stats_count = written.stats_count};
-	return rc;
-}
-
-static int run_small(struct job_compute *c, struct task *t, struct err *e)
-{
-	const struct table_def *table = t->output->table;
-	AUTO_BUF struct buf sql = {0};
-	struct rows rows = {0};
-	duckdb_result result;
-	if (t->compact)
-		compact_rows_sql(t, &sql);
-	else
-		slice_rows_sql(t, &sql);
-	int at = job_take_connection(c);
-	const struct duckdb_api *a = c->connections[at].api;
-	int rc = job_run_sql(c, at, sql.data, &result, e);
-	if (rc == OK) {
-		fetch_rows(a, &result, t,
-			   table->column_count + (t->compact ? table->partition_count : 1), &rows);
-		a->destroy_result(&result);
-	}
-	job_give_connection(c, at);
-	if (rc == OK && rows.batch.row_count != (size_t)t->rows)
-		rc = err_set(e, ERR_BUG, "DuckDB gave %zu rows of %" PRId64, rows.batch.row_count,
-			     t->rows);
-	if (rc == OK)
-		rc = t->compact ? write_compact(c, t, &rows, e) : write_parts(c, t, &rows, e);
-	rows_clear(a, &rows);
-	return rc;
 }
 
 static int run_task(void *ctx, size_t i, struct err *e)
@@ -455,8 +279,6 @@ static int run_task(void *ctx, size_t i, struct err *e)
 	bool stats = t->compact || wants_stats(c, t->output);
 	AUTO_BUF struct buf sql = {0};
 	t->arena = arena_new();
-	if (t->small)
-		return run_small(c, t, e);
 	if (t->compact) {
 		compact_sql(c, t, &sql);
 	} else {
@@ -513,8 +335,6 @@ int job_write_files(struct job_compute *c, struct err *e)
 	int rc = parallel_for(c->task_count, c->connection_count, run_task, c, e);
 	for (size_t i = 0; i < c->task_count && rc == OK; i++) {
 		struct task *t = &c->tasks[i];
-		if (t->small)
-			continue;
 		if (!t->compact)
 			rc = take_slice(t, e);
 		else if (t->file_count == 1)

@@ -7,7 +7,6 @@
 #include "hash.h"
 #include "json.h"
 #include "lake_view.h"
-#include "parquet_file.h"
 #include "path.h"
 #include "value.h"
 
@@ -290,7 +289,6 @@ static const char *name_of(struct finder *f, const struct job_unit *u, const str
 	char hex[HASH_HEX_SIZE];
 	struct hash *h = hash_new();
 	hash_str(h, f->plan->hash);
-	hash_i64(h, PARQUET_FILE_VERSION);
 	hash_i64(h, u->as_of);
 	hash_str(h, out->database);
 	hash_str(h, out->name);

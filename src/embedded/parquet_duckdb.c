@@ -1,4 +1,4 @@
-/* Parquet files by DuckDB, but for small ones: batches are a table function that COPY reads, files are
+/* Parquet files by DuckDB: batches are a table function that COPY reads, files are
  * merged by a sort that may spill. */
 #include "parquet_duckdb.h"
 
@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "duckdb_feed.h"
-#include "parquet_file.h"
 
 struct parquet_duckdb {
 	struct parquet port;
@@ -74,9 +73,6 @@ static int parquet_duckdb_write(struct parquet *port, const struct batch *batche
 	int rc = duck_feed_check(batches, n, e);
 	if (rc)
 		return rc;
-	if (n == 1 && parquet_file_takes(batches->columns, batches->column_count,
-					 (int64_t)batches->row_count))
-		return parquet_file_write(batches, 0, batches->row_count, path, arena, ret, e);
 	AUTO_BUF struct buf sql = {0};
 	pthread_mutex_lock(&p->lock);
 	rc = open_driver(p, e);

@@ -396,11 +396,7 @@ static void nobody_else_reads_the_feed(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
-	struct vector v[11];
-	struct batch b = make_batch(v, NULL);
-	struct parquet_result r;
-	assert_int_equal(parquet_write(f->parquet, &b, 1, in_dir(f, "1.parquet"), f->arena, &r, &e),
-			 0);
+	put_session(f, "1.parquet", 19919, "IBOV", 10, false);
 	struct duck d = {0};
 	assert_int_equal(duck_open(&d, f->host, &e), 0);
 	assert_int_not_equal(duck_query(&d, "FROM pregao_rows_1()", NULL, &e), 0);
