@@ -24,6 +24,15 @@ static int64_t jitter(const struct retry *r, int64_t bound_us)
 	return (int64_t)(r->random ? r->random(r->ctx, below) : random_below(below)) * step;
 }
 
+int64_t retry_pause_us(const struct retry *r, int attempt)
+{
+	const struct retry_policy *policy = r->policy;
+	int64_t bound_us = policy->base_us < policy->cap_us ? policy->base_us : policy->cap_us;
+	for (int i = 1; i < attempt && bound_us < policy->cap_us; i++)
+		bound_us = bound_us > policy->cap_us / 2 ? policy->cap_us : bound_us * 2;
+	return jitter(r, bound_us);
+}
+
 int retry_run(const struct retry *r, int (*fn)(void *, int, int64_t *, struct err *), void *arg,
 	      struct err *e)
 {
@@ -32,13 +41,12 @@ int retry_run(const struct retry *r, int (*fn)(void *, int, int64_t *, struct er
 	if (!e)
 		e = &own; /* note is to have something to read */
 	int64_t began_us = clock_monotonic_us(r->clock);
-	int64_t bound_us = policy->base_us < policy->cap_us ? policy->base_us : policy->cap_us;
 	for (int attempt = 1;; attempt++) {
 		int64_t retry_after_us = -1;
 		int rc = fn(arg, attempt, &retry_after_us, e);
 		if (rc != ERR_RETRY)
 			return rc;
-		int64_t pause_us = jitter(r, bound_us);
+		int64_t pause_us = retry_pause_us(r, attempt);
 		if (retry_after_us > pause_us)
 			pause_us = retry_after_us;
 		bool late = policy->deadline_us > 0 &&
@@ -51,6 +59,5 @@ int retry_run(const struct retry *r, int (*fn)(void *, int, int64_t *, struct er
 		/* A signal may end a sleep early; that is no reason to be impatient, but one to
 		 * stop for is the caller's to see. */
 		clock_sleep_us(r->clock, pause_us);
-		bound_us = bound_us > policy->cap_us / 2 ? policy->cap_us : bound_us * 2;
 	}
 }

@@ -27,5 +27,8 @@ struct retry {
 int retry_run(const struct retry *,
 	      int (*fn)(void *arg, int attempt, int64_t *retry_after_us, struct err *), void *arg,
 	      struct err *) MUST_CHECK;
+/* The pause after so many failures in a row (1, 2, ...), for loops that have more to do meanwhile than to sleep.
+ */
+int64_t retry_pause_us(const struct retry *, int attempt);
 
 #endif

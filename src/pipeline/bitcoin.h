@@ -42,9 +42,9 @@ struct bitcoin_row {
 	const char *detail; /* a sentence, or NULL */
 	int64_t slots;      /* how many consecutive slots the row stands for, 1 or more */
 	int64_t period_us;
-	/* replay: which recording and which of its lines; NULL, 0: live */
-	const char *origin; /* first 16 hex digits of the file's SHA-256 */
-	int64_t line;
+	/* replay: which recording and which place in it; NULL, 0: live */
+	const char *origin; /* first 16 hex digits of the content's SHA-256 */
+	int64_t line;       /* REPLAY_PLACE, see replay.h */
 };
 /* All numbers NONE, maker -1. */
 void bitcoin_row_init(struct bitcoin_row *, enum bitcoin_kind);

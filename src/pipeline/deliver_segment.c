@@ -1,0 +1,509 @@
+/* One sealed segment into the lake: its records become rows, parted by table and hour; the rows become files, and all
+ * of them become live in one commit together with the mark.
+ *
+ * What a file holds and how it is called follows from the segment and from what the lake held before it, so a
+ * segment that is delivered again after a death gives the same names and bytes. */
+#include "deliver_private.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base64.h"
+#include "path.h"
+#include "trade_ids.h"
+
+#define BATCH_ROWS  ((size_t)250000)
+#define BATCH_BYTES ((size_t)128 << 20) /* of rows that are not yet in a file */
+/* A quarantine object is put when it has grown to this; a record's bytes are a third longer there. */
+#define REJECTED_BYTES ((size_t)16 << 20)
+
+struct seq_row {
+	struct bitcoin_row row;
+	int64_t seq;
+};
+/* A table's hour: rows that are not yet in a file, and what is known about the scope. */
+struct group {
+	enum bitcoin_kind kind;
+	int64_t hour; /* since 1970 */
+	char scope[BITCOIN_SCOPE_SIZE];
+	int64_t at_us; /* when its first record was appended */
+	struct seq_row *rows;
+	size_t count, cap;
+	/* of the scope, once looked up */
+	bool known;
+	json_t *properties; /* NULL: a new scope */
+	struct deliver_content content;
+	struct trade_ids ids; /* those of the files below too */
+	struct publish_file *files;
+	size_t file_count, file_cap;
+};
+struct origin {
+	const char *name;
+	int64_t line;
+};
+struct delivery {
+	const struct deliver *with;
+	int64_t after;                   /* the mark that it begins behind */
+	struct publish_session *session; /* NULL: not yet needed */
+	struct arena *arena;             /* lives as long as this */
+	struct arena *rows;              /* the rows' own, renewed when they are in files */
+	size_t row_count;
+	bool taken; /* a record came */
+	struct group *groups;
+	size_t group_count, group_cap;
+	struct origin *origins;
+	size_t origin_count, origin_cap;
+	struct buf rejected;
+	int64_t rejected_first, rejected_last;
+	int64_t files_made;
+	struct deliver_result result;
+	struct err first_rejected;
+};
+
+/* -- records that cannot be read --------------------------------------------------------------- */
+
+static int put_rejected(struct delivery *d, struct err *e)
+{
+	AUTO_BUF struct buf key = {0};
+	if (d->rejected.len == 0)
+		return OK;
+	buf_printf(&key, "quarantine/bitcoin/%" PRId64 "-%" PRId64 ".ndjson", d->rejected_first,
+		   d->rejected_last);
+	int rc = object_store_put(d->with->publish.store, key.data, buf_slice(&d->rejected), false,
+				  e);
+	buf_reset(&d->rejected);
+	return rc;
+}
+
+static int reject(struct delivery *d, const struct stream_entry *entry, const struct err *why,
+		  struct err *e)
+{
+	struct buf *out = &d->rejected;
+	if (out->len == 0)
+		d->rejected_first = entry->seq;
+	d->rejected_last = entry->seq;
+	if (d->result.rejected++ == 0)
+		d->first_rejected = *why;
+	buf_printf(out, "{\"seq\":%" PRId64 ",\"kind\":", entry->seq);
+	buf_json_str(out, entry->record.kind, strlen(entry->record.kind));
+	buf_str(out, ",\"reason\":");
+	buf_json_str(out, why->reason, strlen(why->reason));
+	buf_str(out, ",\"text\":");
+	buf_json_str(out, why->text, strlen(why->text));
+	buf_str(out, ",\"bytes\":\"");
+	base64_encode(entry->record.body, out);
+	buf_str(out, "\"}\n");
+	return out->len >= REJECTED_BYTES ? put_rejected(d, e) : OK;
+}
+
+/* -- the session ------------------------------------------------------------------------------- */
+
+/* From here on nobody else changes these tables; what the catalog says of them before is not to be relied on.
+ */
+static int lock_tables(struct delivery *d, struct err *e)
+{
+	int64_t mark;
+	if (d->session)
+		return OK;
+	int rc = publish_begin(&d->with->publish, bitcoin_tables, BITCOIN_KINDS, &d->session, e);
+	if (rc == OK)
+		rc = catalog_mark_get(d->with->publish.catalog, DELIVER_MARK, &mark, e);
+	if (rc == OK && mark != d->after)
+		rc = err_set(e, ERR_RETRY,
+			     "another process has delivered up to record %" PRId64 " meanwhile",
+			     mark);
+	return rc;
+}
+
+/* -- scopes ------------------------------------------------------------------------------------ */
+
+static bool content_of(const char *text, struct deliver_content *ret)
+{
+	struct slice rest = slice_of(text), rows = slice_cut(&rest, '-'),
+		     first = slice_cut(&rest, '-');
+	return int64_parse(rows, &ret->rows) && int64_parse(first, &ret->first) &&
+	       int64_parse(rest, &ret->last) && ret->rows > 0 && ret->first > 0 &&
+	       ret->first <= ret->last;
+}
+
+int deliver_properties(const struct catalog_scope *scope, json_t **ret,
+		       struct deliver_content *content, struct err *e)
+{
+	AUTO_JSON json_t *o = NULL;
+	const char *text = scope->properties ? scope->properties : "";
+	if (json_parse(text, strlen(text), &o, NULL) == OK && json_is_object(o) &&
+	    content_of(json_opt_str(o, "content", ""), content)) {
+		*ret = json_incref(o);
+		return OK;
+	}
+	err_set(e, ERR_INPUT,
+		"the catalog's properties of the partition were not written by the deliverer: "
+		"found \"%.100s\"",
+		text);
+	return err_where(e, scope->scope);
+}
+
+static int look_up(struct delivery *d, struct group *g, struct err *e)
+{
+	struct catalog_scope scope;
+	AUTO_ARENA struct arena *arena = arena_new();
+	if (g->known)
+		return OK;
+	int rc = catalog_scope(d->with->publish.catalog, bitcoin_tables[g->kind], g->scope, arena,
+			       &scope, e);
+	if (rc == OK)
+		rc = deliver_properties(&scope, &g->properties, &g->content, e);
+	else if (rc == ERR_NOT_FOUND)
+		rc = OK;
+	if (rc == OK && g->kind == BITCOIN_TRADE && g->properties) {
+		rc = trade_ids_add_json(&g->ids, json_object_get(g->properties, "trade_ids"), e);
+		if (rc)
+			err_where(e, g->scope);
+	}
+	g->known = rc == OK;
+	return rc;
+}
+
+/* What the commit is to say about a scope that got rows. */
+static int describe(struct delivery *d, const struct group *g, struct catalog_scope *ret,
+		    struct err *e)
+{
+	AUTO_JSON json_t *o = json_object();
+	AUTO_BUF struct buf text = {0};
+	const char *landed = g->properties ? json_opt_str(g->properties, "landed_on", NULL) : NULL;
+	char date[DATE_TEXT_SIZE];
+	int32_t day;
+	/* By the time of the append, not of the delivery: a repetition after midnight is to say the
+	 * same. */
+	int rc = landed ? OK : time_date_in_sao_paulo(g->at_us, &day, e);
+	if (rc)
+		return rc;
+	json_object_set_new(o, "landed_on", json_string(landed ? landed : date_format(day, date)));
+	json_object_set_new(
+		o, "content",
+		json_string(arena_printf(d->arena, "%" PRId64 "-%" PRId64 "-%" PRId64,
+					 g->content.rows, g->content.first, g->content.last)));
+	if (g->kind == BITCOIN_TRADE)
+		json_object_set_new(o, "trade_ids", trade_ids_json(&g->ids));
+	json_canonical(o, &text);
+	*ret = (struct catalog_scope){
+		.scope = g->scope,
+		.properties = arena_strndup(d->arena, text.data, text.len),
+	};
+	return OK;
+}
+
+/* -- rows into files --------------------------------------------------------------------------- */
+
+static int compare(int64_t a, int64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int64_t time_of(const struct bitcoin_row *row)
+{
+	return row->kind == BITCOIN_GAP ? row->slot_us : row->event_us;
+}
+
+static int by_market(const struct seq_row *x, const struct seq_row *y)
+{
+	int order = strcmp(x->row.source, y->row.source);
+	return order ? order : strcmp(x->row.pair, y->row.pair);
+}
+
+/* The tables' own order, so that a file that stays alone is sorted as a merged one is. */
+static int by_time(const void *a, const void *b)
+{
+	const struct seq_row *x = a, *y = b;
+	int order = by_market(x, y);
+	if (order == 0)
+		order = compare(time_of(&x->row), time_of(&y->row));
+	if (order == 0 && x->row.kind == BITCOIN_TRADE)
+		order = compare(x->row.trade_id, y->row.trade_id);
+	return order ? order : compare(x->seq, y->seq);
+}
+
+static int by_trade(const void *a, const void *b)
+{
+	const struct seq_row *x = a, *y = b;
+	int order = by_market(x, y);
+	if (order == 0)
+		order = compare(x->row.trade_id, y->row.trade_id);
+	return order ? order : compare(x->seq, y->seq);
+}
+
+/* Of each trade the first that came stays, and none that the scope has already. */
+static void drop_repeated(struct delivery *d, struct group *g)
+{
+	int64_t *ids = NEW_ARRAY(g->count, int64_t);
+	bool *known = NEW_ARRAY(g->count, bool);
+	size_t kept = 0;
+	qsort(g->rows, g->count, sizeof(*g->rows), by_trade);
+	for (size_t from = 0, to; from < g->count; from = to) {
+		for (to = from; to < g->count && by_market(&g->rows[from], &g->rows[to]) == 0; to++)
+			ids[to - from] = g->rows[to].row.trade_id;
+		trade_ids_take(&g->ids, g->rows[from].row.source, g->rows[from].row.pair, ids,
+			       to - from, known);
+		for (size_t i = from; i < to; i++)
+			if (!known[i - from])
+				g->rows[kept++] = g->rows[i];
+	}
+	d->result.repeated += (int64_t)(g->count - kept);
+	g->count = kept;
+	free(ids);
+	free(known);
+}
+
+static int write_file(struct delivery *d, struct group *g, struct err *e)
+{
+	const struct table_def *table = bitcoin_tables[g->kind];
+	AUTO_ARENA struct arena *arena = arena_new();
+	struct bitcoin_rows *rows = bitcoin_rows_new(arena, g->kind);
+	struct parquet_result written;
+	const char *values[TABLE_MAX_PARTITION];
+	size_t value_count;
+	int64_t first = g->rows[0].seq, last = first;
+	for (size_t i = 0; i < g->count; i++) {
+		first = g->rows[i].seq < first ? g->rows[i].seq : first;
+		last = g->rows[i].seq > last ? g->rows[i].seq : last;
+		bitcoin_rows_add(rows, &g->rows[i].row, g->rows[i].seq);
+	}
+	struct batch batch = bitcoin_rows_batch(rows, false);
+	struct publish_file *file = PUSH(g->files, g->file_count, g->file_cap);
+	const char **covers = ANEW_ARRAY(d->arena, 1, const char *);
+	covers[0] = arena_strdup(d->arena, g->scope);
+	file->path = arena_printf(d->arena, "%s/%" PRId64 ".parquet", publish_staging(d->session),
+				  ++d->files_made);
+	int rc = path_values(d->arena, table, covers[0], values, &value_count, e);
+	if (rc == OK)
+		rc = parquet_write(d->with->publish.parquet, &batch, 1, file->path, d->arena,
+				   &written, e);
+	if (rc)
+		return rc;
+	file->file = (struct catalog_file){
+		.key = path_key(d->arena, table, covers[0],
+				arena_printf(d->arena, "%" PRId64 "-%" PRId64, first, last)),
+		.layout = LAYOUT_PUBLISHED,
+		.scopes = covers,
+		.scope_count = 1,
+		.rows = written.rows,
+		.bytes = written.bytes,
+		.stats = written.stats,
+		.stats_count = written.stats_count,
+	};
+	for (size_t i = 0; i < value_count; i++)
+		file->file.low[i] = file->file.high[i] = values[i];
+	if (g->content.rows == 0 || first < g->content.first)
+		g->content.first = first;
+	g->content.last = last > g->content.last ? last : g->content.last;
+	g->content.rows += written.rows;
+	d->result.rows += written.rows;
+	d->result.files++;
+	return OK;
+}
+
+/* A file for each group that has rows. */
+static int flush(struct delivery *d, struct err *e)
+{
+	int rc = lock_tables(d, e);
+	for (size_t i = 0; rc == OK && i < d->group_count; i++) {
+		struct group *g = &d->groups[i];
+		if (g->count == 0)
+			continue;
+		rc = look_up(d, g, e);
+		if (rc == OK && g->kind == BITCOIN_TRADE)
+			drop_repeated(d, g);
+		if (rc == OK && g->count) {
+			qsort(g->rows, g->count, sizeof(*g->rows), by_time);
+			rc = write_file(d, g, e);
+		}
+		free(g->rows);
+		g->rows = NULL;
+		g->count = g->cap = 0;
+	}
+	arena_free(d->rows);
+	d->rows = arena_new();
+	d->row_count = 0;
+	return rc;
+}
+
+/* -- records into rows ------------------------------------------------------------------------- */
+
+static int group_of(struct delivery *d, const struct bitcoin_row *row, int64_t at_us,
+		    struct group **ret, struct err *e)
+{
+	char scope[BITCOIN_SCOPE_SIZE];
+	int64_t hour = time_of(row) / DELIVER_HOUR_US;
+	struct group *g = NULL;
+	for (size_t i = d->group_count; i-- && !g;)
+		if (d->groups[i].kind == row->kind && d->groups[i].hour == hour)
+			g = &d->groups[i];
+	if (!g) {
+		int rc = bitcoin_scope(row, scope, sizeof(scope), e);
+		if (rc)
+			return rc;
+		g = PUSH(d->groups, d->group_count, d->group_cap);
+		g->kind = row->kind;
+		g->hour = hour;
+		g->at_us = at_us;
+		memcpy(g->scope, scope, sizeof(scope));
+		g->ids.arena = d->arena;
+	}
+	*ret = g;
+	return OK;
+}
+
+static void note_origin(struct delivery *d, const struct bitcoin_row *row)
+{
+	struct origin *o = NULL;
+	if (!row->origin)
+		return;
+	for (size_t i = d->origin_count; i-- && !o;)
+		if (strcmp(d->origins[i].name, row->origin) == 0)
+			o = &d->origins[i];
+	if (!o) {
+		o = PUSH(d->origins, d->origin_count, d->origin_cap);
+		o->name = arena_strdup(d->arena, row->origin);
+	}
+	o->line = row->line > o->line ? row->line : o->line;
+}
+
+static int read_record(struct delivery *d, const struct stream_entry *entry,
+		       struct bitcoin_row *row, struct group **group, struct err *e)
+{
+	const struct slice *body = &entry->record.body;
+	int kind = bitcoin_kind_of(entry->record.kind);
+	if (kind < 0) {
+		err_set(e, ERR_INPUT, "there is no record kind \"%s\"", entry->record.kind);
+		return err_reason(e, "unknown_kind");
+	}
+	/* The row may point into its bytes, which are the stream's. */
+	struct slice own = {arena_strndup(d->rows, body->p, body->n), body->n};
+	int rc = bitcoin_decode((enum bitcoin_kind)kind, own, d->rows, row, e);
+	return rc ? rc : group_of(d, row, entry->at_us, group, e);
+}
+
+static int take(void *ctx, const struct stream_entry *entry, struct err *e)
+{
+	struct delivery *d = ctx;
+	struct err why = ERR_INIT;
+	struct bitcoin_row row;
+	struct group *g;
+	d->taken = true;
+	int rc = read_record(d, entry, &row, &g, &why);
+	if (rc == ERR_INPUT)
+		return reject(d, entry, &why, e);
+	if (rc) {
+		*e = why;
+		return rc;
+	}
+	note_origin(d, &row);
+	struct seq_row *to = PUSH(g->rows, g->count, g->cap);
+	to->row = row;
+	to->seq = entry->seq;
+	size_t most = d->with->batch_rows ? d->with->batch_rows : BATCH_ROWS;
+	if (++d->row_count < most && arena_bytes(d->rows) < BATCH_BYTES)
+		return OK;
+	return flush(d, e);
+}
+
+/* -- the commit -------------------------------------------------------------------------------- */
+
+/* The scopes of one table that got rows, and their files, as one change; false: there are none. */
+static int make_change(struct delivery *d, enum bitcoin_kind kind, struct publish_change *ret,
+		       struct err *e)
+{
+	size_t files = 0;
+	for (size_t i = 0; i < d->group_count; i++)
+		files += d->groups[i].kind == kind ? d->groups[i].file_count : 0;
+	struct catalog_scope *scopes = ANEW_ARRAY(d->arena, d->group_count, struct catalog_scope);
+	struct publish_file *list = ANEW_ARRAY(d->arena, files, struct publish_file);
+	*ret = (struct publish_change){
+		.table = bitcoin_tables[kind], .scopes = scopes, .files = list, .append = true};
+	for (size_t i = 0; i < d->group_count; i++) {
+		const struct group *g = &d->groups[i];
+		if (g->kind != kind || g->file_count == 0)
+			continue;
+		int rc = describe(d, g, &scopes[ret->scope_count++], e);
+		if (rc)
+			return rc;
+		memcpy(&list[ret->file_count], g->files, g->file_count * sizeof(*g->files));
+		ret->file_count += g->file_count;
+	}
+	return OK;
+}
+
+static int commit(struct delivery *d, int64_t mark, struct err *e)
+{
+	struct publish_change changes[BITCOIN_KINDS];
+	struct catalog_mark *marks = ANEW_ARRAY(d->arena, d->origin_count + 1, struct catalog_mark);
+	size_t n = 0;
+	int64_t version;
+	marks[0] = (struct catalog_mark){DELIVER_MARK, mark};
+	for (size_t i = 0; i < d->origin_count; i++)
+		marks[i + 1] = (struct catalog_mark){
+			arena_printf(d->arena, "replay:%s", d->origins[i].name),
+			d->origins[i].line};
+	for (int kind = 0; kind < BITCOIN_KINDS; kind++) {
+		int rc = make_change(d, (enum bitcoin_kind)kind, &changes[n], e);
+		if (rc)
+			return rc;
+		n += changes[n].file_count > 0;
+	}
+	return publish_replace(d->session, changes, n, marks, d->origin_count + 1, &version, e);
+}
+
+static void tell_rejected(const struct delivery *d)
+{
+	if (d->result.rejected == 0)
+		return;
+	telemetry_log(d->with->telemetry, LOG_LEVEL_WARNING, d->with->run, "record_rejected",
+		      d->first_rejected.text,
+		      (struct field[]){FIELD_INT("records", d->result.rejected),
+				       FIELD_INT("last", d->rejected_last),
+				       FIELD_TEXT("reason", d->first_rejected.reason)},
+		      3);
+}
+
+int deliver_segment(const struct deliver *with, int64_t *mark, bool *ret_found,
+		    struct deliver_result *ret, struct err *e)
+{
+	struct delivery d = {.with = with,
+			     .after = *mark,
+			     .arena = arena_new(),
+			     .rows = arena_new(),
+			     .first_rejected = ERR_INIT};
+	struct stream_segment segment;
+	int rc = delivery_stream_next(with->stream, *mark, take, &d, &segment, e);
+	/* Whatever take() does may fail with that code too. */
+	*ret_found = rc != ERR_NOT_FOUND || d.taken;
+	if (rc == OK)
+		rc = flush(&d, e);
+	if (rc == OK)
+		rc = put_rejected(&d, e);
+	if (rc == OK)
+		rc = commit(&d, segment.last, e);
+	if (rc == OK) {
+		tell_rejected(&d);
+		*mark = segment.last;
+		ret->mark = segment.last;
+		ret->segments++;
+		ret->rows += d.result.rows;
+		ret->files += d.result.files;
+		ret->rejected += d.result.rejected;
+		ret->repeated += d.result.repeated;
+	}
+	for (size_t i = 0; i < d.group_count; i++) {
+		free(d.groups[i].rows);
+		free(d.groups[i].files);
+		json_decref(d.groups[i].properties);
+		trade_ids_clear(&d.groups[i].ids);
+	}
+	publish_end(d.session);
+	free(d.groups);
+	free(d.origins);
+	buf_free(&d.rejected);
+	arena_free(d.rows);
+	arena_free(d.arena);
+	return *ret_found ? rc : OK;
+}

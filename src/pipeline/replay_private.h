@@ -1,0 +1,64 @@
+/* What the files of the replay share; nobody else includes it. replay.c: the run. replay_input.c: bytes into lines.
+ * replay_lines.c: which form a line has. replay_json.c, replay_csv.c: those forms. replay_shape.c: what their fields
+ * mean. */
+#ifndef PREGAO_REPLAY_PRIVATE_H
+#define PREGAO_REPLAY_PRIVATE_H
+
+#include "bitcoin_source.h"
+
+/* The rows of one line, and what is known about it. */
+struct replay_line {
+	struct arena *arena; /* of the rows' texts */
+	const char *source;  /* as given, NULL: by shape */
+	const char *pair;    /* where the line does not say; NULL: unknown */
+	int64_t received_us; /* BITCOIN_NONE: the recording does not tell */
+	int64_t now_us;      /* nothing can be later than a day after this */
+	struct slice payload;
+	struct bitcoin_row *rows; /* freed by the caller */
+	size_t count, cap;
+};
+
+/* Fields by name, as texts, whatever they came in. NULL: there is none, or it is null or empty. */
+struct replay_fields {
+	const char *(*get)(const void *ctx, const char *name);
+	const void *ctx;
+};
+/* Reads one message or row and adds what it means to the line. *ret_known is false when it has no known shape;
+ * order books and the like are known and add nothing. ERR_INPUT with a reason: "bad_number", "bad_time",
+ * "bad_price", "bad_trade_id", "bad_text", "no_time"; ERR_USAGE when the pair has to be given. */
+int replay_shape_read(struct replay_line *, const struct replay_fields *, bool *ret_known,
+		      struct err *) MUST_CHECK;
+/* A time as text: a whole number of any unit, seconds with decimals, or a date and time (UTC without an
+ * offset). */
+int replay_time(const char *text, int64_t *ret_us, struct err *) MUST_CHECK;
+
+/* A JSON message or document: an object or an array of them, bare or wrapped ({"stream", "data"}). OK without
+ * rows: it is none of ours. */
+int replay_json(struct replay_line *, struct slice text, struct err *) MUST_CHECK;
+
+/* CSV. The columns are known from the first line. */
+struct replay_csv;
+/* ERR_INPUT when the line is neither a known header nor a trade dump's row; "candles" is a reason of its own.
+ * *ret_header: the line is a header and no row. */
+int replay_csv_begin(struct arena *, struct slice first, struct replay_csv **ret, bool *ret_header,
+		     struct err *) MUST_CHECK;
+int replay_csv_row(struct replay_csv *, struct replay_line *, struct slice text,
+		   struct err *) MUST_CHECK;
+
+/* All forms. */
+struct replay_lines;
+struct replay_lines *replay_lines_new(const char *path, const char *source, const char *pair,
+				      int64_t now_us) NEVER_NULL;
+/* Looks at the first line that is not blank; *ret_skip: it holds no row (a header). ERR_INPUT: of no known
+ * form. */
+int replay_lines_begin(struct replay_lines *, struct slice first, bool *ret_skip,
+		       struct err *) MUST_CHECK;
+/* Whether it ends within a quoted field, so that the next line belongs to it. */
+bool replay_lines_open(const struct replay_lines *, struct slice text);
+/* Adds the line's rows. OK without rows: something else. ERR_INPUT: it cannot be read. ERR_USAGE: the pair has to be
+ * given. */
+int replay_lines_read(struct replay_lines *, struct slice text, struct replay_line *,
+		      struct err *) MUST_CHECK;
+void replay_lines_free(struct replay_lines *);
+
+#endif
