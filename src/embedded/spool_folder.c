@@ -16,6 +16,7 @@
 #include "str.h"
 #include "value.h"
 
+#define NUMBER_MAX  INT64_C(1000000000000000000) /* no overflow near it */
 #define DIGITS      20
 #define TRIES_MAX   100
 #define COPY_BYTES  65536
@@ -47,7 +48,7 @@ static bool take_number(struct slice *name, int64_t *ret)
 		return false;
 	name->p += DIGITS;
 	name->n -= DIGITS;
-	return *ret > 0;
+	return *ret > 0 && *ret <= NUMBER_MAX;
 }
 
 static bool parse_name(const char *text, struct spool_file *ret)

@@ -91,8 +91,9 @@ char *segment_encode(char *to, const struct stream_record *r)
 
 void segment_stamp(char *records, size_t bytes, int64_t first, int64_t at_us)
 {
+	int64_t i = 0;
 	for (char *r = records; r < records + bytes; r += SEGMENT_RECORD_BYTES + get32(r + 4)) {
-		put64(r + 8, first++);
+		put64(r + 8, first + i++);
 		put64(r + 16, at_us);
 		put32(r + 52, crc32c(r, 52));
 	}
