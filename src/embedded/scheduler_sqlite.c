@@ -30,8 +30,8 @@ static const char *const steps[] = {
 	"	why TEXT,\n"
 	"	PRIMARY KEY (schedule, slot)\n"
 	") STRICT;\n"
-	"CREATE INDEX slot_open ON slot (schedule, planned_us) WHERE state IN ('waiting', 'sending', 'sent');\n"
-	"CREATE INDEX slot_planned ON slot (schedule, planned_us);\n",
+	"CREATE INDEX slot_state ON slot (schedule, state, planned_us);\n"
+	"CREATE INDEX slot_planned ON slot (planned_us);\n",
 };
 
 #define PEEK_MAX     10000 /* messages looked at after a death */

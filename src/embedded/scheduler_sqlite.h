@@ -26,8 +26,8 @@ struct scheduler_sqlite_options {
  * and repeats none. ERR_USAGE: a schedule is wrong, or two have one name, or one never falls on a
  * session. One thread at a time; tick and run of several processes wait for each other.
  *
- * The database is durable before a message goes out and says so before and after. A death between
- * the two leaves a slot whose message may have been sent: the next tick looks for it in the queue and
+ * That a message is about to go out is durable before it does, that it went out after. A death
+ * between the two leaves a slot whose message may have been sent: the next tick looks for it in the queue and
  * sends it again only if it is neither there nor was claimed. */
 int scheduler_sqlite_open(const struct scheduler_sqlite_options *, struct scheduler **ret,
 			  struct err *) MUST_CHECK;

@@ -296,8 +296,10 @@ static int choose(struct tick *t, struct slot_row *ret, bool *ret_cut_short, boo
 		"SELECT " ROW_COLUMNS " FROM slot\n"
 		"WHERE schedule = ?1 AND state = 'waiting' AND next_us <= ?2 ORDER BY planned_us",
 		t->now, ret);
-	*ret_any = found == 1;
-	return found < 0 ? found : slot_mark_sending(t->s, t->plan, ret, t->now, t->e);
+	if (found <= 0)
+		return found;
+	*ret_any = true;
+	return slot_mark_sending(t->s, t->plan, ret, t->now, t->e);
 }
 
 /* When there will be something to do: the next slot, the next attempt, or an answer overdue. */

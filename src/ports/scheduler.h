@@ -8,7 +8,7 @@
  *   - each session's slot is sent, also when it came due while nobody ticked, unless it was longer
  *     ago than the catch-up window: then it is kept as missed;
  *   - minutes that came due together are one: only the last is sent (a nightly task after a week of
- *     sleep runs once);
+ *     sleep runs once), and none while an earlier one has yet to go out;
  *   - a schedule has one message out at a time: the next goes when the one before was reported, or
  *     was not reported for the answer time;
  *   - a slot reported as done is never sent again.
