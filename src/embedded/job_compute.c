@@ -170,7 +170,7 @@ static void add_units_condition(struct job_compute *c, struct buf *b, const stru
 	}
 }
 
-/* The files of an input for the batch: of the layout that has fewer of them. */
+/* The files of an input for the batch: of a table with two layouts as our own queries read it. */
 static int input_files(struct job_compute *c, size_t index, size_t from, size_t to,
 		       struct catalog_file **ret, size_t *ret_count, struct err *e)
 {
@@ -180,7 +180,7 @@ static int input_files(struct job_compute *c, size_t index, size_t from, size_t 
 		for (size_t u = from; u < to; u++)
 			filters[u - from] =
 				job_unit_filter(c->o.plan, &c->o.units->items[u], c->arena);
-		return catalog_files(c->o.catalog, input->table, LAYOUT_COMPACT, filters,
+		return catalog_files(c->o.catalog, input->table, LAYOUT_QUERY, filters,
 				     input->cut ? to - from : 0, c->arena, ret, ret_count, e);
 	}
 	if (!input->cut) {
@@ -208,36 +208,59 @@ static bool is_table(struct job_compute *c, size_t files, int64_t rows)
 	return rows <= TABLE_ROWS && (readers > FEW_READERS || (readers > 1 && files > FEW_FILES));
 }
 
+/* The files of one layout as a SELECT; no files: no rows. */
+static int add_layout(struct job_compute *c, struct buf *sql, size_t index, size_t from, size_t to,
+		      enum catalog_layout layout, const struct catalog_file *files, size_t n,
+		      struct err *e)
+{
+	const struct job_files *input = &c->o.units->inputs[index];
+	const char **keys = ANEW_ARRAY(c->arena, n, const char *),
+		   **paths = ANEW_ARRAY(c->arena, n, const char *);
+	int rc = OK;
+	for (size_t i = 0; i < n; i++)
+		keys[i] = files[i].key;
+	if (n)
+		rc = object_store_localise(c->o.store, keys, n, c->arena, paths, e);
+	buf_str(sql, "SELECT * FROM (");
+	if (rc == OK)
+		rc = lake_view_sql(sql, input->table, layout, files, paths, n, input->grown, e);
+	buf_char(sql, ')');
+	if (n && input->cut && layout == LAYOUT_COMPACT)
+		add_units_condition(c, sql, input, from, to);
+	return rc;
+}
+
 static int create_input(struct job_compute *c, size_t index, size_t from, size_t to, struct err *e)
 {
 	const struct job_files *input = &c->o.units->inputs[index];
 	const char *name = c->o.plan->inputs[index].view;
 	struct catalog_file *files = NULL;
-	size_t n = 0;
+	size_t n = 0, compact = 0;
 	int rc = input_files(c, index, from, to, &files, &n, e);
 	if (rc)
 		return rc;
-	const char **keys = ANEW_ARRAY(c->arena, n, const char *),
-		   **paths = ANEW_ARRAY(c->arena, n, const char *);
+	/* Those of one layout side by side. */
 	int64_t rows = 0;
 	for (size_t i = 0; i < n; i++) {
-		keys[i] = files[i].key;
 		rows += files[i].rows;
+		if (files[i].layout == LAYOUT_COMPACT) {
+			struct catalog_file swapped = files[compact];
+			files[compact++] = files[i];
+			files[i] = swapped;
+		}
 	}
-	if (n)
-		rc = object_store_localise(c->o.store, keys, n, c->arena, paths, e);
 	const char *kind = is_table(c, n, rows) ? "TABLE" : "VIEW";
 	AUTO_BUF struct buf sql = {0};
 	buf_printf(&sql, "CREATE %s ", kind);
 	buf_sql_name(&sql, name);
-	buf_str(&sql, " AS SELECT * FROM (");
-	enum catalog_layout layout = input->table->compact_location ? LAYOUT_COMPACT
-								    : LAYOUT_PUBLISHED;
-	if (rc == OK)
-		rc = lake_view_sql(&sql, input->table, layout, files, paths, n, input->grown, e);
-	buf_char(&sql, ')');
-	if (input->cut && layout == LAYOUT_COMPACT)
-		add_units_condition(c, &sql, input, from, to);
+	buf_str(&sql, " AS ");
+	if (compact)
+		rc = add_layout(c, &sql, index, from, to, LAYOUT_COMPACT, files, compact, e);
+	if (compact && compact < n)
+		buf_str(&sql, " UNION ALL ");
+	if (rc == OK && (compact < n || n == 0))
+		rc = add_layout(c, &sql, index, from, to, LAYOUT_PUBLISHED, files + compact,
+				n - compact, e);
 	if (rc == OK)
 		rc = job_run_sql(c, 0, sql.data, NULL, e);
 	if (rc)
