@@ -103,6 +103,117 @@ static void work_does_not_grow_with_the_table(void **state)
 	}
 }
 
+/* More files for an hour; at most 4000. */
+static void append(struct fixture *f, const struct table_def *table, int from, int to)
+{
+	struct catalog_file *files = ANEW_ARRAY(f->arena, 4000, struct catalog_file);
+	struct catalog_scope scope = {.scope = "date=2024-08-08/hour=9", .properties = "{}"};
+	struct catalog_change change = {.table = table,
+					.scopes = &scope,
+					.scope_count = 1,
+					.files = files,
+					.file_count = (size_t)(to - from),
+					.append = true};
+	const struct catalog_mark mark = {"delivered", to};
+	int64_t version;
+	for (int i = from; i < to; i++) {
+		const char *name = arena_printf(f->arena, "%06d", i);
+		files[i - from] = tick(f, "2024-08-08", "9", name, 1);
+		files[i - from].key = path_key(f->arena, table, scope.scope, name);
+	}
+	GOOD(f, catalog_commit(f->catalog, 0, &change, 1, &mark, 1, &version, &f->e));
+}
+
+static void an_append_is_as_large_as_its_files(void **state)
+{
+	struct fixture *f = *state;
+	struct table_def closing = raw;
+	const struct table_def *given = &closing;
+	int64_t small, large, version, after;
+	int seen = 0;
+	closing.name = "closing";
+	closing.location = "raw/closing";
+	closing.compact_location = "compact/raw/closing";
+	GOOD(f, catalog_put_tables(f->catalog, &given, 1, &f->e));
+	append(f, &closing, 0, 1);
+	append(f, &closing, 1, 2);
+	work(f->catalog);
+	append(f, &closing, 2, 3);
+	small = work(f->catalog);
+	append(f, &closing, 3, 3600);
+	work(f->catalog);
+	append(f, &closing, 3600, 3601);
+	large = work(f->catalog);
+	if (large > small + small / 4)
+		print_error("%lld steps, then %lld\n", (long long)small, (long long)large);
+	assert_true(large <= small + small / 4);
+	/* To be told of the last is no more work either. */
+	GOOD(f, catalog_changes(f->catalog, INT64_MAX - 1, ignore, &seen, &after, &f->e));
+	append(f, &closing, 3601, 3602);
+	work(f->catalog);
+	GOOD(f, catalog_changes(f->catalog, after, ignore, &seen, &version, &f->e));
+	assert_int_equal(seen, 1);
+	assert_true(work(f->catalog) < 500);
+}
+
+static const char *told(struct fixture *f)
+{
+	AUTO_BUF struct buf text = {0};
+	const struct table_def *const tables[2] = {&refined, &raw};
+	for (size_t t = 0; t < 2; t++) {
+		struct column_stats *stats;
+		size_t n;
+		int64_t rows, bytes, files;
+		GOOD(f, catalog_stats(f->catalog, tables[t], f->arena, &stats, &n, &rows, &bytes,
+				      &files, &f->e));
+		buf_printf(&text, "%lld rows in %lld files, ", (long long)rows, (long long)files);
+		for (size_t i = 0; i < n; i++)
+			buf_printf(&text, "%s..%s ", stats[i].minimum ? stats[i].minimum : "?",
+				   stats[i].maximum ? stats[i].maximum : "?");
+		for (int layout = LAYOUT_PUBLISHED; layout <= LAYOUT_QUERY; layout++) {
+			struct catalog_file *list;
+			GOOD(f, catalog_files(f->catalog, tables[t], (enum catalog_layout)layout,
+					      NULL, 0, f->arena, &list, &n, &f->e));
+			for (size_t i = 0; i < n; i++)
+				buf_printf(&text, "%s@%lld ", list[i].key,
+					   (long long)list[i].version);
+		}
+	}
+	return arena_strdup(f->arena, text.data);
+}
+
+/* A catalog as the first version of the program left it says the same when it is opened by this one. */
+static void the_first_schema_is_taken_over(void **state)
+{
+	struct fixture *f = *state;
+	int64_t version, before, after;
+	int seen = 0;
+	put_session(f, f->catalog, "IBOV", "2024-07-15", "a");
+	put_session(f, f->catalog, "IBOV", "2024-07-16", "b");
+	put_ticks(f, "2024-08-08", "9", "t", 3);
+	put_ticks(f, "2024-08-08", "10", "u", 4);
+	const char *was = told(f);
+	GOOD(f, catalog_changes(f->catalog, 0, ignore, &seen, &before, &f->e));
+	GOOD(f, sqlite_exec(catalog_of(f->catalog)->db,
+			    "DROP INDEX published_by_version; DROP INDEX scopes_by_version;"
+			    "DROP INDEX scopes_loose;"
+			    "ALTER TABLE published DROP COLUMN version;"
+			    "ALTER TABLE scopes DROP COLUMN base_version;"
+			    "ALTER TABLE scopes DROP COLUMN loose;"
+			    "CREATE INDEX scopes_by_version ON scopes(version);"
+			    "UPDATE stats SET owner = abs(owner); PRAGMA user_version = 1",
+			    &f->e));
+	catalog_free(f->catalog);
+	GOOD(f, f->driver->open(f->place, false, &f->catalog, &f->e));
+	assert_string_equal(told(f), was);
+	GOOD(f, catalog_changes(f->catalog, 0, ignore, &seen, &after, &f->e));
+	assert_int_equal(seen, 12);
+	assert_int_equal(after, before);
+	version = put_ticks(f, "2024-08-08", "9", "v", 5);
+	assert_int_equal(version, before + 1);
+	append(f, &raw, 0, 1);
+}
+
 static void nothing_to_do_writes_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -276,6 +387,10 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(work_does_not_grow_with_the_table, set_up_sqlite,
+						tear_down),
+		cmocka_unit_test_setup_teardown(an_append_is_as_large_as_its_files, set_up_sqlite,
+						tear_down),
+		cmocka_unit_test_setup_teardown(the_first_schema_is_taken_over, set_up_sqlite,
 						tear_down),
 		cmocka_unit_test_setup_teardown(nothing_to_do_writes_nothing, set_up_sqlite,
 						tear_down),
