@@ -3,6 +3,7 @@
 #ifndef PREGAO_HTTP_H
 #define PREGAO_HTTP_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -17,6 +18,8 @@ struct http_request {
 	int64_t deadline_us;       /* for the whole exchange; 0 means 30 s */
 	size_t body_ceiling_bytes; /* of the decoded response; 0 means 16 MiB */
 	const char *user_agent;    /* may be NULL */
+	/* Set meanwhile, it ends the exchange within about a second; may be NULL. */
+	const atomic_bool *cancel;
 };
 struct http_response {
 	int status;      /* 0 when none was received */
@@ -33,9 +36,11 @@ const char *http_header(const struct http_response *, const char *name, char *ou
 struct http;
 struct http_ops {
 	/* ret is zeroed or used before; what it held is given back. Any status is a success of the
-	 * exchange. ERR_RETRY when the connection failed, was cut, or timed out; ERR_LIMIT when the
-	 * body passed its ceiling; ERR_DENIED for a URL that is not allowed or a certificate that
-	 * does not verify; ERR_USAGE for what is no URL; ERR_NOT_FOUND without libcurl. Redirects
+	 * exchange. ERR_RETRY when the connection failed, was cut, timed out or was cancelled;
+	 * ERR_LIMIT when the body passed its ceiling; ERR_DENIED for a URL that is not allowed or a
+	 * certificate that does not verify; ERR_USAGE for what is no URL; ERR_NOT_FOUND without
+	 * libcurl. The reason word of the first two: "timeout", "refused" (nobody listens, or no
+	 * way there), "no_host", "tls", "cut", "cancelled", "network", "too_large". Redirects
 	 * are not followed (they come back as 3xx). A body that ends with the connection, or inside
 	 * its compression, cannot be told from a whole one: whoever reads it checks that. Blocks
 	 * until the deadline at most. */

@@ -176,6 +176,13 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
 	return x->headers_full ? 0 : size * n;
 }
 
+static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+		       curl_off_t up)
+{
+	const struct exchange *x = ctx;
+	return atomic_load(x->request->cancel);
+}
+
 static bool has_header(const struct http_request *q, const char *name)
 {
 	size_t n = strlen(name);
@@ -286,6 +293,12 @@ static CURLcode set_options(CURL *easy, struct exchange *x, bool loopback, char 
 	if (s.code == CURLE_OK)
 		s.code = curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	set_pointer(&s, CURLOPT_HEADERDATA, x);
+	if (q->cancel) {
+		set_long(&s, CURLOPT_NOPROGRESS, 0);
+		if (s.code == CURLE_OK)
+			s.code = curl.easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+		set_pointer(&s, CURLOPT_XFERINFODATA, x);
+	}
 	return s.code;
 }
 
@@ -317,19 +330,47 @@ static int code_of(CURLcode code)
 	}
 }
 
+static const char *reason_of(CURLcode code)
+{
+	switch (code) {
+	case CURLE_OPERATION_TIMEDOUT: return "timeout";
+	case CURLE_COULDNT_CONNECT: return "refused";
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_COULDNT_RESOLVE_HOST: return "no_host";
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR: return "tls";
+	case CURLE_PARTIAL_FILE:
+	case CURLE_GOT_NOTHING:
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR: return "cut";
+	case CURLE_ABORTED_BY_CALLBACK: return "cancelled";
+	default: return "network";
+	}
+}
+
 static int fail(const struct exchange *x, CURLcode code, const char *message, struct err *e)
 {
-	if (x->body_full)
-		return err_set(e, ERR_LIMIT, "the answer is longer than %zu bytes",
-			       x->response->body.ceiling);
-	if (x->headers_full)
-		return err_set(e, ERR_LIMIT, "the headers of the answer are longer than %zu bytes",
-			       HEADER_CEILING_BYTES);
+	if (x->body_full) {
+		err_set(e, ERR_LIMIT, "the answer is longer than %zu bytes",
+			x->response->body.ceiling);
+		return err_reason(e, "too_large");
+	}
+	if (x->headers_full) {
+		err_set(e, ERR_LIMIT, "the headers of the answer are longer than %zu bytes",
+			HEADER_CEILING_BYTES);
+		return err_reason(e, "too_large");
+	}
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		return err_set(e, ERR_RETRY, "no complete answer within %lld ms",
-			       (long long)(deadline_us(x->request) / 1000));
-	return err_set(e, code_of(code), "the request failed: %s",
-		       message[0] ? message : curl.easy_strerror(code));
+		err_set(e, ERR_RETRY, "no complete answer within %lld ms",
+			(long long)(deadline_us(x->request) / 1000));
+	else if (code == CURLE_ABORTED_BY_CALLBACK)
+		err_set(e, ERR_RETRY, "the request was cancelled");
+	else
+		err_set(e, code_of(code), "the request failed: %s",
+			message[0] ? message : curl.easy_strerror(code));
+	return err_reason(e, reason_of(code));
 }
 
 /* Retry-After is a number of seconds or a date (RFC 9110, 10.2.3); what is neither is taken for

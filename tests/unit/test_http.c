@@ -175,6 +175,7 @@ static void a_cut_connection_may_be_tried_again(void **state)
 		int rc = ask_text(cut[i], &r, &e);
 		if (rc != ERR_RETRY)
 			fail_msg("%s gave %s", cut[i], err_name(rc));
+		assert_string_equal(e.reason, "cut");
 		assert_int_equal(r.status, 0);
 		assert_null(r.body.data);
 		assert_non_null(strstr(e.where, "http://127.0.0.1:"));
@@ -189,6 +190,7 @@ static void a_body_has_a_ceiling(void **state)
 	struct http_request q = {.body_ceiling_bytes = 9, .deadline_us = 10000000};
 	assert_int_equal(ask(&q, answer, strlen(answer), &r, &e), ERR_LIMIT);
 	assert_non_null(strstr(e.text, "longer than 9 bytes"));
+	assert_string_equal(e.reason, "too_large");
 	q.body_ceiling_bytes = 10;
 	assert_int_equal(ask(&q, answer, strlen(answer), &r, &e), OK);
 	assert_string_equal(r.body.data, "0123456789");
@@ -254,9 +256,38 @@ static void a_deadline_ends_the_exchange(void **state)
 		assert_int_equal(http_curl_new(&h, &e), OK);
 		assert_int_equal(http_request(h, &q, &r, &e), ERR_RETRY);
 		assert_non_null(strstr(e.text, "within 100 ms"));
+		assert_string_equal(e.reason, "timeout");
 		http_free(h);
 		stop(&s);
 	}
+}
+
+static void *cancel_soon(void *arg)
+{
+	usleep(50000);
+	atomic_store((atomic_bool *)arg, true);
+	return NULL;
+}
+
+static void a_cancelled_exchange_ends(void **state)
+{
+	AUTO_RESPONSE struct http_response r = {0};
+	struct server s = {.hang = true};
+	struct err e = ERR_INIT;
+	struct http *h;
+	char url[64];
+	atomic_bool cancel = false;
+	pthread_t thread;
+	start(&s, "", 0);
+	snprintf(url, sizeof(url), "http://localhost:%d/", s.port);
+	struct http_request q = {.url = url, .deadline_us = 50000000, .cancel = &cancel};
+	assert_int_equal(http_curl_new(&h, &e), OK);
+	assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &cancel), 0);
+	assert_int_equal(http_request(h, &q, &r, &e), ERR_RETRY);
+	assert_string_equal(e.reason, "cancelled");
+	pthread_join(thread, NULL);
+	http_free(h);
+	stop(&s);
 }
 
 static void nobody_listens(void **state)
@@ -269,8 +300,10 @@ static void nobody_listens(void **state)
 	stop(&s); /* the port is free now, and was just ours */
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", s.port);
 	struct http_request q = {.url = url, .deadline_us = 5000000};
+	struct err e = ERR_INIT;
 	assert_int_equal(http_curl_new(&h, NULL), OK);
-	assert_int_equal(http_request(h, &q, &r, NULL), ERR_RETRY);
+	assert_int_equal(http_request(h, &q, &r, &e), ERR_RETRY);
+	assert_string_equal(e.reason, "refused");
 	http_free(h);
 }
 
@@ -358,6 +391,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_ceiling_is_on_the_decoded_body),
 		cmocka_unit_test(headers_have_a_ceiling),
 		cmocka_unit_test(a_deadline_ends_the_exchange),
+		cmocka_unit_test(a_cancelled_exchange_ends),
 		cmocka_unit_test(nobody_listens),
 		cmocka_unit_test(requests_say_what_they_were_told),
 		cmocka_unit_test(urls_that_are_not_asked),
