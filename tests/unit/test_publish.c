@@ -1,6 +1,6 @@
 /* Publishing: what readers see while partitions are replaced and merged, and after a death at every
  * single step of it. */
-#include "publish_lake.h"
+#include "publish_model.h"
 
 #include <fcntl.h>
 
@@ -125,39 +125,6 @@ static void the_order_of_events_leaves_no_trace(void **state)
 
 /* -- dying ------------------------------------------------------------------------------------- */
 
-static void copy_folder(const char *from, const char *to)
-{
-	pid_t child = fork();
-	int status;
-	if (child == 0) {
-		execlp("cp", "cp", "-a", from, to, (char *)NULL);
-		_exit(127);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
-}
-
-/* Runs fn on the lake in a process of its own that dies at the given step; false when it came to
- * its end. */
-static bool dies(const char *root, int at, void (*fn)(struct lake *, const void *), const void *arg)
-{
-	pid_t child = fork();
-	int status;
-	if (child == 0) {
-		struct lake l;
-		in_child = true;
-		lake_open(&l, root);
-		step_count = 0;
-		die_at = at;
-		fn(&l, arg);
-		/* No orderly closing either. */
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == DIED));
-	return WEXITSTATUS(status) == DIED;
-}
-
 /* One pass: corrections inside a merged month, new sessions, and merging again. */
 static void pass(struct lake *l, const void *to)
 {
@@ -197,7 +164,7 @@ static void dying_at_every_step(void **state)
 		snprintf(name, sizeof(name), "death-%d", at);
 		AUTO_FREE char *root = path_in(folder, name);
 		copy_folder(base, root);
-		if (!dies(root, at, pass, &to)) {
+		if (!dies(root, at, lake_tables, 2, pass, &to)) {
 			/* Enough steps for this to have been a test: six puts, a merge, two
 			 * commits, five deaths. */
 			assert_true(at > 30);
@@ -213,7 +180,7 @@ static void dying_at_every_step(void **state)
 		if (at % 7 == 0) {
 			lake_close(&l);
 			for (int again = 1;
-			     dies(root, again,
+			     dies(root, again, lake_tables, 2,
 				  (void (*)(struct lake *, const void *))(void (*)(void))tidy_up,
 				  NULL);)
 				again++;
@@ -274,7 +241,7 @@ static void random_operations_and_deaths(void **state)
 			o.to = range(below(2) * 11, 10 + below(2) * 11, 1 + below(4));
 		struct model after = now;
 		apply(&after, &o.to);
-		bool died = dies(root, below(2) ? 1 + below(30) : 0, operate, &o);
+		bool died = dies(root, below(2) ? 1 + below(30) : 0, lake_tables, 2, operate, &o);
 		deaths += died;
 		lake_open(&l, root);
 		/* After a death either will do, but it must be one of the two. */
