@@ -316,15 +316,11 @@ static int load_tails(struct query *q, const struct prune *p, struct err *e)
 	if (rc || !live)
 		return rc;
 	q->tails = ANEW_ARRAY(q->arena, p->count, struct query_tail);
-	for (size_t i = 0; i < p->count && rc == OK; i++) {
-		if (!is_read(&p->tables[i]) || !live->covers(live->ctx, p->tables[i].table))
-			continue;
-		rc = query_tail_load(&engine->duck, engine->feed, live, p->tables[i].table, q->mark,
-				     (unsigned)i, stop_if_cancelled, q, q->arena,
-				     &q->tails[q->tail_count], e);
-		q->tail_count += rc == OK;
-	}
-	return rc;
+	for (size_t i = 0; i < p->count; i++)
+		if (is_read(&p->tables[i]) && live->covers(live->ctx, p->tables[i].table))
+			q->tails[q->tail_count++].table = p->tables[i].table;
+	return query_tail_load(&engine->duck, engine->feed, live, q->tails, q->tail_count, q->mark,
+			       stop_if_cancelled, q, q->arena, e);
 }
 
 static int list_tables(struct query *q, const struct prune *p, struct err *e)

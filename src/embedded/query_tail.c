@@ -8,12 +8,10 @@
 struct load {
 	const struct duck *duck;
 	struct duck_feed *feed;
-	const struct table_def *table;
+	struct query_tail *tails;
 	struct arena *arena;
-	unsigned number;
 	int (*poll)(void *, struct err *);
 	void *ctx;
-	const char *name, *insert; /* made with the first row */
 };
 
 static const struct column *column_at(const struct table_def *t, size_t i)
@@ -37,16 +35,16 @@ static int check_columns(const struct table_def *t, const struct batch *b, struc
 			      t->database, t->name);
 }
 
-static int create(struct load *l, struct err *e)
+/* With its first row. */
+static int create(struct load *l, size_t index, struct err *e)
 {
+	struct query_tail *tail = &l->tails[index];
 	AUTO_BUF struct buf sql = {0};
 	char type[COLUMN_TYPE_SIZE];
-	l->name = arena_printf(l->arena, "pregao_tail_%u", l->number);
-	l->insert = arena_printf(l->arena, "INSERT INTO temp.main.%s FROM %s()", l->name,
-				 duck_feed_name(l->feed));
-	buf_printf(&sql, "CREATE TEMP TABLE %s(", l->name);
-	for (size_t i = 0; i < width(l->table); i++) {
-		const struct column *c = column_at(l->table, i);
+	tail->name = arena_printf(l->arena, "pregao_tail_%zu", index);
+	buf_printf(&sql, "CREATE TEMP TABLE %s(", tail->name);
+	for (size_t i = 0; i < width(tail->table); i++) {
+		const struct column *c = column_at(tail->table, i);
 		buf_str(&sql, i ? ", " : "");
 		buf_sql_name(&sql, c->name);
 		buf_printf(&sql, " %s", column_type_format(c, type));
@@ -55,43 +53,40 @@ static int create(struct load *l, struct err *e)
 	return duck_query(l->duck, sql.data, NULL, e);
 }
 
-static int add(void *ctx, const struct batch *b, struct err *e)
+static int add(void *ctx, size_t index, const struct batch *b, struct err *e)
 {
 	struct load *l = ctx;
+	AUTO_BUF struct buf sql = {0};
 	int rc = l->poll(l->ctx, e);
 	if (rc || b->row_count == 0)
 		return rc;
-	rc = check_columns(l->table, b, e);
+	rc = check_columns(l->tails[index].table, b, e);
 	if (rc == OK)
 		rc = duck_feed_check(b, 1, e);
-	if (rc == OK && !l->name)
-		rc = create(l, e);
+	if (rc == OK && !l->tails[index].name)
+		rc = create(l, index, e);
 	if (rc)
 		return rc;
+	buf_printf(&sql, "INSERT INTO temp.main.%s FROM %s()", l->tails[index].name,
+		   duck_feed_name(l->feed));
 	duck_feed_set(l->feed, b, 1);
-	rc = duck_query(l->duck, l->insert, NULL, e);
+	rc = duck_query(l->duck, sql.data, NULL, e);
 	duck_feed_set(l->feed, NULL, 0);
 	return rc;
 }
 
 int query_tail_load(const struct duck *d, struct duck_feed *feed, const struct live_rows *live,
-		    const struct table_def *table, int64_t after, unsigned number,
+		    struct query_tail *tails, size_t n, int64_t after,
 		    int (*poll)(void *ctx, struct err *), void *ctx, struct arena *arena,
-		    struct query_tail *ret, struct err *e)
+		    struct err *e)
 {
-	struct load l = {.duck = d,
-			 .feed = feed,
-			 .table = table,
-			 .arena = arena,
-			 .number = number,
-			 .poll = poll,
-			 .ctx = ctx};
-	int rc = live->read(live->ctx, table, after, add, &l, e);
-	if (rc)
-		return err_wrap(e, "Reading what of %s.%s is in no file yet", table->database,
-				table->name);
-	*ret = (struct query_tail){.table = table, .name = l.name};
-	return OK;
+	struct load l = {
+		.duck = d, .feed = feed, .tails = tails, .arena = arena, .poll = poll, .ctx = ctx};
+	const struct table_def **tables = ANEW_ARRAY(arena, n, const struct table_def *);
+	for (size_t i = 0; i < n; i++)
+		tables[i] = tails[i].table;
+	int rc = n ? live->read(live->ctx, tables, n, after, add, &l, e) : OK;
+	return rc ? err_wrap(e, "Reading rows that are in no file yet") : OK;
 }
 
 void query_tail_sql(struct buf *sql, const struct query_tail *tail, const struct live_rows *live,

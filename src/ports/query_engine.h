@@ -30,12 +30,13 @@ struct live_rows {
 	const char *mark;   /* the catalog's: the last number that is in files */
 	const char *number; /* the column, of every covered table, that holds its record's number */
 	bool (*covers)(void *ctx, const struct table_def *);
-	/* Gives fn the table's rows of every record after the number that has become durable before the
-	 * call, some thousand at a time: its columns, then its partition columns. Records up to the
-	 * catalog's mark may be missing. fn's non-zero stops and is returned. */
-	int (*read)(void *ctx, const struct table_def *, int64_t after,
-		    int (*fn)(void *fn_ctx, const struct batch *, struct err *), void *fn_ctx,
-		    struct err *);
+	/* Gives fn the tables' rows of every record after the number that has become durable before the
+	 * call, some thousand of one table at a time: its columns, then its partition columns; of all
+	 * tables up to the same record. Records up to the catalog's mark may be missing. fn's non-zero
+	 * stops and is returned. */
+	int (*read)(void *ctx, const struct table_def *const *tables, size_t n, int64_t after,
+		    int (*fn)(void *fn_ctx, size_t table, const struct batch *, struct err *),
+		    void *fn_ctx, struct err *);
 	void *ctx;
 };
 struct query_engine;
