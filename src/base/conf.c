@@ -17,10 +17,25 @@
 #define FILE_CEILING_BYTES ((size_t)1 << 20)
 #define NAMES_MAX          256
 
+#define MEMBERS_MAX 1000 /* values of members of families, in all */
+
+/* A value of one member of a family: [schedule.portfolio] cron. */
+struct member_value {
+	char *section;
+	size_t option;
+	struct conf_value value;
+};
+
+struct conf_values {
+	struct conf_value *fixed; /* one per option; of a family's, the fallback */
+	struct member_value *members;
+	size_t count, cap;
+};
+
 struct conf {
 	const struct conf_option *options;
 	size_t count;
-	struct conf_value *values; /* one per option */
+	struct conf_values values;
 };
 
 static _Noreturn void bug(const char *what, const char *section, const char *key)
@@ -29,31 +44,58 @@ static _Noreturn void bug(const char *what, const char *section, const char *key
 	abort();
 }
 
+/* "schedule." of "schedule.*"; empty when the section is no family. */
+static struct slice family_prefix(const char *section)
+{
+	struct slice s = slice_of(section);
+	return slice_ends(s, ".*") ? (struct slice){s.p, s.n - 1} : (struct slice){NULL, 0};
+}
+
+static bool is_member(const char *family, const char *section)
+{
+	struct slice prefix = family_prefix(family);
+	if (!prefix.n || strncmp(section, prefix.p, prefix.n) != 0)
+		return false;
+	const char *name = section + prefix.n;
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_");
+	return n > 0 && n <= CONF_NAME_MAX && !name[n];
+}
+
+static bool is_of(const struct conf_option *o, const char *section)
+{
+	return strcmp(o->section, section) == 0 || is_member(o->section, section);
+}
+
 struct conf *conf_new(const struct conf_option *options, size_t count)
 {
 	struct conf *c = NEW(struct conf);
 	c->options = options;
 	c->count = count;
-	c->values = NEW_ARRAY(count, struct conf_value);
+	c->values.fixed = NEW_ARRAY(count, struct conf_value);
 	for (size_t i = 0; i < count; i++)
-		if (conf_value_set(&c->values[i], &options[i], options[i].fallback, "default",
+		if (conf_value_set(&c->values.fixed[i], &options[i], options[i].fallback, "default",
 				   NULL) < 0)
 			bug("has a default of the wrong type", options[i].section, options[i].key);
 	return c;
 }
 
-static void clear_values(struct conf_value *values, size_t count)
+static void clear_values(struct conf_values *values, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		conf_value_clear(&values[i]);
-	free(values);
+		conf_value_clear(&values->fixed[i]);
+	for (size_t i = 0; i < values->count; i++) {
+		conf_value_clear(&values->members[i].value);
+		free(values->members[i].section);
+	}
+	free(values->fixed);
+	free(values->members);
 }
 
 void conf_free(struct conf *c)
 {
 	if (!c)
 		return;
-	clear_values(c->values, c->count);
+	clear_values(&c->values, c->count);
 	free(c);
 }
 
@@ -65,7 +107,7 @@ static const char *nearest(const struct conf *c, const char *word, const char *o
 	for (size_t i = 0; i < c->count && n < NAMES_MAX; i++)
 		if (!only_section)
 			names[n++] = c->options[i].section;
-		else if (strcmp(c->options[i].section, only_section) == 0)
+		else if (is_of(&c->options[i], only_section))
 			names[n++] = c->options[i].key;
 	return str_nearest(word, names, n);
 }
@@ -74,7 +116,8 @@ static int unknown(const struct conf *c, const char *section, const char *key, s
 {
 	bool section_known = false;
 	for (size_t i = 0; i < c->count; i++) {
-		section_known = section_known || strcmp(c->options[i].section, section) == 0;
+		section_known = section_known ||
+				(is_of(&c->options[i], section) && !family_prefix(section).n);
 		if (strcmp(c->options[i].key, key) == 0)
 			return section[0]
 				       ? err_set(e, ERR_USAGE,
@@ -98,19 +141,56 @@ static int unknown(const struct conf *c, const char *section, const char *key, s
 static bool find(const struct conf *c, const char *section, const char *key, size_t *ret)
 {
 	for (size_t i = 0; i < c->count; i++)
-		if (strcmp(c->options[i].section, section) == 0 &&
-		    strcmp(c->options[i].key, key) == 0) {
+		if (strcmp(c->options[i].key, key) == 0 && is_of(&c->options[i], section)) {
 			*ret = i;
 			return true;
 		}
 	return false;
 }
 
-static void replace(struct conf *c, size_t at, struct conf_value *by)
+static struct conf_value *find_member(const struct conf_values *values, size_t option,
+				      const char *section)
 {
-	conf_value_clear(&c->values[at]);
-	c->values[at] = *by;
+	for (size_t i = 0; i < values->count; i++)
+		if (values->members[i].option == option &&
+		    strcmp(values->members[i].section, section) == 0)
+			return &values->members[i].value;
+	return NULL;
+}
+
+/* Where the value of that option in that section belongs; NULL: there are too many. */
+static struct conf_value *place(const struct conf *c, struct conf_values *values, size_t option,
+				const char *section)
+{
+	if (!family_prefix(c->options[option].section).n)
+		return &values->fixed[option];
+	struct conf_value *found = find_member(values, option, section);
+	if (found)
+		return found;
+	if (values->count == MEMBERS_MAX)
+		return NULL;
+	struct member_value *m = PUSH(values->members, values->count, values->cap);
+	m->section = mem_strdup(section);
+	m->option = option;
+	return &m->value;
+}
+
+static int too_many(struct err *e)
+{
+	return err_set(e, ERR_USAGE, "there are more than %d values in sections such as this one",
+		       MEMBERS_MAX);
+}
+
+static int replace(struct conf *c, size_t option, const char *section, struct conf_value *by,
+		   struct err *e)
+{
+	struct conf_value *old = place(c, &c->values, option, section);
+	if (!old)
+		return too_many(e);
+	conf_value_clear(old);
+	*old = *by;
 	*by = (struct conf_value){0};
+	return OK;
 }
 
 int conf_set(struct conf *c, const char *section, const char *key, const char *value,
@@ -118,11 +198,12 @@ int conf_set(struct conf *c, const char *section, const char *key, const char *v
 {
 	size_t at;
 	struct conf_value v = {0};
-	if (!find(c, section, key, &at))
+	if (family_prefix(section).n || !find(c, section, key, &at))
 		return unknown(c, section, key, e);
 	int rc = conf_value_set(&v, &c->options[at], value, origin, e);
 	if (rc == OK)
-		replace(c, at, &v);
+		rc = replace(c, at, section, &v, e);
+	conf_value_clear(&v);
 	return rc;
 }
 
@@ -145,7 +226,7 @@ struct reading {
 	const char *name;
 	struct slice rest;
 	int64_t line;
-	struct conf_value *values; /* what was read so far, one per option */
+	struct conf_values values; /* what was read so far */
 	int rc;                    /* the first error ends the reading */
 	struct err *err;
 };
@@ -191,15 +272,19 @@ static int take(void *user, const char *section, const char *key, const char *va
 	size_t at;
 	if (r->rc < 0)
 		return 0;
-	if (!find(r->conf, section, key, &at)) {
+	if (family_prefix(section).n || !find(r->conf, section, key, &at)) {
 		stop(r, unknown(r->conf, section, key, r->err));
 		return 0;
 	}
 	const struct conf_option *o = &r->conf->options[at];
-	struct conf_value *v = &r->values[at];
+	struct conf_value *v = place(r->conf, &r->values, at, section);
+	if (!v) {
+		stop(r, too_many(r->err));
+		return 0;
+	}
 	AUTO_BUF struct buf origin = {0}, joined = {0};
 	buf_printf(&origin, "%s:%" PRId64, r->name, r->line);
-	if (v->text && o->type != CONF_LIST) {
+	if (v->text && o->type != CONF_LIST && o->type != CONF_DATES) {
 		stop(r,
 		     err_set(r->err, ERR_USAGE, "%s is given twice, first at %s", key, v->origin));
 		return 0;
@@ -215,11 +300,26 @@ static int take(void *user, const char *section, const char *key, const char *va
 	return rc == OK;
 }
 
+static int take_over(struct conf *c, struct conf_values *values, struct err *e)
+{
+	if (c->values.count + values->count > MEMBERS_MAX)
+		return too_many(e);
+	int rc = OK;
+	for (size_t i = 0; i < c->count && rc == OK; i++)
+		if (values->fixed[i].text)
+			rc = replace(c, i, c->options[i].section, &values->fixed[i], e);
+	for (size_t i = 0; i < values->count && rc == OK; i++) {
+		struct member_value *m = &values->members[i];
+		rc = replace(c, m->option, m->section, &m->value, e);
+	}
+	return rc;
+}
+
 int conf_load_bytes(struct conf *c, const char *name, struct slice bytes, struct err *e)
 {
 	struct err own = ERR_INIT;
 	struct reading r = {.conf = c, .name = name, .rest = bytes, .err = e ? e : &own};
-	r.values = NEW_ARRAY(c->count, struct conf_value);
+	r.values.fixed = NEW_ARRAY(c->count, struct conf_value);
 	int wrong_line = ini_parse_stream(next_line, &r, take, &r);
 	/* inih reads on after a line that it does not understand; what went wrong further down is
 	 * then no news. */
@@ -229,10 +329,9 @@ int conf_load_bytes(struct conf *c, const char *name, struct slice bytes, struct
 		     err_set(r.err, ERR_USAGE,
 			     "the line is neither a [section], nor \"key = value\", nor a comment"));
 	}
-	for (size_t i = 0; i < c->count && r.rc == OK; i++)
-		if (r.values[i].text)
-			replace(c, i, &r.values[i]);
-	clear_values(r.values, c->count);
+	if (r.rc == OK)
+		r.rc = take_over(c, &r.values, r.err);
+	clear_values(&r.values, c->count);
 	return r.rc < 0 ? err_where(r.err, name) : OK;
 }
 
@@ -251,12 +350,27 @@ static const struct conf_value *get(const struct conf *c, const char *section, c
 		bug("is not in the table", section, key);
 	if (!(types & 1u << c->options[at].type))
 		bug("is of another type", section, key);
-	return &c->values[at];
+	const struct conf_value *member = find_member(&c->values, at, section);
+	return member ? member : &c->values.fixed[at];
+}
+
+const char *conf_member(const struct conf *c, const char *family, size_t n)
+{
+	size_t prefix = family_prefix(family).n;
+	for (size_t i = 0; i < c->values.count; i++) {
+		const char *section = c->values.members[i].section;
+		bool seen = !is_member(family, section);
+		for (size_t k = 0; k < i && !seen; k++)
+			seen = strcmp(c->values.members[k].section, section) == 0;
+		if (!seen && n-- == 0)
+			return section + prefix;
+	}
+	return NULL;
 }
 
 const char *conf_text(const struct conf *c, const char *section, const char *key)
 {
-	return get(c, section, key, 1u << CONF_TEXT | 1u << CONF_CHOICE)->text;
+	return get(c, section, key, 1u << CONF_TEXT | 1u << CONF_CHOICE | 1u << CONF_CRON)->text;
 }
 
 int64_t conf_int(const struct conf *c, const char *section, const char *key)
@@ -271,7 +385,7 @@ int64_t conf_duration_us(const struct conf *c, const char *section, const char *
 
 const char *const *conf_list(const struct conf *c, const char *section, const char *key)
 {
-	return get(c, section, key, 1u << CONF_LIST)->list;
+	return get(c, section, key, 1u << CONF_LIST | 1u << CONF_DATES)->list;
 }
 
 const char *conf_shown(const struct conf *c, const char *section, const char *key)

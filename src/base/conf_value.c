@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cron.h"
 #include "mem.h"
 #include "value.h"
 
@@ -63,6 +64,18 @@ static void split_list(struct conf_value *v)
 	*PUSH(v->list, count, cap) = NULL;
 }
 
+static int check_dates(struct conf_value *v, const struct conf_option *o, struct err *e)
+{
+	int32_t day;
+	split_list(v);
+	for (const char **item = v->list; *item; item++)
+		if (!date_parse_iso(slice_of(*item), &day))
+			return err_set(e, ERR_USAGE,
+				       "%s has \"%.80s\", expected dates as YYYY-MM-DD", o->key,
+				       *item);
+	return OK;
+}
+
 static int check(struct conf_value *v, const struct conf_option *o, struct slice s, struct err *e)
 {
 	/* A wrong value is shown, but not a page of it. */
@@ -94,6 +107,8 @@ static int check(struct conf_value *v, const struct conf_option *o, struct slice
 				       shown, s.p, o->choices);
 		return OK;
 	case CONF_LIST: split_list(v); return OK;
+	case CONF_DATES: return check_dates(v, o, e);
+	case CONF_CRON: return s.n ? cron_parse(v->text, &(struct cron){0}, e) : OK;
 	case CONF_TEXT: return OK;
 	}
 	return err_set(e, ERR_BUG, "the option %s has no type", o->key);

@@ -49,6 +49,9 @@ static const struct option_row options[OPT_COUNT] = {
 	[OPT_HISTORY] = {"history", 0, NULL, "how the schema came to be"},
 	[OPT_LEVEL] = {"level", 0, "NAME", "debug, info, warning or error, and worse"},
 	[OPT_TIMEOUT] = {"timeout", 0, "TIME", "end the statement after this long (60s, 5m)"},
+	[OPT_FROM_DAY] = {"from", 0, "DATE", "the first day (default: today in São Paulo)"},
+	[OPT_TO_DAY] = {"to", 0, "DATE", "the last day (default: the end of that year)"},
+	[OPT_SESSION] = {"session", 0, "DATE", "this one (default: the latest that was due)"},
 	[OPT_MEMORY] = {"memory", 0, "SIZE", "memory that the statement may use (default 1GiB)"},
 };
 /* What every command takes. */
@@ -80,12 +83,15 @@ static bool takes(const struct command *c, enum option_id id)
 	return false;
 }
 
-static int find_long(const char *name, size_t n)
+/* Two options may have one name and another meaning: then it is the command's. */
+static int find_long(const struct command *c, const char *name, size_t n)
 {
+	int found = -1;
 	for (int i = 0; i < OPT_COUNT; i++)
-		if (strlen(options[i].name) == n && memcmp(options[i].name, name, n) == 0)
-			return i;
-	return -1;
+		if (strlen(options[i].name) == n && memcmp(options[i].name, name, n) == 0 &&
+		    (found < 0 || (c && takes(c, (enum option_id)i))))
+			found = i;
+	return found;
 }
 
 static int find_letter(char c)
@@ -216,7 +222,7 @@ static int parse_option(struct cli *cli, int argc, char **argv, int *at)
 	if (word[1] == '-') {
 		const char *equals = strchr(word, '=');
 		size_t n = equals ? (size_t)(equals - word) - 2 : strlen(word) - 2;
-		id = find_long(word + 2, n);
+		id = find_long(cli->command, word + 2, n);
 		value = equals ? equals + 1 : NULL;
 	} else {
 		id = find_letter(word[1]);

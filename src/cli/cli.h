@@ -41,6 +41,9 @@ enum option_id {
 	OPT_LEVEL,
 	OPT_TIMEOUT,
 	OPT_MEMORY,
+	OPT_FROM_DAY,
+	OPT_TO_DAY,
+	OPT_SESSION,
 	OPT_COUNT, /* how many there are */
 };
 #define OPTION_LIST_MAX 12
@@ -132,6 +135,10 @@ int cmd_queue_redrive(struct cli *);
 int cmd_runs(struct cli *);
 int cmd_logs(struct cli *);
 int cmd_metrics(struct cli *);
+int cmd_schedule_list(struct cli *);
+int cmd_schedule_next(struct cli *);
+int cmd_schedule_run(struct cli *);
+int cmd_calendar_sessions(struct cli *);
 int cmd_config_check(struct cli *);
 int cmd_config_show(struct cli *);
 

@@ -4,7 +4,16 @@
 #include "cli.h"
 #include "options.h"
 #include "render.h"
+#include "schedules.h"
 #include "tr.h"
+
+/* What one value alone does not show. */
+static int check_schedules(struct cli *cli, const struct conf *conf, struct err *e)
+{
+	struct schedule *schedules;
+	size_t count;
+	return schedules_load(conf, cli->arena, &schedules, &count, e);
+}
 
 int cmd_config_check(struct cli *cli)
 {
@@ -14,9 +23,13 @@ int cmd_config_check(struct cli *cli)
 	if (cli->word_count) {
 		struct conf *c = conf_new(settings, settings_count);
 		int rc = conf_load_file(c, cli->words[0], &e);
+		if (rc == OK)
+			rc = check_schedules(cli, c, &e);
 		conf_free(c);
 		if (rc)
 			return cli_fail(cli, &e), EXIT_FAILED;
+	} else if (check_schedules(cli, cli->conf, &e) != OK) {
+		return cli_fail(cli, &e);
 	}
 	if (cli->format == FORMAT_JSON)
 		puts("{\"ok\":true}");
@@ -25,29 +38,88 @@ int cmd_config_check(struct cli *cli)
 	return EXIT_DONE;
 }
 
-static const char *value_text(struct cli *cli, const struct conf_option *o)
+static bool is_family(const struct conf_option *o)
 {
-	return arena_strdup(cli->arena, conf_shown(cli->conf, o->section, o->key));
+	size_t n = strlen(o->section);
+	return n > 2 && strcmp(o->section + n - 2, ".*") == 0;
+}
+
+/* In the form of the file itself, so that the output can be saved and edited. */
+static void print_option(struct cli *cli, const char *section, const struct conf_option *o)
+{
+	const char *origin = conf_origin(cli->conf, section, o->key);
+	printf("; %s\n", tr(o->doc));
+	if (o->environment)
+		printf(tr("; environment: %s\n"), o->environment);
+	if (strcmp(origin, "default") != 0)
+		printf(tr("; from %s\n"), origin);
+	printf("%s = %s\n", o->key, conf_shown(cli->conf, section, o->key));
+}
+
+/* What the file may have any number of: the members that there are, built-in ones first. */
+static const char *const *members(struct cli *cli, const struct conf_option *family)
+{
+	size_t n = 0, count = 0;
+	while (conf_member(cli->conf, family->section, n))
+		n++;
+	const char **list = ANEW_ARRAY(cli->arena, n + SCHEDULES_BUILT_IN_MAX + 1, const char *);
+	for (size_t i = 0; schedules_built_in[i]; i++)
+		list[count++] = schedules_built_in[i];
+	for (size_t i = 0; i < n; i++) {
+		const char *name = conf_member(cli->conf, family->section, i);
+		if (!str_among(name, list, count))
+			list[count++] = name;
+	}
+	return list;
+}
+
+static const char *member_section(struct cli *cli, const struct conf_option *o, const char *name)
+{
+	return arena_printf(cli->arena, "%.*s%s", (int)strlen(o->section) - 1, o->section, name);
+}
+
+/* The rows from `at` on that share its section; returns the first behind them. */
+static size_t print_section(struct cli *cli, size_t at, const char *name)
+{
+	const struct conf_option *first = &settings[at];
+	const char *section = name ? member_section(cli, first, name) : first->section;
+	printf("%s[%s]\n", at ? "\n" : "", section);
+	for (; at < settings_count && strcmp(settings[at].section, first->section) == 0; at++)
+		print_option(cli, section, &settings[at]);
+	return at;
+}
+
+static void print_all(struct cli *cli)
+{
+	size_t next;
+	for (size_t at = 0; at < settings_count; at = next) {
+		if (!is_family(&settings[at])) {
+			next = print_section(cli, at, NULL);
+			continue;
+		}
+		next = at;
+		for (const char *const *name = members(cli, &settings[at]); *name; name++)
+			next = print_section(cli, at, *name);
+	}
+}
+
+static void list_option(struct cli *cli, struct listing *l, const char *section,
+			const struct conf_option *o)
+{
+	listing_text(l, section);
+	listing_text(l, o->key);
+	listing_text(l, conf_shown(cli->conf, section, o->key));
+	listing_text(l, conf_origin(cli->conf, section, o->key));
+	listing_text(l, o->fallback);
+	listing_text(l, o->environment);
+	listing_text(l, o->doc);
 }
 
 int cmd_config_show(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	if (cli->format == FORMAT_TABLE) {
-		/* In the form of the file itself, so that the output can be saved and edited. */
-		const char *section = "";
-		for (size_t i = 0; i < settings_count; i++) {
-			const struct conf_option *o = &settings[i];
-			if (strcmp(section, o->section) != 0)
-				printf("%s[%s]\n", i ? "\n" : "", section = o->section);
-			printf("; %s\n", tr(o->doc));
-			if (o->environment)
-				printf(tr("; environment: %s\n"), o->environment);
-			const char *origin = conf_origin(cli->conf, o->section, o->key);
-			if (strcmp(origin, "default") != 0)
-				printf(tr("; from %s\n"), origin);
-			printf("%s = %s\n", o->key, value_text(cli, o));
-		}
+		print_all(cli);
 		return EXIT_DONE;
 	}
 	static const struct column columns[] = {
@@ -58,13 +130,12 @@ int cmd_config_show(struct cli *cli)
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < settings_count; i++) {
 		const struct conf_option *o = &settings[i];
-		listing_text(l, o->section);
-		listing_text(l, o->key);
-		listing_text(l, value_text(cli, o));
-		listing_text(l, conf_origin(cli->conf, o->section, o->key));
-		listing_text(l, o->fallback);
-		listing_text(l, o->environment);
-		listing_text(l, o->doc);
+		if (!is_family(o)) {
+			list_option(cli, l, o->section, o);
+			continue;
+		}
+		for (const char *const *name = members(cli, o); *name; name++)
+			list_option(cli, l, member_section(cli, o, *name), o);
 	}
 	int rc = listing_print(l, cli, &e);
 	listing_free(l);

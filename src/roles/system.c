@@ -18,9 +18,12 @@
 #include "query_engine_duckdb.h"
 #include "queue_sqlite.h"
 #include "sandbox.h"
+#include "scheduler_sqlite.h"
+#include "schedules.h"
 #include "telemetry_sqlite.h"
 
 #define QUEUE_OF_CREATED_OBJECTS "raw-created"
+#define QUEUE_OF_SCHEDULES       "scheduled"
 /* in the SQL worker; the machine may have more, other people's work too */
 #define SQL_THREADS 2
 
@@ -35,6 +38,9 @@ struct system {
 	struct catalog *catalog;
 	struct telemetry *telemetry;
 	struct queue *queue;
+	struct queue *scheduled;
+	struct scheduler *scheduler;
+	struct b3_calendar *calendar;
 	struct duckdb_host *host;
 	struct parquet *parquet;
 	struct job_engine *jobs;
@@ -182,6 +188,9 @@ void system_free(struct system *s)
 {
 	if (!s)
 		return;
+	scheduler_free(s->scheduler);
+	b3_calendar_free(s->calendar);
+	queue_free(s->scheduled);
 	query_engine_free(s->query);
 	job_engine_free(s->jobs);
 	parquet_free(s->parquet);
@@ -235,22 +244,82 @@ void system_mirror_log(struct system *s, int fd)
 		telemetry_sqlite_mirror(s->telemetry, fd, LOG_LEVEL_DEBUG);
 }
 
-int system_queue(struct system *s, struct queue **ret, struct err *e)
+/* A reader finds no queue where none was ever written to. */
+static int open_queue(struct system *s, const char *name, struct queue **queue, struct err *e)
 {
 	int rc = OK;
 	const char *dir = arena_printf(s->arena, "%s/queue", s->state);
-	const char *path = arena_printf(s->arena, "%s/%s.sqlite", dir, QUEUE_OF_CREATED_OBJECTS);
-	/* A reader finds an empty queue where none was ever written to. */
-	if (!s->queue && (writes(s) || access(path, F_OK) == 0)) {
-		if (writes(s))
-			rc = file_mkdirs(dir, true, e);
-		if (rc == OK)
-			rc = queue_sqlite_open(
-				path, QUEUE_OF_CREATED_OBJECTS,
-				(int)conf_int(s->options.conf, "queue", "max_receives"),
-				&clock_system, &s->queue, e);
-	}
+	const char *path = arena_printf(s->arena, "%s/%s.sqlite", dir, name);
+	if (*queue || (!writes(s) && access(path, F_OK) != 0))
+		return OK;
+	if (writes(s))
+		rc = file_mkdirs(dir, true, e);
+	if (rc == OK)
+		rc = queue_sqlite_open(path, name,
+				       (int)conf_int(s->options.conf, "queue", "max_receives"),
+				       &clock_system, queue, e);
+	return rc;
+}
+
+int system_queue(struct system *s, struct queue **ret, struct err *e)
+{
+	int rc = open_queue(s, QUEUE_OF_CREATED_OBJECTS, &s->queue, e);
 	*ret = s->queue;
+	return rc;
+}
+
+int system_scheduled_queue(struct system *s, struct queue **ret, struct err *e)
+{
+	int rc = open_queue(s, QUEUE_OF_SCHEDULES, &s->scheduled, e);
+	*ret = s->scheduled;
+	return rc;
+}
+
+static bool is_session(void *ctx, int32_t day)
+{
+	return b3_calendar_is_session(ctx, day);
+}
+
+/* Machines with the same configuration should not all ask at the same second. */
+static int64_t jitter_seed(const struct system *s)
+{
+	char host[256] = "";
+	int64_t seed = conf_int(s->options.conf, "scheduler", "seed");
+	if (seed)
+		return seed;
+	if (gethostname(host, sizeof(host) - 1) != 0)
+		host[0] = 0;
+	return str_hash(host, strlen(host));
+}
+
+int system_scheduler(struct system *s, struct scheduler **ret, struct err *e)
+{
+	struct schedule *schedules;
+	size_t count;
+	struct queue *queue = NULL;
+	int rc = OK;
+	if (!s->scheduler) {
+		rc = schedules_load(s->options.conf, s->arena, &schedules, &count, e);
+		if (rc == OK && !s->calendar)
+			rc = schedules_calendar(s->options.conf, &s->calendar, e);
+		if (rc == OK)
+			rc = system_scheduled_queue(s, &queue, e);
+		if (rc)
+			return rc;
+		struct scheduler_sqlite_options o = {
+			.path = s->exists ? arena_printf(s->arena, "%s/scheduler.sqlite", s->state)
+					  : NULL,
+			.read_only = !writes(s),
+			.schedules = schedules,
+			.count = count,
+			.is_session = is_session,
+			.ctx = s->calendar,
+			.seed = jitter_seed(s),
+			.clock = &clock_system,
+			.queue = queue};
+		rc = scheduler_sqlite_open(&o, &s->scheduler, e);
+	}
+	*ret = s->scheduler;
 	return rc;
 }
 

@@ -16,6 +16,7 @@
 #include "publish.h"
 #include "query_engine.h"
 #include "queue.h"
+#include "scheduler.h"
 #include "telemetry.h"
 
 enum system_mode {
@@ -63,6 +64,11 @@ struct publish system_publish(struct system *);  /* with parquet, which begins t
 /* The queue of created objects (raw/): what the activator receives from. SYSTEM_READ: *ret is NULL
  * when there is none yet. */
 int system_queue(struct system *, struct queue **ret, struct err *) MUST_CHECK;
+/* The scheduler with the configuration's schedules and calendar, and the queue that its messages
+ * go to. SYSTEM_READ: scheduler_next and scheduler_slots only; *ret of the queue is NULL when there is
+ * none yet. ERR_USAGE with the place of a setting that is wrong. */
+int system_scheduler(struct system *, struct scheduler **ret, struct err *) MUST_CHECK;
+int system_scheduled_queue(struct system *, struct queue **ret, struct err *) MUST_CHECK;
 /* Opens what a pass is going to need anyway, while DuckDB is still loading. Optional; what is wrong
  * is told by the first use. */
 void system_warm(struct system *);

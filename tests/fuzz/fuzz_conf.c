@@ -14,6 +14,8 @@ static const struct conf_option options[] = {
 	{"b3", "ceiling", CONF_BYTES, "16MiB", NULL, NULL, "bytes"},
 	{"query", "threads", CONF_INT, "2", NULL, NULL, "number"},
 	{"query", "input", CONF_CHOICE, "auto", NULL, "live|sample|auto", "choice"},
+	{"calendar", "add", CONF_DATES, "", NULL, NULL, "dates"},
+	{"schedule.*", "cron", CONF_CRON, "0 19 * * *", NULL, NULL, "cron"},
 };
 
 static void must(bool so)

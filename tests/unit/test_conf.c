@@ -10,6 +10,9 @@ static const struct conf_option options[] = {
 	{"b3", "ceiling", CONF_BYTES, "16MiB", NULL, NULL, "how much"},
 	{"query", "threads", CONF_INT, "2", NULL, NULL, "how many"},
 	{"query", "input", CONF_CHOICE, "auto", NULL, "live|sample|auto", "from where"},
+	{"calendar", "add", CONF_DATES, "", NULL, NULL, "when too"},
+	{"schedule.*", "cron", CONF_CRON, "0 19 * * *", NULL, NULL, "when"},
+	{"schedule.*", "retry", CONF_DURATION, "30m", NULL, NULL, "how often"},
 };
 
 static void free_conf(struct conf **c)
@@ -107,6 +110,15 @@ static void mistakes_are_named(void **state)
 		{"[query]\ninput = live|sample\n", "live|sample|auto", 2},
 		{"[query]\ninput =\n", "live|sample|auto", 2},
 		{"[query]\nthreads = 1\nthreads = 2\n", "given twice, first at pregao.conf:2", 3},
+		{"[calendar]\nadd = 2026-02-30\n", "\"2026-02-30\", expected dates", 2},
+		{"[schedule.a]\ncron = 0 0 31 2 *\n", "no month has", 2},
+		{"[schedule.a]\nretry = soon\n", "expected a duration", 2},
+		{"[schedule.a]\nretri = 5m\n", "did you mean retry?", 2},
+		{"[schedule.a]\nretry = 5m\nretry = 6m\n", "given twice", 3},
+		{"[schedule.A]\nretry = 5m\n", "there is one in [schedule.*]", 2},
+		{"[schedule.]\nretry = 5m\n", "there is one in [schedule.*]", 2},
+		{"[schedule.*]\nretry = 5m\n", "there is one in [schedule.*]", 2},
+		{"[schedule]\nretry = 5m\n", "there is one in [schedule.*]", 2},
 		{"[b3]\nurl = a\xE7"
 		 "b\n",
 		 "UTF-8", 2},
@@ -125,6 +137,47 @@ static void mistakes_are_named(void **state)
 		assert_string_equal(e.where, "pregao.conf");
 		assert_string_equal(conf_list(c, "b3", "indices")[0], "IBOV");
 	}
+}
+
+static void members_of_a_family(void **state)
+{
+	AUTO_CONF struct conf *c = fresh();
+	struct err e = ERR_INIT;
+	assert_null(conf_member(c, "schedule.*", 0));
+	assert_string_equal(conf_text(c, "schedule.portfolio", "cron"), "0 19 * * *");
+	load(c,
+	     "[schedule.night-ly]\ncron = 30 2 * * 1-5\n[calendar]\nadd = 2026-02-14, 2026-02-17\n"
+	     "add = 2026-12-24\n[schedule.b]\nretry = 5m\n[schedule.night-ly]\nretry = 1h\n");
+	assert_string_equal(conf_member(c, "schedule.*", 0), "night-ly");
+	assert_string_equal(conf_member(c, "schedule.*", 1), "b");
+	assert_null(conf_member(c, "schedule.*", 2));
+	assert_string_equal(conf_text(c, "schedule.night-ly", "cron"), "30 2 * * 1-5");
+	assert_int_equal(conf_duration_us(c, "schedule.night-ly", "retry"), 3600000000);
+	assert_string_equal(conf_origin(c, "schedule.night-ly", "retry"), "pregao.conf:9");
+	assert_string_equal(conf_text(c, "schedule.b", "cron"), "0 19 * * *");
+	assert_string_equal(conf_origin(c, "schedule.b", "cron"), "default");
+	assert_int_equal(conf_duration_us(c, "schedule.b", "retry"), 300000000);
+	assert_string_equal(conf_list(c, "calendar", "add")[2], "2026-12-24");
+	assert_int_equal(conf_set(c, "schedule.b", "retry", "6m", "flag", &e), OK);
+	assert_int_equal(conf_duration_us(c, "schedule.b", "retry"), 360000000);
+	/* A second file wins over the first, value by value. */
+	load(c, "[schedule.b]\ncron = 0 8 * * *\n");
+	assert_int_equal(conf_duration_us(c, "schedule.b", "retry"), 360000000);
+	assert_string_equal(conf_text(c, "schedule.b", "cron"), "0 8 * * *");
+	/* Names that inih would cut are too long already. */
+	AUTO_BUF struct buf text = {0};
+	buf_str(&text, "[schedule.");
+	for (int i = 0; i < 60; i++)
+		buf_char(&text, 'x');
+	buf_str(&text, "]\nretry = 5m\n");
+	assert_int_equal(conf_load_bytes(c, "f", buf_slice(&text), &e), ERR_USAGE);
+	/* So are too many values. */
+	buf_reset(&text);
+	for (int i = 0; i < 1001; i++)
+		buf_printf(&text, "[schedule.s%d]\nretry = 5m\n", i);
+	assert_int_equal(conf_load_bytes(c, "f", buf_slice(&text), &e), ERR_USAGE);
+	assert_int_equal(e.line, 2002);
+	assert_null(conf_member(c, "schedule.*", 2));
 }
 
 static void lines_that_inih_would_cut(void **state)
@@ -166,6 +219,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_list_may_be_empty),
 		cmocka_unit_test(precedence),
 		cmocka_unit_test(mistakes_are_named),
+		cmocka_unit_test(members_of_a_family),
 		cmocka_unit_test(lines_that_inih_would_cut),
 		cmocka_unit_test(files),
 	};
