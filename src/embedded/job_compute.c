@@ -17,6 +17,7 @@
 #define BATCH_ROWS 1000000 /* of the inputs */
 #define TABLE_ROWS \
 	500000 /* an input up to this size that is read often is read into memory, once */
+#define TABLE_BYTES   (8 << 20) /* of its files; rows may hold long texts that the job never reads */
 #define FEW_READERS   2
 #define FEW_FILES     4
 #define TRIED_VERSION "v1.5."
@@ -202,10 +203,11 @@ static int input_files(struct job_compute *c, size_t index, size_t from, size_t 
 }
 
 /* A table where several statements read several files; else a view, which leaves out a step. */
-static bool is_table(struct job_compute *c, size_t files, int64_t rows)
+static bool is_table(struct job_compute *c, size_t files, int64_t rows, int64_t bytes)
 {
 	size_t readers = c->o.plan->output_count + (c->o.plan->checks_sql != NULL);
-	return rows <= TABLE_ROWS && (readers > FEW_READERS || (readers > 1 && files > FEW_FILES));
+	return rows <= TABLE_ROWS && bytes <= TABLE_BYTES &&
+	       (readers > FEW_READERS || (readers > 1 && files > FEW_FILES));
 }
 
 /* The files of one layout as a SELECT; no files: no rows. */
@@ -240,16 +242,17 @@ static int create_input(struct job_compute *c, size_t index, size_t from, size_t
 	if (rc)
 		return rc;
 	/* Those of one layout side by side. */
-	int64_t rows = 0;
+	int64_t rows = 0, bytes = 0;
 	for (size_t i = 0; i < n; i++) {
 		rows += files[i].rows;
+		bytes += files[i].bytes;
 		if (files[i].layout == LAYOUT_COMPACT) {
 			struct catalog_file swapped = files[compact];
 			files[compact++] = files[i];
 			files[i] = swapped;
 		}
 	}
-	const char *kind = is_table(c, n, rows) ? "TABLE" : "VIEW";
+	const char *kind = is_table(c, n, rows, bytes) ? "TABLE" : "VIEW";
 	AUTO_BUF struct buf sql = {0};
 	buf_printf(&sql, "CREATE %s ", kind);
 	buf_sql_name(&sql, name);

@@ -308,6 +308,54 @@ static void a_run_writes_both_layouts(void **state)
 			assert_string_equal(stats[i].maximum, "15089313095");
 }
 
+/* A source that is no trigger is read whole, whatever its partition columns are called, and its
+ * changes make what was computed of it stale. */
+static void other_sources_are_read_whole(void **state)
+{
+	struct fixture *f = *state;
+	static const struct job_input both[] = {{"raw.portfolio", "raw", "portfolio"},
+						{"refined.sums", "refined", "sums"}};
+	static const struct job_scope_column by_index[] = {{"index_code", "index_code"}};
+	static const char *const ibov[] = {"data_pregao=2024-07-15/index_code=IBOV"};
+	lake_put_session(f->lake, "2024-07-15", "IBOV", "a", LANDED("2024-07-15"), tuesday, 2);
+	lake_put_session(f->lake, "2024-07-15", "SMLL", "b", LANDED("2024-07-15"), tuesday, 1);
+	struct job_plan sums = f->plan;
+	struct job_output first = f->outputs[0], second = f->outputs[1];
+	sums.outputs = &second;
+	f->plan = sums;
+	run(f, AS_OF_LANDED, false);
+
+	struct job_plan shares = sums;
+	struct table_def table = sum_table;
+	table.name = "shares";
+	table.location = "refined/shares";
+	table.scope_count = 1;
+	first.table = table;
+	first.sql =
+		"SELECT CAST((SELECT sum(quantity) FROM \"refined.sums\") AS BIGINT) AS quantity, index_code, data_pregao AS pregao_date FROM \"raw.portfolio\" GROUP BY ALL";
+	shares.outputs = &first;
+	shares.inputs = both;
+	shares.input_count = 2;
+	shares.scope_columns = by_index;
+	shares.scope_column_count = 1;
+	f->plan = shares;
+	start(f, AS_OF_LANDED, false, 1, ibov);
+	assert_int_equal(work(f).scopes_done, 1);
+	static const char select[] =
+		"SELECT index_code, quantity FROM read_parquet('%s/refined/shares/**/*.parquet', hive_partitioning = true)";
+	assert_string_equal(ask(f, select, f->lake->root), "IBOV|15\n");
+
+	lake_put_session(f->lake, "2024-07-15", "SMLL", "c", LANDED("2024-07-15"), tuesday, 2);
+	f->plan = sums;
+	run(f, AS_OF_LANDED, false);
+	f->plan = shares;
+	start(f, AS_OF_LANDED, false, 1, ibov);
+	assert_int_equal(work(f).scopes_done, 1);
+	assert_string_equal(ask(f, select, f->lake->root), "IBOV|16\n");
+	start(f, AS_OF_LANDED, false, 1, ibov);
+	assert_int_equal(work(f).scopes_unchanged, 1);
+}
+
 static void unchanged_inputs_change_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -738,12 +786,19 @@ int main(int argc, char **argv)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		CASE(a_run_writes_both_layouts),         CASE(unchanged_inputs_change_nothing),
-		CASE(only_the_scopes_asked_for),         CASE(an_emptied_session_empties_its_scope),
-		CASE(what_is_wrong_fails_the_run),       CASE(the_cut_does_not_matter),
-		CASE(a_plan_without_scope_columns),      CASE(the_ledger),
-		CASE(a_running_run_can_be_cancelled),    CASE(another_writer_is_waited_for),
-		CASE(a_dead_workers_run_is_taken_again), CASE(stale_outputs_are_told),
+		CASE(a_run_writes_both_layouts),
+		CASE(other_sources_are_read_whole),
+		CASE(unchanged_inputs_change_nothing),
+		CASE(only_the_scopes_asked_for),
+		CASE(an_emptied_session_empties_its_scope),
+		CASE(what_is_wrong_fails_the_run),
+		CASE(the_cut_does_not_matter),
+		CASE(a_plan_without_scope_columns),
+		CASE(the_ledger),
+		CASE(a_running_run_can_be_cancelled),
+		CASE(another_writer_is_waited_for),
+		CASE(a_dead_workers_run_is_taken_again),
+		CASE(stale_outputs_are_told),
 		CASE(two_workers_take_each_run_once),
 	};
 	int failed = 0;
