@@ -88,6 +88,47 @@ static void the_date_in_sao_paulo(void **state)
 	sao_paulo_is("1969-12-31T12:00:00.000000Z", "1969-12-31");
 }
 
+static void the_way_back(void **state)
+{
+	static const struct {
+		const char *date;
+		int hour, minute;
+		const char *utc;
+	} rows[] = {
+		{"2026-11-23", 19, 0, "2026-11-23T22:00:00.000000Z"},
+		{"2018-12-01", 19, 0, "2018-12-01T21:00:00.000000Z"},
+		/* the night without the hour after midnight: all of it is the moment of the leap */
+		{"2018-11-03", 23, 59, "2018-11-04T02:59:00.000000Z"},
+		{"2018-11-04", 0, 0, "2018-11-04T03:00:00.000000Z"},
+		{"2018-11-04", 0, 59, "2018-11-04T03:00:00.000000Z"},
+		{"2018-11-04", 1, 0, "2018-11-04T03:00:00.000000Z"},
+		{"2018-11-04", 1, 1, "2018-11-04T03:01:00.000000Z"},
+		/* the night that had its last hour twice: the first */
+		{"2019-02-16", 22, 59, "2019-02-17T00:59:00.000000Z"},
+		{"2019-02-16", 23, 0, "2019-02-17T01:00:00.000000Z"},
+		{"2019-02-16", 23, 59, "2019-02-17T01:59:00.000000Z"},
+		{"2019-02-17", 0, 0, "2019-02-17T03:00:00.000000Z"},
+		{"1969-12-31", 12, 0, "1969-12-31T15:00:00.000000Z"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int32_t days;
+		int64_t us = 0;
+		struct err err = ERR_INIT;
+		char text[TIME_TEXT_SIZE];
+		assert_true(date_parse_iso(slice_of(rows[i].date), &days));
+		assert_int_equal(time_from_sao_paulo(days,
+						     (rows[i].hour * 60 + rows[i].minute) * 60, &us,
+						     &err),
+				 OK);
+		assert_string_equal(time_format_utc(us, text), rows[i].utc);
+	}
+	int32_t days, second;
+	struct err err = ERR_INIT;
+	assert_int_equal(time_in_sao_paulo(at("2018-11-04T03:00:01.500000Z"), &days, &second, &err),
+			 OK);
+	assert_int_equal(second, 3601);
+}
+
 static void sleeping_moves_the_clock_of_tests(void **state)
 {
 	struct clock_fake fake;
@@ -105,6 +146,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(times_come_back),
 		cmocka_unit_test(without_a_zone_database), /* before the zone is loaded */
 		cmocka_unit_test(the_date_in_sao_paulo),
+		cmocka_unit_test(the_way_back),
 		cmocka_unit_test(sleeping_moves_the_clock_of_tests),
 	};
 	return RUN_TESTS("clock");
