@@ -39,7 +39,7 @@ static void is(const char *day, enum session_kind kind)
 
 static int count(int year, enum session_kind kind)
 {
-	int32_t day, last;
+	int32_t day = 0, last = 0;
 	int n = 0;
 	assert_true(date_make(year, 1, 1, &day) && date_make(year, 12, 31, &last));
 	for (; day <= last; day++)
