@@ -18,7 +18,7 @@ struct replay {
 	struct delivery_stream *stream;
 	struct catalog *catalog; /* the mark "replay:<origin>" tells the last delivered line */
 	struct clock *clock;
-	const char *path;        /* "-": standard input, spooled to a temporary file first */
+	const char *path; /* "-": standard input, spooled to a temporary file first */
 	/* Whose messages these are where they do not say; NULL: told by their shape. Pairs are told by the
 	 * messages, or by a name such as BTCUSDT-trades-2024-08-08.csv. */
 	const char *source, *pair;
@@ -35,17 +35,17 @@ struct replay {
 #define REPLAY_PLACE(line, index) ((int64_t)(line) << REPLAY_PLACE_BITS | (int64_t)(index))
 struct replay_result {
 	int64_t lines, trades, ticks; /* lines read, rows appended */
-	int64_t skipped; /* lines of an earlier replay of the same file */
-	int64_t other;   /* messages that are neither (order books, subscriptions) */
-	int64_t refused; /* lines that could not be read */
+	int64_t skipped;              /* lines of an earlier replay of the same file */
+	int64_t other;                /* messages that are neither (order books, subscriptions) */
+	int64_t refused;              /* lines that could not be read */
 	int64_t first_refused_line;
 	char first_refused[512]; /* why */
-	char origin[17]; /* of the content, gzip undone */
+	char origin[17];         /* of the content, gzip undone */
 };
-/* ERR_NOT_FOUND, ERR_DENIED; ERR_INPUT when the file is of no known form or damaged (gzip), after what could
- * be read was appended; ERR_USAGE when the messages do not say which pair they are of and nobody else does;
- * ERR_CONFLICT when stopped before the end; errors of the stream, except ERR_LIMIT, which is waited for. ret is filled
- * in any case: what it counts is durable. */
+/* ERR_NOT_FOUND, ERR_DENIED; ERR_INPUT when the file is of no known form, is a damaged gzip, or one that ends too
+ * early (this one after its whole lines were appended); ERR_USAGE when the messages do not say which pair they
+ * are of and nobody else does; ERR_CONFLICT when stopped before the end; errors of the stream, except
+ * ERR_LIMIT, which is waited for. ret is filled in any case: what it counts is durable. */
 int replay_run(const struct replay *, struct replay_result *ret, struct err *) MUST_CHECK;
 
 #endif

@@ -23,6 +23,7 @@ struct replay_input {
 	z_stream z;
 	bool z_open;
 	bool member_done; /* a gzip member ended; another may follow */
+	bool untrusted;   /* what came out of it is not what went in */
 	unsigned char *stored;
 	size_t stored_at, stored_n;
 	int64_t stored_read; /* bytes of the file so far */
@@ -247,8 +248,10 @@ static int inflate_some(struct replay_input *in, char *to, size_t most, size_t *
 		in->member_done = code == Z_STREAM_END;
 		/* What came out before goes first; the next call fails again. */
 		if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR && *ret == 0) {
-			err_set(e, ERR_INPUT, "the gzip is damaged: %s",
+			err_set(e, ERR_INPUT,
+				"the gzip is damaged (%s), so that no part of it can be trusted",
 				in->z.msg ? in->z.msg : "inflate");
+			in->untrusted = true;
 			return damaged(in, e);
 		}
 	}
@@ -287,8 +290,8 @@ int replay_input_hash(struct replay_input *in, char hex[HASH_HEX_SIZE], struct e
 	hash_end_hex(hash, hex);
 	if (stopped)
 		return err_set(e, ERR_CONFLICT, "interrupted");
-	/* Damage is told by the lines. */
-	if (in->failure && in->failure != ERR_INPUT) {
+	/* An end that comes too early is told by the lines, behind the last whole one. */
+	if (in->failure && (in->failure != ERR_INPUT || in->untrusted)) {
 		if (e)
 			*e = in->why;
 		return in->failure;

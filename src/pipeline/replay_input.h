@@ -16,8 +16,9 @@ struct replay_input;
  * ERR_INPUT for a folder and for archives that are no gzip; ERR_LIMIT no room for standard input. */
 int replay_input_open(const char *path, const atomic_bool *stop, struct replay_input **ret,
 		      struct err *) MUST_CHECK;
-/* The SHA-256 of the whole content, gzip undone, so that a recording stays the same when it is unpacked;
- * up to the damage when it is damaged. Goes back to the beginning. */
+/* The SHA-256 of the whole content, gzip undone, so that a recording stays the same when it is unpacked; up
+ * to its end when it ends too early. Goes back to the beginning. ERR_INPUT for a gzip that is damaged: a
+ * flipped bit may have become another price, and the checksum comes last. */
 int replay_input_hash(struct replay_input *, char hex[HASH_HEX_SIZE], struct err *) MUST_CHECK;
 /* Back to the beginning. */
 int replay_input_rewind(struct replay_input *, struct err *) MUST_CHECK;
@@ -27,8 +28,8 @@ struct replay_text {
 	int64_t line;      /* from 1 */
 	bool cut;          /* longer than REPLAY_LINE_MAX: only its beginning */
 };
-/* ERR_NOT_FOUND at the end; ERR_INPUT where the gzip is damaged or ends too early, after all whole lines
- * before that place; ERR_CONFLICT when stopped. */
+/* ERR_NOT_FOUND at the end; ERR_INPUT where the gzip ends too early, after all whole lines before that
+ * place; ERR_CONFLICT when stopped. */
 int replay_input_line(struct replay_input *, struct replay_text *ret, struct err *) MUST_CHECK;
 /* All that is left, at most REPLAY_DOCUMENT_MAX; ERR_LIMIT over that. */
 int replay_input_rest(struct replay_input *, struct buf *out, struct err *) MUST_CHECK;

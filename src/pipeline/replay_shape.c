@@ -105,7 +105,7 @@ static const struct shape shapes[] = {
 	{.has = {"tid", "price", "amount", "date"},
 	 .source = "mercadobitcoin",
 	 .trade = &mercadobitcoin_rest},
-	{.has = {"trade_id", "price", "size", "time", "product_id", "best_bid"},
+	{.has = {"product_id", "price", "time", "best_bid"},
 	 .key = "type",
 	 .value = "ticker",
 	 .source = "coinbase",
@@ -134,7 +134,7 @@ static const struct shape shapes[] = {
 
 /* Rows of our own tables. */
 static const char *const own_trade[] = {"source", "pair", "trade_id", "event_time", "price", NULL},
-			 *const own_tick[] = {"source", "pair", "event_time", "last", NULL},
+			 *const own_tick[] = {"source", "pair", "event_time", NULL},
 			 *const own_gap[] = {"source", "pair", "slot", "reason", NULL};
 
 /* -- values ------------------------------------------------------------------------------------ */
