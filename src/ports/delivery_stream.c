@@ -38,8 +38,10 @@ int delivery_stream_append(struct delivery_stream *s, const struct stream_record
 		if (rc)
 			return rc;
 	}
+	if (n)
+		return s->ops->append(s, records, n, ret_first, e);
 	*ret_first = 0;
-	return n ? s->ops->append(s, records, n, ret_first, e) : OK;
+	return OK;
 }
 
 int delivery_stream_tail(struct delivery_stream *s, int64_t after,
