@@ -11,6 +11,7 @@ struct option_row {
 	char letter;          /* 0: none */
 	const char *argument; /* NULL: a flag */
 	const char *help;
+	bool many; /* may be given again: the values are kept one a line */
 };
 
 /* In the order of enum option_id. */
@@ -49,6 +50,14 @@ static const struct option_row options[OPT_COUNT] = {
 	[OPT_HISTORY] = {"history", 0, NULL, "how the schema came to be"},
 	[OPT_LEVEL] = {"level", 0, "NAME", "debug, info, warning or error, and worse"},
 	[OPT_TIMEOUT] = {"timeout", 0, "TIME", "end the statement after this long (60s, 5m)"},
+	[OPT_FOLLOW] = {"follow", 0, NULL, "go on for ever, slot by slot; Ctrl-C ends it cleanly"},
+	[OPT_PERIOD] = {"period", 0, "TIME", "length of a slot, 1s to 24h (default 60s)"},
+	[OPT_SOURCE] = {"source", 0, "NAME[/PAIR][=URL]",
+			"ask this source only; may be given again (plain http to loopback only)",
+			true},
+	[OPT_PACE] = {"pace", 0, "fast|recorded",
+		      "as fast as possible (default), or as it was received"},
+	[OPT_PAIR] = {"pair", 0, "PAIR", "of messages that do not name theirs"},
 	[OPT_FROM_DAY] = {"from", 0, "DATE", "the first day (default: today in São Paulo)"},
 	[OPT_TO_DAY] = {"to", 0, "DATE", "the last day (default: the end of that year)"},
 	[OPT_SESSION] = {"session", 0, "DATE", "this one (default: the latest that was due)"},
@@ -260,6 +269,8 @@ static int parse_option(struct cli *cli, int argc, char **argv, int *at)
 	}
 	if (!*value)
 		return cli_usage(cli, "`--%s` wants a value: %s", o->name, o->argument) + 1;
+	if (o->many && cli->values[id])
+		value = arena_printf(cli->arena, "%s\n%s", cli->values[id], value);
 	cli->values[id] = value;
 	return 0;
 }

@@ -41,6 +41,11 @@ enum option_id {
 	OPT_LEVEL,
 	OPT_TIMEOUT,
 	OPT_MEMORY,
+	OPT_FOLLOW,
+	OPT_PERIOD,
+	OPT_SOURCE,
+	OPT_PACE,
+	OPT_PAIR,
 	OPT_FROM_DAY,
 	OPT_TO_DAY,
 	OPT_SESSION,
@@ -113,7 +118,8 @@ const char *option_name(enum option_id);
 
 /* Commands, one file per family. */
 int cmd_run(struct cli *);
-int cmd_fetch(struct cli *);
+int cmd_fetch_portfolio(struct cli *);
+int cmd_fetch_bitcoin(struct cli *);
 int cmd_import(struct cli *);
 int cmd_job_list(struct cli *);
 int cmd_job_show(struct cli *);
@@ -132,6 +138,9 @@ int cmd_quarantine_replay(struct cli *);
 int cmd_queue_list(struct cli *);
 int cmd_queue_show(struct cli *);
 int cmd_queue_redrive(struct cli *);
+int cmd_stream_status(struct cli *);
+int cmd_stream_gaps(struct cli *);
+int cmd_stream_replay(struct cli *);
 int cmd_runs(struct cli *);
 int cmd_logs(struct cli *);
 int cmd_metrics(struct cli *);

@@ -1,4 +1,4 @@
-/* import and fetch: payloads from files, folders, standard input, or B3, into the lake.
+/* import: payloads from files, folders and standard input into the lake.
  */
 #include <string.h>
 #include <sys/stat.h>
@@ -77,26 +77,6 @@ static void progress(struct cli *cli, size_t done, size_t all)
 		fputs("\r\033[K", stderr);
 }
 
-static int finish(struct session *s, int rc, struct err *e)
-{
-	struct cli *cli = s->cli;
-	int code = session_end(s, rc ? e : NULL);
-	struct err print = ERR_INIT;
-	if (session_print(s, &print) != 0)
-		code = cli_fail(cli, &print);
-	session_complain(s);
-	if (s->settled.failed)
-		cli_fail(cli, &s->settled.why);
-	if (rc)
-		cli_fail(cli, e);
-	if (cli->format == FORMAT_TABLE && s->settled.succeeded)
-		cli_note(cli, "%lld job runs: %lld partitions refined, %lld files written",
-			 (long long)s->settled.succeeded, (long long)s->settled.scopes,
-			 (long long)s->settled.files);
-	session_free(s);
-	return code;
-}
-
 static const struct source *find_source(struct cli *cli, int *ret_code)
 {
 	const struct source *source = source_find(cli->words[0]);
@@ -162,32 +142,5 @@ int cmd_import(struct cli *cli)
 	int rc = session_settle(&s, as_of, &e);
 	if (f.skipped)
 		cli_note(cli, "%zu files with other endings were left alone", f.skipped);
-	return finish(&s, rc, &e);
-}
-
-int cmd_fetch(struct cli *cli)
-{
-	struct err e = ERR_INIT;
-	int code = 0;
-	const struct source *source = find_source(cli, &code);
-	if (!source)
-		return code;
-	const char *const *indices;
-	size_t count;
-	if (cli_indices(cli, &indices, &count, &e) != 0)
-		return cli_fail(cli, &e);
-	if (cli_flag(cli, OPT_DRY_RUN)) {
-		for (size_t i = 0; i < count; i++)
-			printf(tr("%s would be fetched from %s\n"), indices[i], intake_url(cli));
-		return EXIT_DONE;
-	}
-	cli->fetches = true;
-	if (cli_system(cli, SYSTEM_WORK, &e) != 0)
-		return cli_fail(cli, &e);
-	struct session s;
-	session_begin(&s, cli, source, "fetch portfolio");
-	session_fetch(&s, indices, count, NULL);
-	session_flush(&s);
-	int rc = session_relay(&s, &e);
-	return finish(&s, rc, &e);
+	return session_finish(&s, rc, &e);
 }

@@ -22,16 +22,15 @@ const struct command commands[] = {
 		.group = "The daily pass",
 	},
 	{
-		.name = "fetch",
-		.arguments = "portfolio",
-		.summary = "fetch a source: landing, raw, and the message that will start the job",
+		.name = "fetch portfolio",
+		.arguments = "",
+		.summary =
+			"fetch B3's portfolio: landing, raw, and the message that will start the job",
 		.text = "The job itself is left to a worker: `pregao run` or `pregao import` in any later call.",
 		.examples = "  pregao fetch portfolio --index IBOV\n"
 			    "  pregao fetch portfolio --index SMLL --url http://127.0.0.1:8000/",
-		.run = cmd_fetch,
+		.run = cmd_fetch_portfolio,
 		.options = {OPT_INDEX, OPT_URL, OPT_DRY_RUN, NO_MORE},
-		.words_min = 1,
-		.words_max = 1,
 		.group = "The daily pass",
 	},
 	{
@@ -49,6 +48,57 @@ const struct command commands[] = {
 		.words_min = 2,
 		.words_max = -1,
 		.group = "The daily pass",
+	},
+	{
+		.name = "fetch bitcoin",
+		.arguments = "",
+		.summary =
+			"ask Bitcoin's tickers, once or slot by slot, and stream the answers to the lake",
+		.text = "Each source is asked once a slot, on a grid that does not drift. What it said is durable before it is printed, and queryable as\n"
+			"raw.bitcoin_ticks at once; a slot without a good answer is a row of raw.bitcoin_gaps. With --format json there is one line for each\n"
+			"durable record: {\"seq\":N,\"kind\":\"tick\"|\"gap\",...}. NAME is cointradermonitor, mercadobitcoin, binance or coinbase.",
+		.examples =
+			"  pregao fetch bitcoin                           # one slot\n"
+			"  pregao fetch bitcoin --follow                  # until Ctrl-C\n"
+			"  pregao fetch bitcoin --follow --period 10s --source binance --source coinbase/BTC-EUR\n"
+			"  pregao fetch bitcoin --source binance=http://127.0.0.1:8000/ticker",
+		.run = cmd_fetch_bitcoin,
+		.options = {OPT_FOLLOW, OPT_PERIOD, OPT_SOURCE, OPT_DRY_RUN, NO_MORE},
+		.group = "Bitcoin",
+	},
+	{
+		.name = "stream status",
+		.arguments = "",
+		.summary = "the delivery stream: last record, delivered mark, lag, spool, gaps",
+		.examples = "  pregao stream status\n  pregao stream status --format json",
+		.run = cmd_stream_status,
+		.options = {NO_MORE},
+		.group = "Bitcoin",
+	},
+	{
+		.name = "stream gaps",
+		.arguments = "",
+		.summary = "slots without an answer, and trade ids that never came",
+		.examples = "  pregao stream gaps",
+		.run = cmd_stream_gaps,
+		.options = {NO_MORE},
+		.group = "Bitcoin",
+	},
+	{
+		.name = "stream replay",
+		.arguments = "FILE...",
+		.summary = "feed recordings through the stream: trades and tickers",
+		.text = "A recording is lines, gzipped or not: \"<receive time in ns> <JSON message>\", NDJSON, or CSV. It goes through the same stream as\n"
+			"what is collected live; when it is delivered, the jobs that wait for it run. Replaying a file twice adds nothing, and a replay\n"
+			"that was interrupted goes on where it was.",
+		.examples = "  pregao stream replay binance_btcusdt.ws.gz\n"
+			    "  pregao stream replay --pace recorded binance_btcusdt.ws.gz\n"
+			    "  pregao stream replay --source binance --pair BTCUSDT trades.csv",
+		.run = cmd_stream_replay,
+		.options = {OPT_PACE, OPT_SOURCE, OPT_PAIR, NO_MORE},
+		.words_min = 1,
+		.words_max = -1,
+		.group = "Bitcoin",
 	},
 	{
 		.name = "tables",

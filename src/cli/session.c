@@ -153,6 +153,24 @@ int session_relay(struct session *s, struct err *e)
 	return rc ? rc : tidy(s, e);
 }
 
+int settle_prepare(struct cli *cli, int32_t as_of, struct settle *ret, struct err *e)
+{
+	struct activation *activations;
+	*ret = (struct settle){.catalog = system_catalog(cli->system),
+			       .lake = system_lake(cli->system),
+			       .as_of = as_of,
+			       .store_notifies = object_store_notifies(system_store(cli->system))};
+	int rc = system_queue(cli->system, &ret->queue, e);
+	if (rc == OK)
+		rc = system_job_engine(cli->system, &ret->jobs, e);
+	if (rc == OK)
+		rc = definitions_activations(cli_definitions(cli), ret->catalog, cli->arena,
+					     &activations, &ret->activation_count, e);
+	if (rc == OK)
+		ret->activations = activations;
+	return rc;
+}
+
 int session_settle(struct session *s, int32_t as_of, struct err *e)
 {
 	struct cli *cli = s->cli;
@@ -160,20 +178,11 @@ int session_settle(struct session *s, int32_t as_of, struct err *e)
 	 * once. */
 	extract_end(s->batch);
 	s->batch = NULL;
-	struct settle settle = {.catalog = system_catalog(cli->system),
-				.lake = system_lake(cli->system),
-				.as_of = as_of,
-				.store_notifies = object_store_notifies(system_store(cli->system))};
-	struct activation *activations;
-	int rc = system_queue(cli->system, &settle.queue, e);
-	if (rc == OK)
-		rc = system_job_engine(cli->system, &settle.jobs, e);
-	if (rc == OK)
-		rc = definitions_activations(cli_definitions(cli), settle.catalog, cli->arena,
-					     &activations, &settle.activation_count, e);
+	struct settle settle;
+	int rc = settle_prepare(cli, as_of, &settle, e);
 	if (rc)
 		return rc;
-	settle.activations = activations;
+	const struct activation *activations = settle.activations;
 	/* What was there before and is asked for with another as-of date: no object was created, so
 	 * it is started here. */
 	const char **scopes = ANEW_ARRAY(cli->arena, s->count + 1, const char *);
@@ -329,4 +338,24 @@ void session_replay(struct session *s, const struct quarantine_entry *q, const c
 	pass_done(&s->pass, "raw", item->code ? -1 : item->result.rows,
 		  item->code ? -1 : item->result.raw_files,
 		  item->code ? -1 : item->result.raw_bytes);
+}
+
+int session_finish(struct session *s, int rc, struct err *e)
+{
+	struct cli *cli = s->cli;
+	int code = session_end(s, rc ? e : NULL);
+	struct err print = ERR_INIT;
+	if (session_print(s, &print) != 0)
+		code = cli_fail(cli, &print);
+	session_complain(s);
+	if (s->settled.failed)
+		cli_fail(cli, &s->settled.why);
+	if (rc)
+		cli_fail(cli, e);
+	if (cli->format == FORMAT_TABLE && s->settled.succeeded)
+		cli_note(cli, "%lld job runs: %lld partitions refined, %lld files written",
+			 (long long)s->settled.succeeded, (long long)s->settled.scopes,
+			 (long long)s->settled.files);
+	session_free(s);
+	return code;
 }

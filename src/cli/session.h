@@ -48,6 +48,8 @@ void session_fetch(struct session *, const char *const *indices, size_t count,
 void session_flush(struct session *);
 /* Only tells the queue of what was created; the jobs are left to a worker. */
 int session_relay(struct session *, struct err *) MUST_CHECK;
+/* What pass_settle needs of this lake, with no scopes of its own to make sure of. */
+int settle_prepare(struct cli *, int32_t as_of, struct settle *ret, struct err *) MUST_CHECK;
 /* Starts and works off the jobs; as_of: AS_OF_LANDED or a date. ERR_* when the machinery failed
  * (failed job runs are in settled). */
 int session_settle(struct session *, int32_t as_of, struct err *) MUST_CHECK;
@@ -57,6 +59,9 @@ int session_end(struct session *, const struct err *);
 /* One row per item in the command's format; refusals and failures also as sentences on stderr. */
 int session_print(struct session *, struct err *) MUST_CHECK;
 void session_complain(struct session *);
+/* Ends, prints, complains and frees: what import and fetch have in common. rc, e: what failed beside
+ * the items, or OK. Gives the exit code. */
+int session_finish(struct session *, int rc, struct err *);
 void session_free(struct session *);
 
 #endif

@@ -2,11 +2,17 @@
  * merged by a sort that may spill. */
 #include "parquet_duckdb.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "duckdb_feed.h"
+
+/* Of merged files: DuckDB's own rows of a row group, and bytes of one of wide rows. */
+#define GROUP_ROWS       122880
+#define GROUP_ROWS_LEAST 2048
+#define GROUP_BYTES      ((int64_t)8 << 20)
 
 struct parquet_duckdb {
 	struct parquet port;
@@ -63,7 +69,7 @@ static int copy(struct parquet_duckdb *p, const char *sql, const char *path, str
 	return OK;
 }
 
-#define FORMAT " (FORMAT parquet, COMPRESSION snappy, USE_TMP_FILE false, RETURN_STATS)"
+#define FORMAT "FORMAT parquet, COMPRESSION snappy, USE_TMP_FILE false, RETURN_STATS"
 
 static int parquet_duckdb_write(struct parquet *port, const struct batch *batches, size_t n,
 				const char *path, struct arena *arena, struct parquet_result *ret,
@@ -79,7 +85,7 @@ static int parquet_duckdb_write(struct parquet *port, const struct batch *batche
 	if (rc == OK) {
 		buf_printf(&sql, "COPY (FROM %s()) TO ", duck_feed_name(p->feed));
 		buf_sql_str(&sql, path);
-		buf_str(&sql, FORMAT);
+		buf_str(&sql, " (" FORMAT ")");
 		duck_feed_set(p->feed, batches, n);
 		rc = copy(p, sql.data, path, arena, ret, e);
 		duck_feed_set(p->feed, NULL, 0);
@@ -144,6 +150,34 @@ static void add_sources(struct buf *sql, const struct parquet_merge *m)
 	}
 }
 
+/* Rows of a row group, by how wide they are: whoever reads or writes one holds all of it, several times
+ * over, in memory that no setting bounds. *ret is 0 for DuckDB's own number, which is right unless rows have
+ * long texts. */
+static int row_group_rows(struct parquet_duckdb *p, const struct parquet_merge *m, int64_t *ret,
+			  struct err *e)
+{
+	AUTO_BUF struct buf sql = {0};
+	duckdb_result result;
+	buf_str(&sql, "SELECT CAST((SELECT sum(total_uncompressed_size) FROM parquet_metadata(");
+	duck_list(&sql, m->paths, m->path_count);
+	buf_str(&sql, ")) AS BIGINT), CAST((SELECT sum(num_rows) FROM parquet_file_metadata(");
+	duck_list(&sql, m->paths, m->path_count);
+	buf_str(&sql, ")) AS BIGINT)");
+	int rc = duck_query(&p->duck, sql.data, &result, e);
+	if (rc)
+		return rc;
+	duckdb_data_chunk chunk = p->duck.api->fetch_chunk(result);
+	int64_t bytes = duck_i64(&p->duck, p->duck.api->data_chunk_get_vector(chunk, 0), 0);
+	int64_t rows = duck_i64(&p->duck, p->duck.api->data_chunk_get_vector(chunk, 1), 0);
+	p->duck.api->destroy_data_chunk(&chunk);
+	p->duck.api->destroy_result(&result);
+	int64_t fit = rows ? GROUP_BYTES / (bytes / rows + 1) : GROUP_ROWS, most = GROUP_ROWS_LEAST;
+	while (most * 2 <= fit)
+		most *= 2;
+	*ret = fit < GROUP_ROWS ? most : 0;
+	return OK;
+}
+
 static int parquet_duckdb_merge(struct parquet *port, const struct parquet_merge *m,
 				struct arena *arena, struct parquet_result *ret, struct err *e)
 {
@@ -165,9 +199,15 @@ static int parquet_duckdb_merge(struct parquet *port, const struct parquet_merge
 	}
 	buf_str(&sql, "COLUMNS(merged.*)) TO ");
 	buf_sql_str(&sql, m->out_path);
-	buf_str(&sql, FORMAT);
+	int64_t group = 0;
 	pthread_mutex_lock(&p->lock);
 	int rc = open_driver(p, e);
+	if (rc == OK)
+		rc = row_group_rows(p, m, &group, e);
+	if (rc == OK && group)
+		buf_printf(&sql, " (" FORMAT ", ROW_GROUP_SIZE %" PRId64 ")", group);
+	else
+		buf_str(&sql, " (" FORMAT ")");
 	if (rc == OK)
 		rc = copy(p, sql.data, m->out_path, arena, ret, e);
 	pthread_mutex_unlock(&p->lock);

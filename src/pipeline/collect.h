@@ -37,19 +37,22 @@ struct collect {
 	bool once;                 /* the slot that now is, then the end */
 	size_t body_ceiling_bytes; /* 0: 1 MiB */
 	const char *user_agent;
-	atomic_bool *stop; /* set by a signal: every source ends soon, within its deadline's cut */
-	/* A record is durable (seq > 0), or a source is told about for the first time; called by one
-	 * thread at a time. May be NULL. */
+	atomic_bool *stop; /* set by a signal: every source ends within about a second */
+	/* A record is durable, under this number (0 where the stream numbers nothing); called by one
+	 * thread at a time, and not before. May be NULL. */
 	void (*recorded)(void *ctx, int64_t seq, const struct bitcoin_row *);
 	void *ctx;
 };
 struct collect_result {
 	int64_t ticks, gaps; /* durable */
 	int64_t waited;      /* appends that had to be tried again */
+	int64_t already; /* once: sources whose slot was recorded before, so that nothing was asked */
 };
-/* Runs until stop (or once). A record that cannot be appended is kept and tried again, with backoff, while
- * the grid goes on; up to 1,000 wait per source, then the oldest become a gap row with their count. ERR_USAGE
- * for impossible options; ERR_LIMIT or ERR_IO when at the end something could still not be appended. */
+/* Runs until stop (or once); the slot under way then is left to the next start, which tells it as
+ * not_running. A record that cannot be appended is kept and tried again, with backoff, while the grid
+ * goes on; up to 1,000 wait per source, then the oldest become a gap row with their count, reason
+ * "append_failed". ERR_USAGE for impossible options; ERR_INPUT when the clock has no date; the stream's
+ * error when its tail cannot be read, or when at the end something could still not be appended. */
 int collect_run(const struct collect *, struct collect_result *ret, struct err *) MUST_CHECK;
 
 #endif

@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bitcoin_live.h"
 #include "catalog_sqlite.h"
 #include "definitions.h"
+#include "delivery_stream_spool.h"
 #include "duckdb_host.h"
 #include "file.h"
 #include "http.h"
@@ -21,9 +23,11 @@
 #include "scheduler_sqlite.h"
 #include "schedules.h"
 #include "telemetry_sqlite.h"
+#include "trigger.h"
 
 #define QUEUE_OF_CREATED_OBJECTS "raw-created"
 #define QUEUE_OF_SCHEDULES       "scheduled"
+#define BITCOIN_STREAM           "bitcoin"
 /* in the SQL worker; the machine may have more, other people's work too */
 #define SQL_THREADS 2
 
@@ -41,6 +45,9 @@ struct system {
 	struct queue *scheduled;
 	struct scheduler *scheduler;
 	struct b3_calendar *calendar;
+	struct delivery_stream *stream;
+	struct bitcoin_live live;
+	struct live_rows live_rows;
 	struct duckdb_host *host;
 	struct parquet *parquet;
 	struct job_engine *jobs;
@@ -193,6 +200,7 @@ void system_free(struct system *s)
 	queue_free(s->scheduled);
 	query_engine_free(s->query);
 	job_engine_free(s->jobs);
+	delivery_stream_free(s->stream);
 	parquet_free(s->parquet);
 	/* A process that opened DuckDB ends when its system does. */
 	duckdb_host_abandon(s->host);
@@ -323,6 +331,66 @@ int system_scheduler(struct system *s, struct scheduler **ret, struct err *e)
 	return rc;
 }
 
+/* What happens to the spool is for the log: it is not this call's failure. */
+static void stream_note(void *ctx, const char *event, const char *text)
+{
+	struct system *s = ctx;
+	telemetry_log(s->telemetry, LOG_LEVEL_ERROR, NULL, event, text, NULL, 0);
+}
+
+static const char *stream_folder(const struct system *s)
+{
+	return arena_printf(s->arena, "%s/stream/%s", s->state, BITCOIN_STREAM);
+}
+
+int system_stream(struct system *s, enum stream_use use, struct delivery_stream **ret,
+		  struct err *e)
+{
+	static const enum spool_mode modes[] = {[STREAM_APPEND] = SPOOL_APPEND,
+						[STREAM_DELIVER] = SPOOL_DELIVER,
+						[STREAM_READ] = SPOOL_READ};
+	int rc = OK;
+	if (!s->stream) {
+		const char *dir = stream_folder(s);
+		if (use != STREAM_READ)
+			rc = file_mkdirs(dir, true, e);
+		struct spool_options o = {
+			.dir = dir,
+			.name = BITCOIN_STREAM,
+			.mode = modes[use],
+			.clock = &clock_system,
+			.segment_bytes = conf_int(s->options.conf, "stream", "segment"),
+			.age_us = conf_duration_us(s->options.conf, "stream", "age"),
+			.limit_bytes = conf_int(s->options.conf, "stream", "limit"),
+			.note = stream_note,
+			.ctx = s};
+		if (rc == OK)
+			rc = delivery_stream_spool_open(&o, &s->stream, e);
+	}
+	*ret = s->stream;
+	return rc;
+}
+
+struct deliver system_deliver(struct system *s, struct delivery_stream *stream, const char *run)
+{
+	return (struct deliver){.stream = stream,
+				.publish = system_publish(s),
+				.telemetry = s->telemetry,
+				.run = run,
+				.clock = &clock_system,
+				.settle_us = conf_duration_us(s->options.conf, "stream", "settle")};
+}
+
+int system_relay(struct system *s, struct err *e)
+{
+	struct queue *queue;
+	int64_t sent;
+	int rc = system_queue(s, &queue, e);
+	if (rc == OK && !object_store_notifies(s->store))
+		rc = trigger_relay(s->catalog, queue, s->lake, &sent, e);
+	return rc;
+}
+
 /* Each waits for the disk more than it computes. */
 static int warm_part(void *ctx, size_t i, struct err *e)
 {
@@ -420,10 +488,18 @@ int system_job_engine(struct system *s, struct job_engine **ret, struct err *e)
 int system_query(struct system *s, struct query_engine **ret, struct err *e)
 {
 	int rc = OK;
-	if (!s->query)
+	if (!s->query) {
 		rc = query_engine_duckdb_new(host(s), s->catalog, s->store, &s->query, e);
+		if (rc == OK)
+			rc = system_stream(s, STREAM_READ, &s->live.stream, e);
+		if (rc)
+			return rc;
+		s->live.catalog = s->catalog;
+		s->live_rows = bitcoin_live_rows(&s->live);
+		query_engine_duckdb_follow(s->query, &s->live_rows);
+	}
 	*ret = s->query;
-	return rc;
+	return OK;
 }
 
 int system_query_locked(struct system *s, const char *temp_dir, struct query_engine **ret,
@@ -441,7 +517,7 @@ int system_query_locked(struct system *s, const char *temp_dir, struct query_eng
 	size_t n = 0;
 	while (folders[n])
 		n++;
-	struct sandbox_path *paths = ANEW_ARRAY(s->arena, n + 2, struct sandbox_path);
+	struct sandbox_path *paths = ANEW_ARRAY(s->arena, n + 3, struct sandbox_path);
 	n = 0;
 	paths[n++] = (struct sandbox_path){temp_dir, SANDBOX_READ_WRITE};
 	/* A reader writes down which version it holds: locks in this folder are all it may leave
@@ -449,6 +525,10 @@ int system_query_locked(struct system *s, const char *temp_dir, struct query_eng
 	const char *readers = arena_printf(s->arena, "%s/readers", s->state);
 	if (s->exists)
 		paths[n++] = (struct sandbox_path){readers, SANDBOX_READ_WRITE};
+	/* What the stream has not delivered yet. */
+	const char *spool = stream_folder(s);
+	if (access(spool, F_OK) == 0)
+		paths[n++] = (struct sandbox_path){spool, SANDBOX_READ};
 	for (size_t i = 0; folders[i]; i++)
 		paths[n++] = (struct sandbox_path){folders[i], SANDBOX_READ};
 	rc = sandbox_enter(

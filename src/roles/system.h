@@ -10,6 +10,8 @@
 #include "catalog.h"
 #include "clock.h"
 #include "conf.h"
+#include "deliver.h"
+#include "delivery_stream.h"
 #include "job_engine.h"
 #include "object_store.h"
 #include "parquet.h"
@@ -64,6 +66,16 @@ struct publish system_publish(struct system *);  /* with parquet, which begins t
 /* The queue of created objects (raw/): what the activator receives from. SYSTEM_READ: *ret is NULL
  * when there is none yet. */
 int system_queue(struct system *, struct queue **ret, struct err *) MUST_CHECK;
+/* The Bitcoin delivery stream, opened once. STREAM_APPEND: ERR_CONFLICT when another process appends.
+ * STREAM_READ: status and tail. */
+enum stream_use { STREAM_APPEND, STREAM_DELIVER, STREAM_READ };
+int system_stream(struct system *, enum stream_use, struct delivery_stream **ret,
+		  struct err *) MUST_CHECK;
+/* What a deliverer of that stream needs; run (for the log) is borrowed. */
+struct deliver system_deliver(struct system *, struct delivery_stream *, const char *run);
+/* Tells the queues of every raw object created since the last time, where the store does not do so
+ * itself. */
+int system_relay(struct system *, struct err *) MUST_CHECK;
 /* The scheduler with the configuration's schedules and calendar, and the queue that its messages
  * go to. SYSTEM_READ: scheduler_next and scheduler_slots only; *ret of the queue is NULL when there is
  * none yet. ERR_USAGE with the place of a setting that is wrong. */

@@ -1,0 +1,239 @@
+/* fetch bitcoin: the collector on the command line, for one slot or for ever.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli.h"
+#include "collect.h"
+#include "http.h"
+#include "pass.h"
+#include "render.h"
+#include "streaming.h"
+#include "tr.h"
+
+#define SOURCES_MAX 256 /* each has a thread */
+
+/* "NAME=URL", "NAME/PAIR=URL", or just a name. */
+static int read_source(struct cli *cli, const char *word, struct collect_source *ret, struct err *e)
+{
+	struct slice rest = slice_of(word);
+	struct slice name = slice_cut(&rest, '=');
+	struct slice pair = name;
+	name = slice_cut(&pair, '/');
+	*ret = (struct collect_source){
+		.source = bitcoin_source_find(arena_strndup(cli->arena, name.p, name.n)),
+		.pair = pair.n ? arena_strndup(cli->arena, pair.p, pair.n) : NULL,
+		.url = rest.n ? arena_strndup(cli->arena, rest.p, rest.n) : NULL,
+		.deadline_us = conf_duration_us(cli->conf, "bitcoin", "deadline")};
+	if (ret->source)
+		return OK;
+	AUTO_BUF struct buf names = {0};
+	for (size_t i = 0; i < bitcoin_source_count; i++)
+		buf_printf(&names, "%s%s", i ? ", " : "", bitcoin_sources[i].name);
+	return err_set(e, ERR_USAGE, "there is no Bitcoin source `%.*s`; there are: %s",
+		       SLICE_FMT(name), names.data);
+}
+
+/* --source, as often as it was given, else the configuration's list. */
+static int read_sources(struct cli *cli, struct collect_source **ret, size_t *ret_count,
+			struct err *e)
+{
+	const char *given = cli_value(cli, OPT_SOURCE);
+	const char *const *list = conf_list(cli->conf, "bitcoin", "sources");
+	struct collect_source *all = ANEW_ARRAY(cli->arena, SOURCES_MAX, struct collect_source);
+	struct slice rest = slice_of(given);
+	size_t n = 0;
+	while (given ? rest.n > 0 : *list != NULL) {
+		struct slice word = given ? slice_cut(&rest, '\n') : slice_of(*list++);
+		if (n == SOURCES_MAX)
+			return err_set(e, ERR_USAGE, "more than %d sources", SOURCES_MAX);
+		int rc = read_source(cli, arena_strndup(cli->arena, word.p, word.n), &all[n], e);
+		if (rc)
+			return rc;
+		const char *pair = all[n].pair ? all[n].pair : all[n].source->pair;
+		for (size_t i = 0; i < n; i++)
+			if (all[i].source == all[n].source &&
+			    strcmp(all[i].pair ? all[i].pair : all[i].source->pair, pair) == 0)
+				return err_set(
+					e, ERR_USAGE,
+					"the source %s is given twice for the pair %s; another pair is %s/PAIR=URL",
+					all[n].source->name, pair, all[n].source->name);
+		n++;
+	}
+	if (n == 0)
+		return err_set(e, ERR_USAGE,
+			       "there is no Bitcoin source to ask: [bitcoin] sources is empty");
+	*ret = all;
+	*ret_count = n;
+	return OK;
+}
+
+static int read_period(struct cli *cli, int64_t *ret, struct err *e)
+{
+	const char *given = cli_value(cli, OPT_PERIOD);
+	*ret = conf_duration_us(cli->conf, "bitcoin", "period");
+	if ((given && !duration_parse(slice_of(given), ret)) || *ret < 1000000 ||
+	    *ret > INT64_C(86400000000))
+		return err_set(e, ERR_USAGE, "--period %s: expected 1s to 24h",
+			       given ? given : conf_shown(cli->conf, "bitcoin", "period"));
+	return OK;
+}
+
+struct told {
+	struct cli *cli;
+	atomic_bool *stop;
+};
+
+static void told_number(struct buf *out, const char *name, int64_t scaled)
+{
+	char text[DECIMAL_TEXT_SIZE];
+	if (scaled != BITCOIN_NONE)
+		buf_printf(out, ",\"%s\":\"%s\"", name,
+			   decimal_format(scaled, BITCOIN_SCALE, text));
+}
+
+static void told_time(struct buf *out, const char *name, int64_t us)
+{
+	char text[TIME_TEXT_SIZE];
+	if (us != BITCOIN_NONE)
+		buf_printf(out, ",\"%s\":\"%s\"", name, time_format_utc(us, text));
+}
+
+static void told_json(struct buf *out, int64_t seq, const struct bitcoin_row *row)
+{
+	buf_printf(out, "{\"seq\":%" PRId64 ",\"kind\":\"%s\",\"source\":", seq,
+		   bitcoin_kind_names[row->kind]);
+	buf_json_str(out, row->source, strlen(row->source));
+	buf_str(out, ",\"pair\":");
+	buf_json_str(out, row->pair, strlen(row->pair));
+	told_time(out, "slot", row->slot_us);
+	if (row->kind == BITCOIN_GAP) {
+		buf_printf(out, ",\"slots\":%" PRId64 ",\"reason\":", row->slots);
+		buf_json_str(out, row->reason, strlen(row->reason));
+		if (row->detail) {
+			buf_str(out, ",\"detail\":");
+			buf_json_str(out, row->detail, strlen(row->detail));
+		}
+	} else {
+		told_time(out, "event_time", row->event_us);
+		told_time(out, "received_at", row->received_us);
+		told_number(out, "last", row->last);
+		told_number(out, "bid", row->bid);
+		told_number(out, "ask", row->ask);
+	}
+	buf_str(out, "}\n");
+}
+
+static void told_line(bool colour, const struct bitcoin_row *row)
+{
+	char time[TIME_TEXT_SIZE], text[DECIMAL_TEXT_SIZE];
+	time_format_utc(row->slot_us, time);
+	printf("%s%.19sZ%s  %-18s %-8s ", paint(colour, "dim"), time, paint(colour, "reset"),
+	       row->source, row->pair);
+	if (row->kind == BITCOIN_TICK) {
+		printf("%s%s%s\n", paint(colour, "bold"),
+		       decimal_format(row->last, BITCOIN_SCALE, text), paint(colour, "reset"));
+		return;
+	}
+	printf(tr("%sgap%s of %lld slots: "), paint(colour, "red"), paint(colour, "reset"),
+	       (long long)row->slots);
+	print_text(stdout, row->detail ? row->detail : row->reason);
+	putchar('\n');
+}
+
+/* A record is durable: only now is it told. Whoever reads this counts on it, so each line leaves at
+ * once, and a reader that went away ends the collection. */
+static void recorded(void *ctx, int64_t seq, const struct bitcoin_row *row)
+{
+	struct told *t = ctx;
+	AUTO_BUF struct buf line = {0};
+	if (t->cli->format == FORMAT_JSON) {
+		told_json(&line, seq, row);
+		fputs(line.data, stdout);
+	} else {
+		told_line(t->cli->colour_out, row);
+	}
+	if (fflush(stdout) != 0)
+		atomic_store(t->stop, true);
+}
+
+static int dry_bitcoin(const struct collect_source *asked, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		printf(tr("%s would be fetched from %s\n"),
+		       asked[i].pair ? asked[i].pair : asked[i].source->pair,
+		       asked[i].url ? asked[i].url : asked[i].source->url);
+	return EXIT_DONE;
+}
+
+int cmd_fetch_bitcoin(struct cli *cli)
+{
+	struct err e = ERR_INIT;
+	struct collect_source *asked;
+	size_t count;
+	int64_t period;
+	if (read_sources(cli, &asked, &count, &e) != 0 || read_period(cli, &period, &e) != 0)
+		return cli_fail(cli, &e);
+	for (size_t i = 0; i < count; i++)
+		asked[i].period_us = period;
+	if (cli->format == FORMAT_CSV)
+		return cli_usage(cli, "--format csv: expected table or json");
+	if (cli_flag(cli, OPT_DRY_RUN))
+		return dry_bitcoin(asked, count);
+	cli->fetches = true;
+	if (cli_system(cli, SYSTEM_WORK, &e) != 0)
+		return cli_fail(cli, &e);
+	struct pass pass;
+	struct streaming *streaming;
+	struct deliver_result delivered = {0};
+	struct collect_result collected = {0};
+	struct told told = {.cli = cli, .stop = streaming_stop_on_signals()};
+	pass_begin(&pass, system_telemetry(cli->system), &clock_system, "fetch bitcoin");
+	pass_start(&pass);
+	int rc = streaming_begin(cli->system, pass.record.id, &streaming, &e);
+	if (rc) {
+		pass_end(&pass, rc, &e);
+		return cli_fail(cli, &e);
+	}
+	struct collect c = {.stream = streaming_stream(streaming),
+			    .clock = &clock_system,
+			    .telemetry = system_telemetry(cli->system),
+			    .run = pass.record.id,
+			    .http_new = http_curl_new,
+			    .sources = asked,
+			    .source_count = count,
+			    .once = !cli_flag(cli, OPT_FOLLOW),
+			    .body_ceiling_bytes =
+				    (size_t)conf_int(cli->conf, "bitcoin", "body_limit"),
+			    .user_agent = "pregao/" PREGAO_VERSION,
+			    .stop = told.stop,
+			    .recorded = recorded,
+			    .ctx = &told};
+	if (cli_flag(cli, OPT_FOLLOW))
+		cli_note(cli, "collecting from %zu sources into %s; Ctrl-C ends it", count,
+			 system_lake(cli->system));
+	rc = collect_run(&c, &collected, &e);
+	pass_done(&pass, "fetch", collected.ticks + collected.gaps, -1, -1);
+	pass_start(&pass);
+	struct err end = ERR_INIT;
+	int ended = streaming_end(streaming, &delivered, &end);
+	pass_done(&pass, "raw", delivered.rows, delivered.files, -1);
+	if (ended) {
+		cli_fail(cli, &end);
+		cli_warn(
+			cli,
+			"what was collected is safe in the spool; the next `pregao fetch bitcoin` or `pregao stream replay` delivers it");
+	}
+	pass_end(&pass, rc ? rc : ended, rc ? &e : &end);
+	if (rc)
+		cli_fail(cli, &e);
+	if (cli->format == FORMAT_TABLE)
+		cli_note(cli,
+			 "%lld ticks and %lld gaps recorded, %lld rows delivered in %lld files",
+			 (long long)collected.ticks, (long long)collected.gaps,
+			 (long long)delivered.rows, (long long)delivered.files);
+	/* One slot without a single answer is a failure of what was asked for; a gap in a collection
+	 * that goes on is data. */
+	bool nothing = !cli_flag(cli, OPT_FOLLOW) && collected.ticks == 0;
+	return rc || ended || nothing ? EXIT_FAILED : EXIT_DONE;
+}

@@ -1,0 +1,100 @@
+/* Collecting and delivering in one process: a stream, a thread that delivers, and a clean end.
+ */
+#include "streaming.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+struct streaming {
+	struct system *system;
+	struct delivery_stream *stream;
+	struct deliver deliver;
+	atomic_bool stop;
+	pthread_t thread;
+	bool running;
+	struct deliver_result result;
+	int code;
+	struct err why;
+};
+
+static void *deliver_thread(void *arg)
+{
+	struct streaming *s = arg;
+	s->code = deliver_run(&s->deliver, &s->stop, &s->result, &s->why);
+	return NULL;
+}
+
+int streaming_begin(struct system *sys, const char *run, struct streaming **ret, struct err *e)
+{
+	struct streaming *s = NEW(struct streaming);
+	s->system = sys;
+	s->why = (struct err)ERR_INIT;
+	int rc = system_stream(sys, STREAM_APPEND, &s->stream, e);
+	if (rc == OK) {
+		s->deliver = system_deliver(sys, s->stream, run);
+		/* Signals are for the thread that waits for them. */
+		sigset_t all, before;
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &before);
+		int errnum = pthread_create(&s->thread, NULL, deliver_thread, s);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+		if (errnum)
+			rc = err_errno(e, errnum, "cannot start a thread");
+		else
+			s->running = true;
+	}
+	if (rc) {
+		free(s);
+		return rc;
+	}
+	*ret = s;
+	return OK;
+}
+
+struct delivery_stream *streaming_stream(struct streaming *s)
+{
+	return s->stream;
+}
+
+int streaming_end(struct streaming *s, struct deliver_result *ret, struct err *e)
+{
+	if (!s)
+		return OK;
+	atomic_store(&s->stop, true);
+	if (s->running)
+		pthread_join(s->thread, NULL);
+	int rc = s->code;
+	if (rc && e)
+		*e = s->why;
+	if (ret)
+		*ret = s->result;
+	struct err relay = ERR_INIT;
+	int told = system_relay(s->system, &relay);
+	if (told && rc == OK) {
+		rc = told;
+		if (e)
+			*e = relay;
+	}
+	free(s);
+	return rc;
+}
+
+static atomic_bool stop_asked;
+
+static void on_signal(int number)
+{
+	atomic_store(&stop_asked, true);
+	/* Whoever asks twice does not want to wait. */
+	signal(number, SIG_DFL);
+}
+
+atomic_bool *streaming_stop_on_signals(void)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		struct sigaction now, then = {.sa_handler = on_signal};
+		if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaction(numbers[i], &then, NULL);
+	}
+	return &stop_asked;
+}

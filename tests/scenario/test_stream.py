@@ -1,0 +1,202 @@
+"""The Bitcoin stream as a user runs it: what was printed is there, once, whatever was killed when."""
+import gzip
+import json
+import os
+import random
+import subprocess
+import threading
+import time
+
+import pytest
+
+import bitcoin_server
+import lake as look
+
+# How many times the collector is killed: a few in every run, a thousand in `make soak`.
+KILLS = int(os.environ.get('STREAM_KILLS', '6'))
+HASTY = '[stream]\nage = 1s\nsegment = 16KiB\n'
+
+
+@pytest.fixture
+def server():
+    with bitcoin_server.serve() as running:
+        yield running
+
+
+@pytest.fixture
+def conf(tmp_path):
+    path = tmp_path / 'hasty.ini'
+    path.write_text(HASTY)
+    return path
+
+
+def numbers(pregao, lake):
+    """The sequence numbers of all rows there are, in files or not."""
+    rows = look.sql(pregao, lake, """SELECT seq FROM raw.bitcoin_ticks UNION ALL SELECT seq FROM raw.bitcoin_gaps
+                                     UNION ALL SELECT seq FROM raw.bitcoin_trades ORDER BY 1""")
+    return [r['seq'] for r in rows]
+
+
+def exactly_once(pregao, lake, acknowledged):
+    got = numbers(pregao, lake)
+    assert len(got) == len(set(got)), f'{len(got) - len(set(got))} records twice'
+    lost = set(acknowledged) - set(got)
+    assert not lost, f'{len(lost)} acknowledged records lost: {sorted(lost)[:10]}'
+
+
+def sources(server, n=12):
+    """The same ticker for many pairs: load, and slots that must be kept apart."""
+    return [word for i in range(n) for word in ('--source', f'binance/PAIR{i}={server.url}/binance?symbol=PAIR{i}')]
+
+
+def records(text):
+    """What was printed whole: a process that was killed may have printed half a line."""
+    return [json.loads(line) for line in text.split('\n')[:-1]]
+
+
+def test_one_slot(pregao, server, tmp_path):
+    lake = tmp_path / 'lake'
+    out = pregao('fetch', 'bitcoin', '--lake', lake, '--format', 'json', '--source', f'binance={server.url}/binance',
+                 '--source', f'coinbase={server.url}/coinbase', '--source', f'mercadobitcoin={server.url}/html').stdout
+    told = {(r['source'], r['kind']): r for r in records(out)}
+    assert set(told) == {('binance', 'tick'), ('coinbase', 'tick'), ('mercadobitcoin', 'gap')}
+    assert told['mercadobitcoin', 'gap']['reason'] == 'html'
+    rows = look.sql(pregao, lake, "SELECT source, CAST(last AS VARCHAR) AS last, payload FROM raw.bitcoin_ticks ORDER BY source")
+    assert [r['source'] for r in rows] == ['binance', 'coinbase']
+    assert rows[0]['last'] == told['binance', 'tick']['last']
+    assert json.loads(rows[0]['payload'])
+    gaps = json.loads(pregao('stream', 'gaps', '--lake', lake, '--format', 'json').stdout)
+    assert [(g['kind'], g['source'], g['reason'], g['closed_at']) for g in gaps] == [('slots', 'mercadobitcoin', 'html', None)]
+    status = json.loads(pregao('stream', 'status', '--lake', lake, '--format', 'json').stdout)[0]
+    assert (status['last_seq'], status['delivered_seq'], status['lag_records']) == (3, 3, 0)
+
+
+def test_nothing_came(pregao, server, tmp_path):
+    """A slot without a single answer is recorded, and a failure of what was asked for."""
+    out = pregao('fetch', 'bitcoin', '--lake', tmp_path / 'lake', '--format', 'json', '--period', '2s',
+                 '--source', f'binance={server.url}/status/500', expect=1).stdout
+    assert [(r['kind'], r['reason']) for r in records(out)] == [('gap', 'http_500')]
+
+
+def test_undelivered_is_seen(pregao, server, tmp_path):
+    """What is in the spool only is a part of the table, and seen once when it is delivered."""
+    lake = tmp_path / 'lake'
+    p = pregao.start('fetch', 'bitcoin', '--follow', '--period', '1s', '--lake', lake, '--format', 'json',
+                     '--source', f'binance={server.url}/binance', stdout=subprocess.PIPE)
+    told = [json.loads(p.stdout.readline()) for _ in range(3)]
+    status = json.loads(pregao('stream', 'status', '--lake', lake, '--format', 'json').stdout)[0]
+    assert status['delivered_seq'] == 0 and status['lag_records'] >= 3
+    exactly_once(pregao, lake, [r['seq'] for r in told])
+    p.terminate()
+    rest = records(p.communicate(timeout=30)[0])
+    assert p.returncode == 0
+    exactly_once(pregao, lake, [r['seq'] for r in told + rest])
+    assert numbers(pregao, lake) == [r['seq'] for r in told + rest]
+    status = json.loads(pregao('stream', 'status', '--lake', lake, '--format', 'json').stdout)[0]
+    assert status['delivered_seq'] == status['last_seq']
+
+
+def test_one_collector(pregao, server, tmp_path):
+    lake = tmp_path / 'lake'
+    p = pregao.start('fetch', 'bitcoin', '--follow', '--period', '1s', '--lake', lake, '--format', 'json',
+                     '--source', f'binance={server.url}/binance', stdout=subprocess.PIPE)
+    p.stdout.readline()
+    done = pregao('fetch', 'bitcoin', '--lake', lake, '--source', f'binance={server.url}/binance', expect=1)
+    assert str(p.pid) in done.stderr
+
+
+def test_killed_at_random(pregao, server, conf, tmp_path):
+    """kill -9 of collector and deliverer at random moments, under load."""
+    lake = tmp_path / 'lake'
+    seed = int(os.environ.get('STREAM_SEED', time.time_ns() % 2**32))
+    chance = random.Random(seed)
+    print('STREAM_SEED', seed)
+    acknowledged = []
+    for _ in range(KILLS):
+        p = pregao.start('fetch', 'bitcoin', '--follow', '--period', '1s', '--lake', lake, '--config', conf, '--format', 'json',
+                         *sources(server), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        killer = threading.Timer(chance.uniform(0.05, 3), p.kill)
+        killer.start()
+        acknowledged += [r['seq'] for r in records(p.communicate(timeout=60)[0])]
+        killer.join()
+    assert len(acknowledged) == len(set(acknowledged))
+    p = pregao.start('fetch', 'bitcoin', '--follow', '--period', '1s', '--lake', lake, '--config', conf, '--format', 'json',
+                     *sources(server), stdout=subprocess.PIPE)
+    acknowledged.append(json.loads(p.stdout.readline())['seq'])
+    p.terminate()
+    acknowledged += [r['seq'] for r in records(p.communicate(timeout=30)[0])]
+    exactly_once(pregao, lake, acknowledged)
+    slots = look.sql(pregao, lake, 'SELECT count(*) AS n FROM (SELECT 1 FROM raw.bitcoin_ticks GROUP BY source, pair, slot HAVING count(*) > 1)')
+    assert slots[0]['n'] == 0, 'a slot was recorded twice'
+
+
+def recording(path, trades, start_us=1_723_161_600_000_000):
+    """A made-up recording: trades across an hour's end, repeats of ids, ids that never came, order books in between."""
+    lines = []
+    for i in range(trades):
+        us = start_us + i * 3_000_000 - (7_000_000 if i % 50 == 0 else 0)
+        number = 5000 + i + (3 if i >= trades // 2 else 0)
+        trade = {'stream': 'btcusdt@trade', 'data': {'e': 'trade', 'E': us // 1000, 's': 'BTCUSDT', 't': number, 'p': f'{61000 + i % 97}.{i % 100:02}000000',
+                                                     'q': f'0.{i % 9973 + 1:08}', 'T': us // 1000, 'm': i % 2 == 0, 'M': True}}
+        lines.append(f'{us * 1000} {json.dumps(trade, separators=(",", ":"))}')
+        if i % 10 == 0:
+            lines.append(lines[-1])
+        if i % 7 == 0:
+            lines.append(f'{us * 1000} {{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate","E":{us // 1000},"s":"BTCUSDT","U":1,"u":2,"b":[],"a":[]}}}}')
+    with gzip.open(path, 'wt') as file:
+        file.write('\n'.join(lines) + '\n')
+    return [5000 + i + (3 if i >= trades // 2 else 0) for i in range(trades)]
+
+
+def trade_ids(pregao, lake):
+    return [r['trade_id'] for r in look.sql(pregao, lake, 'SELECT trade_id FROM raw.bitcoin_trades ORDER BY 1')]
+
+
+def test_replay(pregao, tmp_path):
+    lake, file = tmp_path / 'lake', tmp_path / 'btcusdt.ws.gz'
+    ids = recording(file, 2000)
+    told = json.loads(pregao('stream', 'replay', file, '--lake', lake, '--format', 'json').stdout)[0]
+    assert (told['outcome'], told['refused']) == ('replayed', 0)
+    assert trade_ids(pregao, lake) == ids
+    gaps = json.loads(pregao('stream', 'gaps', '--lake', lake, '--format', 'json').stdout)
+    assert [(g['kind'], g['first'], g['last'], g['missing']) for g in gaps] == [('trades', '6000', '6002', 3)]
+    before = look.files(lake, 'raw')
+    told = json.loads(pregao('stream', 'replay', file, '--lake', lake, '--format', 'json').stdout)[0]
+    assert told['outcome'] == 'unchanged' and look.files(lake, 'raw') == before
+    candles = look.sql(pregao, lake, "SELECT sum(trades) AS n FROM refined.bitcoin_candles WHERE width = '1d'")
+    assert candles[0]['n'] == len(ids)
+
+
+def test_replay_killed(pregao, conf, tmp_path):
+    """A replay that is killed again and again ends with each trade once."""
+    lake, file = tmp_path / 'lake', tmp_path / 'btcusdt.ws.gz'
+    ids = recording(file, 20_000)
+    chance = random.Random(7)
+    for _ in range(KILLS):
+        p = pregao.start('stream', 'replay', file, '--lake', lake, '--config', conf, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(0.02, 0.6))
+        p.kill()
+        p.wait()
+    pregao('stream', 'replay', file, '--lake', lake, '--config', conf)
+    assert trade_ids(pregao, lake) == ids
+
+
+def test_recorded_session(pregao, shared_data, tmp_path):
+    """Ten minutes of Binance: trades by id equal the recording's exactly."""
+    lake, file = tmp_path / 'lake', shared_data / 'bitcoin/binance_spot_btcusdt_20240808.ws.gz'
+    pregao('stream', 'replay', file, '--lake', lake)
+    wanted = []
+    with gzip.open(file, 'rt') as lines:
+        for line in lines:
+            message = json.loads(line.partition(' ')[2])
+            if message.get('stream', '').endswith('@trade'):
+                wanted.append((message['data']['t'], message['data']['p'], message['data']['q'], message['data']['T'] * 1000, message['data']['m']))
+    got = look.sql(pregao, lake, """SELECT trade_id, CAST(price AS VARCHAR) AS p, CAST(quantity AS VARCHAR) AS q,
+                                    epoch_us(event_time) AS t, buyer_is_maker AS m FROM raw.bitcoin_trades ORDER BY trade_id""")
+    assert [(r['trade_id'], r['p'], r['q'], r['t'], r['m']) for r in got] == sorted(wanted)
+
+
+@pytest.mark.soak
+def test_soak(pregao, server, conf, tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), 'KILLS', int(os.environ.get('STREAM_KILLS', '1000')))
+    test_killed_at_random(pregao, server, conf, tmp_path)
