@@ -61,6 +61,10 @@ static const struct option_row options[OPT_COUNT] = {
 	[OPT_FROM_DAY] = {"from", 0, "DATE", "the first day (default: today in São Paulo)"},
 	[OPT_TO_DAY] = {"to", 0, "DATE", "the last day (default: the end of that year)"},
 	[OPT_SESSION] = {"session", 0, "DATE", "this one (default: the latest that was due)"},
+	[OPT_STORE] = {"to", 0, "FOLDER",
+		       "the backup's folder (else backup.to, else `<lake>-backup`)"},
+	[OPT_WORKERS] = {"workers", 0, "N", "objects at the same time, 1 to 64 (default 16)"},
+	[OPT_QUEUE] = {"queue", 0, "NAME", "this queue only"},
 	[OPT_MEMORY] = {"memory", 0, "SIZE", "memory that the statement may use (default 1GiB)"},
 };
 /* What every command takes. */

@@ -49,6 +49,9 @@ enum option_id {
 	OPT_FROM_DAY,
 	OPT_TO_DAY,
 	OPT_SESSION,
+	OPT_STORE,
+	OPT_WORKERS,
+	OPT_QUEUE,
 	OPT_COUNT, /* how many there are */
 };
 #define OPTION_LIST_MAX 12
@@ -141,6 +144,10 @@ int cmd_queue_redrive(struct cli *);
 int cmd_stream_status(struct cli *);
 int cmd_stream_gaps(struct cli *);
 int cmd_stream_replay(struct cli *);
+int cmd_backup_status(struct cli *);
+int cmd_backup_run(struct cli *);
+int cmd_backup_verify(struct cli *);
+int cmd_backup_restore(struct cli *);
 int cmd_runs(struct cli *);
 int cmd_logs(struct cli *);
 int cmd_metrics(struct cli *);

@@ -1,7 +1,6 @@
 /* backup status, run, verify, restore: copies of the Bitcoin tables' files in another folder. */
 #include "backup.h"
 
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,27 +9,10 @@
 #include "cli.h"
 #include "pass.h"
 #include "render.h"
+#include "streaming.h"
 #include "tr.h"
 
 #define WORKERS_MAX 64
-
-static atomic_bool stop_asked;
-
-static void on_signal(int number)
-{
-	atomic_store(&stop_asked, true);
-	signal(number, SIG_DFL); /* whoever asks twice does not want to wait */
-}
-
-static void stop_on_signals(void)
-{
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-		struct sigaction now, then = {.sa_handler = on_signal};
-		if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
-			sigaction(numbers[i], &then, NULL);
-	}
-}
 
 /* Only on a terminal; the end wipes it. */
 static void progress(void *ctx, int64_t done, int64_t total, int64_t bytes)
@@ -87,14 +69,13 @@ static int open_task(struct cli *cli, enum system_mode mode, bool create, struct
 	b->visibility_us = conf_duration_us(cli->conf, "backup", "visibility");
 	b->retention_us = conf_duration_us(cli->conf, "backup", "retention");
 	b->dry_run = cli_flag(cli, OPT_DRY_RUN);
-	b->stop = &stop_asked;
+	b->stop = streaming_stop_on_signals();
 	if (!cli->quiet && isatty(STDERR_FILENO))
 		b->progress = progress;
 	if (ret->recorded) {
 		pass_begin(&ret->pass, b->telemetry, b->clock, cli->command->name);
 		b->run = ret->pass.record.id;
 	}
-	stop_on_signals();
 	if (ret->place.same_disk)
 		cli_warn(
 			cli,
@@ -105,8 +86,8 @@ static int open_task(struct cli *cli, enum system_mode mode, bool create, struct
 
 static int no_backup(const struct task *t, struct err *e)
 {
-	return err_set(e, ERR_NOT_FOUND,
-		       "there is no backup at %s; `pregao backup run` makes one", t->place.path);
+	return err_set(e, ERR_NOT_FOUND, "there is no backup at %s; `pregao backup run` makes one",
+		       t->place.path);
 }
 
 static void end_task(struct task *t, int code, const struct err *e)
@@ -133,7 +114,8 @@ int cmd_backup_status(struct cli *cli)
 	struct err e = ERR_INIT;
 	struct task t;
 	struct backup_status s;
-	if (open_task(cli, SYSTEM_READ, false, &t, &e) != 0 || backup_status(&t.backup, &s, &e) != 0)
+	if (open_task(cli, SYSTEM_READ, false, &t, &e) != 0 ||
+	    backup_status(&t.backup, &s, &e) != 0)
 		return cli_fail(cli, &e);
 	static const struct column columns[] = {
 		{.name = "to", .type = COL_TEXT},
@@ -146,7 +128,7 @@ int cmd_backup_status(struct cli *cli)
 		{.name = "copies", .type = COL_BIGINT},
 		{.name = "copied_bytes", .type = COL_BIGINT},
 		{.name = "last_copy", .type = COL_TEXT},
-		{.name = "retention_seconds", .type = COL_BIGINT},
+		{.name = "retention_s", .type = COL_BIGINT},
 	};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
 	listing_text(l, t.place.path);
@@ -195,7 +177,7 @@ int cmd_backup_run(struct cli *cli)
 	int rc = dry ? OK : system_relay(cli->system, &e);
 	if (rc == OK)
 		rc = backup_run(&t.backup, true, &r, &e);
-	if (rc == OK && atomic_load(&stop_asked))
+	if (rc == OK && atomic_load(t.backup.stop))
 		rc = err_set(&e, ERR_CONFLICT, "interrupted; run this again to go on");
 	if (print_run(cli, &t, &r, &shown) != 0)
 		cli_fail(cli, &shown);
@@ -303,10 +285,9 @@ int cmd_backup_restore(struct cli *cli)
 			cli,
 			"%lld partitions hold later files that were never copied: which trades they had is not known, so trades that come again may be there twice",
 			(long long)r.unproven);
-	if (dry)
-		return EXIT_DONE;
-	cli_note(
-		cli,
-		"every object was read again from the lake: its bytes have the hash, and the catalog the rows, that the backup tells");
+	if (!dry && r.objects + r.present)
+		cli_note(
+			cli,
+			"every object was read again from the lake: its bytes have the hash, and the catalog the rows, that the backup tells");
 	return EXIT_DONE;
 }

@@ -249,12 +249,57 @@ const struct command commands[] = {
 		.group = "Operation",
 	},
 	{
+		.name = "backup status",
+		.arguments = "",
+		.summary = "copies of the Bitcoin tables: how many, how old, what waits",
+		.examples = "  pregao backup status\n  pregao backup status --format json",
+		.run = cmd_backup_status,
+		.options = {OPT_STORE, NO_MORE},
+		.group = "Operation",
+	},
+	{
+		.name = "backup run",
+		.arguments = "",
+		.summary = "copy what has no copy yet, check every copy",
+		.text = "Works off the messages of created objects, then copies whatever else of raw.bitcoin_* has no copy. A copy is read back and its\n"
+			"hash compared before it counts, and is never overwritten. Exit status 1 if an object could not be copied; it is tried again.",
+		.examples = "  pregao backup run\n"
+			    "  pregao backup run --to /mnt/other-disk/pregao-backup --workers 32\n"
+			    "  pregao backup run --dry-run",
+		.run = cmd_backup_run,
+		.options = {OPT_STORE, OPT_WORKERS, OPT_DRY_RUN, NO_MORE},
+		.group = "Operation",
+	},
+	{
+		.name = "backup verify",
+		.arguments = "",
+		.summary = "read every copy and compare it with its manifest",
+		.text = "Also every object of the lake must have a copy. Exit status 1 if anything is wrong, each object named.",
+		.examples = "  pregao backup verify\n  pregao backup verify --format json",
+		.run = cmd_backup_verify,
+		.options = {OPT_STORE, OPT_WORKERS, NO_MORE},
+		.group = "Operation",
+	},
+	{
+		.name = "backup restore",
+		.arguments = "",
+		.summary = "put copies back into the lake and prove that it is equal",
+		.text = "What the lake has lost, or has with other bytes, comes back and is registered in the catalog; what it has stays. In the end\n"
+			"everything is read again from the lake and compared. Exit status 1 if anything is not equal. --lake may name a new lake.",
+		.examples =
+			"  pregao backup restore --dry-run\n"
+			"  pregao backup restore --lake new-lake --to /mnt/other-disk/pregao-backup",
+		.run = cmd_backup_restore,
+		.options = {OPT_STORE, OPT_WORKERS, OPT_DRY_RUN, NO_MORE},
+		.group = "Operation",
+	},
+	{
 		.name = "queue list",
 		.arguments = "",
 		.summary = "messages that wait, are being worked on, or died",
-		.examples = "  pregao queue list --dead",
+		.examples = "  pregao queue list --dead\n  pregao queue list --queue backup",
 		.run = cmd_queue_list,
-		.options = {OPT_DEAD, OPT_LIMIT, NO_MORE},
+		.options = {OPT_DEAD, OPT_QUEUE, OPT_LIMIT, NO_MORE},
 		.group = "Operation",
 	},
 	{
@@ -263,7 +308,7 @@ const struct command commands[] = {
 		.summary = "one message whole",
 		.examples = "  pregao queue show 5b1e0c",
 		.run = cmd_queue_show,
-		.options = {NO_MORE},
+		.options = {OPT_QUEUE, NO_MORE},
 		.words_min = 1,
 		.words_max = 1,
 		.group = "Operation",
@@ -274,7 +319,7 @@ const struct command commands[] = {
 		.summary = "send dead letters again",
 		.examples = "  pregao queue redrive --all",
 		.run = cmd_queue_redrive,
-		.options = {OPT_ALL, OPT_DRY_RUN, NO_MORE},
+		.options = {OPT_ALL, OPT_QUEUE, OPT_DRY_RUN, NO_MORE},
 		.words_max = 1,
 		.group = "Operation",
 	},
@@ -358,8 +403,9 @@ const struct command commands[] = {
 		.arguments = "",
 		.summary = "B3's trading sessions, one date a line",
 		.text = "From 1990 to 2199, with the configuration's own days. JSON and CSV also tell half days (Ash Wednesday).",
-		.examples = "  pregao calendar sessions --from 2026-01-01 --to 2026-12-31\n"
-			    "  pregao calendar sessions --from 2026-02-01 --to 2026-02-28 --format json",
+		.examples =
+			"  pregao calendar sessions --from 2026-01-01 --to 2026-12-31\n"
+			"  pregao calendar sessions --from 2026-02-01 --to 2026-02-28 --format json",
 		.run = cmd_calendar_sessions,
 		.options = {OPT_FROM_DAY, OPT_TO_DAY, NO_MORE},
 		.group = "Operation",

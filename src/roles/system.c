@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backup.h"
+#include "bitcoin.h"
 #include "bitcoin_live.h"
 #include "catalog_sqlite.h"
 #include "definitions.h"
@@ -27,6 +29,7 @@
 
 #define QUEUE_OF_CREATED_OBJECTS "raw-created"
 #define QUEUE_OF_SCHEDULES       "scheduled"
+#define QUEUE_OF_BACKUP          "backup"
 #define BITCOIN_STREAM           "bitcoin"
 /* in the SQL worker; the machine may have more, other people's work too */
 #define SQL_THREADS 2
@@ -43,6 +46,8 @@ struct system {
 	struct telemetry *telemetry;
 	struct queue *queue;
 	struct queue *scheduled;
+	struct queue *backup_queue;
+	struct object_store *backup_store;
 	struct scheduler *scheduler;
 	struct b3_calendar *calendar;
 	struct delivery_stream *stream;
@@ -198,6 +203,8 @@ void system_free(struct system *s)
 	scheduler_free(s->scheduler);
 	b3_calendar_free(s->calendar);
 	queue_free(s->scheduled);
+	queue_free(s->backup_queue);
+	object_store_free(s->backup_store);
 	query_engine_free(s->query);
 	job_engine_free(s->jobs);
 	delivery_stream_free(s->stream);
@@ -273,6 +280,23 @@ int system_queue(struct system *s, struct queue **ret, struct err *e)
 {
 	int rc = open_queue(s, QUEUE_OF_CREATED_OBJECTS, &s->queue, e);
 	*ret = s->queue;
+	return rc;
+}
+
+int system_backup_queue(struct system *s, struct queue **ret, struct err *e)
+{
+	int rc = open_queue(s, QUEUE_OF_BACKUP, &s->backup_queue, e);
+	*ret = s->backup_queue;
+	return rc;
+}
+
+int system_backup_store(struct system *s, const char *path, bool create, struct object_store **ret,
+			struct err *e)
+{
+	int rc = OK;
+	if (!s->backup_store && (create || access(path, F_OK) == 0))
+		rc = object_store_fs_open(path, create, &s->backup_store, e);
+	*ret = s->backup_store;
 	return rc;
 }
 
@@ -383,12 +407,22 @@ struct deliver system_deliver(struct system *s, struct delivery_stream *stream, 
 
 int system_relay(struct system *s, struct err *e)
 {
-	struct queue *queue;
+	static const char *const everything[] = {TRIGGER_RAW};
+	const char *backed_up[BITCOIN_KINDS];
+	for (size_t i = 0; i < BITCOIN_KINDS; i++)
+		backed_up[i] = bitcoin_tables[i]->location;
+	struct trigger_route routes[] = {
+		{.mark = TRIGGER_MARK, .prefixes = everything, .prefix_count = 1},
+		{.mark = BACKUP_MARK, .prefixes = backed_up, .prefix_count = BITCOIN_KINDS}};
 	int64_t sent;
-	int rc = system_queue(s, &queue, e);
-	if (rc == OK && !object_store_notifies(s->store))
-		rc = trigger_relay(s->catalog, queue, s->lake, &sent, e);
-	return rc;
+	/* The store tells its queues itself. */
+	if (object_store_notifies(s->store))
+		return OK;
+	int rc = system_queue(s, &routes[0].queue, e);
+	if (rc == OK)
+		rc = system_backup_queue(s, &routes[1].queue, e);
+	return rc ? rc
+		  : trigger_relay_routes(s->catalog, routes, ARRAY_LEN(routes), s->lake, &sent, e);
 }
 
 /* Each waits for the disk more than it computes. */

@@ -66,6 +66,11 @@ struct publish system_publish(struct system *);  /* with parquet, which begins t
 /* The queue of created objects (raw/): what the activator receives from. SYSTEM_READ: *ret is NULL
  * when there is none yet. */
 int system_queue(struct system *, struct queue **ret, struct err *) MUST_CHECK;
+/* The backup's queue, and its store in a folder (see backup_place.h), opened once. *ret is NULL when there is
+ * none yet: of the queue in SYSTEM_READ, of the store unless create. */
+int system_backup_queue(struct system *, struct queue **ret, struct err *) MUST_CHECK;
+int system_backup_store(struct system *, const char *path, bool create, struct object_store **ret,
+			struct err *) MUST_CHECK;
 /* The Bitcoin delivery stream, opened once. STREAM_APPEND: ERR_CONFLICT when another process appends.
  * STREAM_READ: status and tail. */
 enum stream_use { STREAM_APPEND, STREAM_DELIVER, STREAM_READ };

@@ -65,7 +65,7 @@ def unquoted(literal, place):
             assert body[i + 1] in ESCAPES, f'{place}: \\{body[i + 1]} is no escape that this test knows'
             out += ESCAPES[body[i + 1]].encode()
             i += 2
-    return out.decode()
+    return out.decode(errors='replace')  # bytes that are no text have no Portuguese either
 
 
 def tokens_of(text, name, line=1):
