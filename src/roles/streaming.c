@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 
 struct streaming {
 	struct system *system;
@@ -80,12 +81,20 @@ int streaming_end(struct streaming *s, struct deliver_result *ret, struct err *e
 }
 
 static atomic_bool stop_asked;
+static volatile sig_atomic_t asked_at_s;
 
+/* Whoever asks again after a while does not want to wait; what comes at once is the same asking:
+ * timeout(1) and some terminals send a signal to the process and to its group. */
 static void on_signal(int number)
 {
-	atomic_store(&stop_asked, true);
-	/* Whoever asks twice does not want to wait. */
-	signal(number, SIG_DFL);
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!atomic_exchange(&stop_asked, true)) {
+		asked_at_s = (sig_atomic_t)now.tv_sec;
+	} else if (now.tv_sec - asked_at_s >= 2) {
+		signal(number, SIG_DFL);
+		raise(number);
+	}
 }
 
 atomic_bool *streaming_stop_on_signals(void)

@@ -18,8 +18,8 @@ struct delivery_stream *streaming_stream(struct streaming *);
  * may be NULL. */
 int streaming_end(struct streaming *, struct deliver_result *ret, struct err *) MUST_CHECK;
 
-/* SIGINT and SIGTERM set *ret and nothing else, from here to the end of the process; a second one
- * kills. */
+/* SIGINT, SIGTERM and SIGHUP set it and do nothing else, from here to the end of the process; one that
+ * comes two seconds later kills. What was ignored before stays ignored. */
 atomic_bool *streaming_stop_on_signals(void);
 
 #endif
