@@ -392,6 +392,97 @@ static void merge_orders_and_drops(void **state)
 	assert_int_not_equal(access(m.out_path, F_OK), 0);
 }
 
+static void merge_adds_columns(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	put_session(f, "1.parquet", 19919, "IBOV", 10, false);
+	put_session(f, "2.parquet", 19920, "IBOV", 20, false);
+	put_session(f, "3.parquet", 19921, "SMLL", 30, true);
+	const char *paths[] = {in_dir(f, "1.parquet"), in_dir(f, "2.parquet"),
+			       in_dir(f, "3.parquet")};
+	const char *sort[] = {"hour", "n"};
+	const struct column added[] = {{.name = "date", .type = COL_DATE},
+				       {.name = "hour", .type = COL_INTEGER}};
+	const char *values[] = {"2024-08-08", "10", "2024-08-08", "10", "2024-08-09", "9"};
+	struct parquet_merge m = {.paths = paths,
+				  .path_count = 3,
+				  .sort = sort,
+				  .sort_count = 2,
+				  .add_columns = added,
+				  .add_column_count = 2,
+				  .add = values,
+				  .out_path = in_dir(f, "m.parquet")};
+	struct parquet_result r;
+	assert_int_equal(parquet_merge(f->parquet, &m, f->arena, &r, &e), 0);
+	assert_int_equal(r.rows, 9);
+	assert_string_equal(
+		ask(f,
+		    "SELECT string_agg(n, ' '), string_agg(hour, ' '), max(date), any_value(typeof(date)),"
+		    " any_value(typeof(hour)) FROM '%s/m.parquet'",
+		    f->dir),
+		"29 30 31 9 10 11 19 20 21|9 9 9 10 10 10 10 10 10|2024-08-09|DATE|INTEGER\n");
+	for (size_t i = 0; i < r.stats_count; i++)
+		if (strcmp(r.stats[i].column, "hour") == 0)
+			assert_string_equal(r.stats[i].maximum, "10");
+}
+
+static void run(struct fixture *f, const char *sql)
+{
+	struct duck d = {0};
+	struct err e = ERR_INIT;
+	assert_int_equal(duck_open(&d, f->host, &e), OK);
+	if (duck_query(&d, sql, NULL, &e))
+		fail_msg("%s", e.text);
+	duck_close(&d);
+}
+
+/* A day of a busy exchange, and one of tickers with their answers, where memory is a fraction of it. */
+static void merge_spills(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct duckdb_host *small;
+	struct parquet *parquet;
+	struct parquet_result r;
+	const char *sort[] = {"at"};
+	const char *narrow[] = {in_dir(f, "narrow.parquet")}, *wide[] = {in_dir(f, "wide.parquet")};
+	struct parquet_merge m = {.paths = narrow,
+				  .path_count = 1,
+				  .sort = sort,
+				  .sort_count = 1,
+				  .out_path = in_dir(f, "m.parquet")};
+	run(f,
+	    arena_printf(
+		    f->arena,
+		    "COPY (SELECT hash(i) %% 1000000 AS at, 'binance' AS source, i AS seq, hash(i * 3) AS price,"
+		    " hash(i * 5) AS quantity FROM range(1000000) r(i)) TO '%s/narrow.parquet'",
+		    f->dir));
+	run(f,
+	    arena_printf(
+		    f->arena,
+		    "COPY (SELECT hash(i) %% 1000000 AS at, i AS seq, repeat(md5(i::VARCHAR), 15) AS payload"
+		    " FROM range(300000) r(i)) TO '%s/wide.parquet' (FORMAT parquet, ROW_GROUP_SIZE 8192)",
+		    f->dir));
+	small = duckdb_host_start(&(struct duckdb_host_options){.memory_limit_bytes = 96 << 20,
+								.temp_dir = in_dir(f, "spill")});
+	parquet = parquet_duckdb_new(small);
+	if (parquet_merge(parquet, &m, f->arena, &r, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(r.rows, 1000000);
+	m.paths = wide;
+	if (parquet_merge(parquet, &m, f->arena, &r, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(r.rows, 300000);
+	/* So that it can be read, and merged, again. */
+	assert_string_equal(
+		ask(f, "SELECT max(row_group_num_rows) FROM parquet_metadata('%s/m.parquet')",
+		    f->dir),
+		"16384\n");
+	parquet_free(parquet);
+	duckdb_host_free(small);
+}
+
 static void nobody_else_reads_the_feed(void **state)
 {
 	struct fixture *f = *state;
@@ -423,6 +514,10 @@ int main(int argc, char **argv)
 								 (void *)&drivers[i]),
 			cmocka_unit_test_prestate_setup_teardown(merge_orders_and_drops, set_up,
 								 tear_down, (void *)&drivers[i]),
+			cmocka_unit_test_prestate_setup_teardown(merge_adds_columns, set_up,
+								 tear_down, (void *)&drivers[i]),
+			cmocka_unit_test_prestate_setup_teardown(merge_spills, set_up, tear_down,
+								 (void *)&drivers[i]),
 			cmocka_unit_test_prestate_setup_teardown(nobody_else_reads_the_feed, set_up,
 								 tear_down, (void *)&drivers[i]),
 		};
