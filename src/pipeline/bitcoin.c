@@ -10,6 +10,7 @@
 
 #include "bitcoin_fields.h"
 #include "shown.h"
+#include "tr.h"
 
 void bitcoin_row_init(struct bitcoin_row *row, enum bitcoin_kind kind)
 {
@@ -334,13 +335,13 @@ static bool read_value(struct reader *r, const struct bitcoin_field *f, struct b
 static const char *form_name(enum bitcoin_form form)
 {
 	switch (form) {
-	case FORM_WORD: return "a text of 1 to 64 printable characters";
-	case FORM_TEXT: return "a text of 1 to 2,048 bytes";
-	case FORM_BYTES: return "a text of 1 to 65,536 bytes";
-	case FORM_TIME: return "microseconds since 1970 in the years 2009 to 2199";
-	case FORM_DECIMAL: return "a number of at most 10 digits and 8 decimals, as a text";
-	case FORM_NUMBER: return "a whole number of 0 or more";
-	case FORM_FLAG: return "true or false";
+	case FORM_WORD: return tr("a text of 1 to 64 printable characters");
+	case FORM_TEXT: return tr("a text of 1 to 2,048 bytes");
+	case FORM_BYTES: return tr("a text of 1 to 65,536 bytes");
+	case FORM_TIME: return tr("microseconds since 1970 in the years 2009 to 2199");
+	case FORM_DECIMAL: return tr("a number of at most 10 digits and 8 decimals, as a text");
+	case FORM_NUMBER: return tr("a whole number of 0 or more");
+	case FORM_FLAG: return tr("true or false");
 	}
 	return "?";
 }
@@ -377,17 +378,17 @@ int bitcoin_decode(enum bitcoin_kind kind, struct slice body, struct arena *aren
 		}
 		r.rest = at;
 		if (f->required & 1u << kind)
-			return refuse(&r, body, f->name, at, "this member", e);
+			return refuse(&r, body, f->name, at, tr("this member"), e);
 	}
 	if (!take(&r, "}", 1) || r.rest.n)
-		return refuse(&r, body, "record", r.rest, "its end", e);
+		return refuse(&r, body, "record", r.rest, tr("its end"), e);
 	if (kind == BITCOIN_GAP) {
 		row.event_us = row.slot_us;
 		if (!row.slots || !row.period_us)
-			return refuse(&r, body, "slots", body, "a gap of at least one slot", e);
+			return refuse(&r, body, "slots", body, tr("a gap of at least one slot"), e);
 	}
 	if (!row.origin != !row.line)
-		return refuse(&r, body, "origin", body, "origin and line, or neither", e);
+		return refuse(&r, body, "origin", body, tr("origin and line, or neither"), e);
 	*ret = row;
 	return OK;
 }

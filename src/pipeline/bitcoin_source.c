@@ -8,6 +8,7 @@
 #include "bitcoin_fields.h"
 #include "clock.h"
 #include "shown.h"
+#include "tr.h"
 
 #define US_PER_DAY INT64_C(86400000000)
 
@@ -84,13 +85,13 @@ static int get_price(const struct reading *r, const char *key, bool required, in
 		whole++;
 	struct slice decimals = {text.p + whole, text.n - whole};
 	if (rc < 0 && is_plain_number(text) && slice_cut(&decimals, '.').n > 10)
-		return bad_price(key, shown(r->arena, text), "a price below 10,000,000,000", e);
+		return bad_price(key, shown(r->arena, text), tr("a price below 10,000,000,000"), e);
 	if (rc < 0) {
-		err_wrap(e, "%s", key);
+		err_wrap(e, "the member \"%s\"", key);
 		return rc;
 	}
 	if (*ret <= 0)
-		return bad_price(key, shown(r->arena, text), "a price above zero", e);
+		return bad_price(key, shown(r->arena, text), tr("a price above zero"), e);
 	return OK;
 }
 
@@ -120,7 +121,7 @@ static int get_figure(const struct reading *r, const char *key, bool negative, i
 	bool is_number = quoted.len == text.n + 2 && (negative || text.p[0] != '-');
 	if (is_number)
 		return OK;
-	err_wrap(e, "%s", key);
+	err_wrap(e, "the member \"%s\"", key);
 	return rc;
 }
 
@@ -142,7 +143,7 @@ static int get_time(const struct reading *r, const struct shape *shape, int64_t 
 		rc = err_reason(e, "bad_time");
 	}
 	if (rc < 0) {
-		err_wrap(e, "%s", shape->time);
+		err_wrap(e, "the member \"%s\"", shape->time);
 		return rc;
 	}
 	if (r->now_us != BITCOIN_NONE && *ret > r->now_us + US_PER_DAY) {
