@@ -404,6 +404,8 @@ static int begin_appending(struct spool *s, struct spool_notes *notes, struct er
 	rc = file_lock(lock, true, s->options.clock, LOCK_WAIT_US, NULL, NULL, &s->lock_fd, e);
 	if (rc == OK)
 		rc = spool_seal_orphans(s, notes, &s->last_seq, &s->sealed_bytes, e);
+	if (rc == OK && s->last_seq == 0)
+		s->last_seq = s->options.after;
 	return rc;
 }
 

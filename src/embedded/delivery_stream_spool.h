@@ -33,6 +33,9 @@ struct spool_options {
 	int64_t segment_bytes; /* sealed when it reaches this; 0: 8 MiB */
 	int64_t age_us;        /* sealed when its first record is this old; 0: 60 s */
 	int64_t limit_bytes;   /* of all segments together; 0: 1 GiB */
+	/* The number that a spool without any segment begins behind: a lake that was restored has records
+	 * that no spool of its own has ever numbered. */
+	int64_t after;
 	const struct spool_io *io;
 	/* Something was set aside ("spool_torn", "spool_damaged"), or recovered from
 	 * ("spool_recovered"); may be NULL. Called with no lock held. */

@@ -388,6 +388,8 @@ int system_stream(struct system *s, enum stream_use use, struct delivery_stream 
 			.limit_bytes = conf_int(s->options.conf, "stream", "limit"),
 			.note = stream_note,
 			.ctx = s};
+		if (rc == OK && use == STREAM_APPEND)
+			rc = catalog_mark_get(s->catalog, DELIVER_MARK, &o.after, e);
 		if (rc == OK)
 			rc = delivery_stream_spool_open(&o, &s->stream, e);
 	}

@@ -450,6 +450,24 @@ static void segments_end_at_their_size(void **state)
 	delivery_stream_free(s);
 }
 
+static void an_empty_spool_begins_behind_what_is_delivered(void **state)
+{
+	AUTO_FOLDER char *dir = temporary_folder();
+	struct spool_options o = {.dir = dir, .mode = SPOOL_APPEND, .after = 41};
+	struct delivery_stream *s = open_options(o);
+	assert_int_equal(append(s, "a"), 42);
+	delivery_stream_free(s);
+	/* What is in it counts, and nothing else. */
+	o.after = 1000;
+	s = open_options(o);
+	assert_int_equal(append(s, "b"), 43);
+	struct err e = ERR_INIT;
+	must(delivery_stream_seal(s, true, &e), &e);
+	AUTO_FREE char *text = next_text(s, 41);
+	assert_string_equal(text, "42:a 43:b ");
+	delivery_stream_free(s);
+}
+
 /* -- modes ------------------------------------------------------------------------------------- */
 
 static void each_mode_does_what_it_may(void **state)
@@ -566,6 +584,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_clock_that_is_set_changes_no_age),
 		cmocka_unit_test(the_limit_holds_until_something_is_forgotten),
 		cmocka_unit_test(segments_end_at_their_size),
+		cmocka_unit_test(an_empty_spool_begins_behind_what_is_delivered),
 		cmocka_unit_test(each_mode_does_what_it_may),
 		cmocka_unit_test(a_reader_misses_nothing_while_it_is_written),
 	};
