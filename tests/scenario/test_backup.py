@@ -1,0 +1,209 @@
+"""Backup through the program: killed at any moment and run again, verified, restored. What is backed up comes through the stream."""
+import hashlib
+import json
+import pathlib
+import random
+import shutil
+import subprocess
+import time
+
+import pytest
+
+import lake as look
+
+HOURS = 60
+EVERYTHING = 'SELECT * FROM raw.bitcoin_trades ORDER BY trade_id'
+
+
+def trades(path, first, count, hour0=0):
+    """One trade an hour, so that each becomes a file of its own."""
+    with open(path, 'w') as f:
+        for i in range(first, first + count):
+            us = (1723075200 + (hour0 + i) * 3600) * 1000
+            f.write(json.dumps({'e': 'trade', 'E': us, 's': 'BTCUSDT', 't': 1000 + i, 'p': f'{60000 + i}.25', 'q': '0.001', 'T': us, 'm': True}) + '\n')
+
+
+@pytest.fixture(scope='session')
+def template(tmp_path_factory):
+    return tmp_path_factory.mktemp('template')
+
+
+@pytest.fixture
+def lake(pregao, template, tmp_path):
+    """A lake with HOURS files, not backed up yet."""
+    made = template / 'lake'
+    if not made.exists():
+        trades(template / 'a.ndjson', 0, HOURS)
+        pregao('stream', 'replay', template / 'a.ndjson', '--lake', template / 'being-made')
+        (template / 'being-made').rename(made)
+    shutil.copytree(made, tmp_path / 'lake')
+    return tmp_path / 'lake'
+
+
+def one(done):
+    return json.loads(done.stdout)[0]
+
+
+def status(pregao, lake, *args):
+    return one(pregao('backup', 'status', '--lake', lake, '--format', 'json', *args))
+
+
+def run(pregao, lake, *args, **kw):
+    return one(pregao('backup', 'run', '--lake', lake, '--format', 'json', *args, **kw))
+
+
+def hashes(folder):
+    folder = pathlib.Path(folder)
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob('*.parquet'))}
+
+
+def copies(lake):
+    return hashes(f'{lake}-backup/data')
+
+
+def originals(lake):
+    return {f'raw/{k}': v for k, v in hashes(lake / 'raw').items()}
+
+
+def test_created_objects_are_copied_once(pregao, lake):
+    assert status(pregao, lake)['waiting'] == HOURS
+    assert run(pregao, lake, '--dry-run')['copied'] == HOURS
+    assert not pathlib.Path(f'{lake}-backup').exists()
+    done = pregao('backup', 'run', '--lake', lake, '--format', 'json')
+    assert one(done)['copied'] == HOURS and one(done)['failed'] == 0
+    assert 'same disk' in done.stderr
+    assert copies(lake) == originals(lake)
+    got = status(pregao, lake)
+    assert (got['live'], got['copied'], got['waiting'], got['in_flight'], got['dead']) == (HOURS, HOURS, 0, 0, 0)
+    assert json.loads(pregao('backup', 'verify', '--lake', lake, '--format', 'json').stdout) == []
+    assert run(pregao, lake)['copied'] == 0
+    # More comes in: it alone is copied.
+    trades(lake.parent / 'b.ndjson', HOURS, 5)
+    pregao('stream', 'replay', lake.parent / 'b.ndjson', '--lake', lake)
+    assert run(pregao, lake, '--workers', 1)['copied'] == 5
+    assert copies(lake) == originals(lake)
+
+
+def test_killed_at_any_moment(pregao, lake):
+    random.seed(4)
+    killed = 0
+    for _ in range(12):
+        p = pregao.start('backup', 'run', '--lake', lake, '--workers', '3', stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(random.uniform(0.002, 0.06))
+        killed += p.poll() is None
+        p.kill()
+        p.wait()
+    assert killed > 3
+    assert run(pregao, lake)['failed'] == 0
+    assert copies(lake) == originals(lake)
+    pregao('backup', 'verify', '--lake', lake)
+    got = status(pregao, lake)
+    assert got['copied'] == got['copies'] == HOURS and got['dead'] == 0
+    assert not [p for p in pathlib.Path(f'{lake}-backup/scratch').rglob('*') if p.is_file() and p.name != 'lock']
+
+
+def test_verify_names_what_is_wrong(pregao, lake):
+    run(pregao, lake)
+    backup = pathlib.Path(f'{lake}-backup')
+    keys = sorted(copies(lake))
+    flipped, missing, untold = (backup / 'data' / k for k in keys[:3])
+    data = bytearray(flipped.read_bytes())
+    data[len(data) // 2] ^= 4
+    flipped.write_bytes(data)
+    missing.unlink()
+    (backup / 'manifest' / f'{keys[2]}.json').unlink()
+    done = pregao('backup', 'verify', '--lake', lake, '--format', 'json', expect=1)
+    assert {r['object']: r['problem'] for r in json.loads(done.stdout)} == {keys[0]: 'hash', keys[1]: 'missing', keys[2]: 'not_copied'}
+    done = pregao('backup', 'verify', '--lake', lake, expect=1)
+    assert all(k in done.stdout for k in keys[:3])
+    # What is missing is copied again; damage is for a person to look at.
+    assert run(pregao, lake)['copied'] == 2
+    done = pregao('backup', 'verify', '--lake', lake, '--format', 'json', expect=1)
+    assert [r['problem'] for r in json.loads(done.stdout)] == ['hash']
+    # A damaged copy is not restored, and nothing is made up for it.
+    new = lake.parent / 'new'
+    done = pregao('backup', 'restore', '--lake', new, '--to', backup, '--format', 'json', expect=1)
+    assert one(done)['failed'] == 1 and one(done)['restored'] == HOURS - 1 and keys[0] in done.stderr
+    assert set(originals(new)) == set(keys[1:])
+    # Put out of the way, it is copied again.
+    flipped.unlink()
+    run(pregao, lake)
+    pregao('backup', 'verify', '--lake', lake)
+    pregao('backup', 'restore', '--lake', new, '--to', backup)
+    assert originals(new) == originals(lake)
+
+
+def test_restored_into_an_empty_lake(pregao, lake, tmp_path):
+    run(pregao, lake)
+    backup, new = f'{lake}-backup', tmp_path / 'new'
+    assert one(pregao('backup', 'restore', '--lake', new, '--to', backup, '--dry-run', '--format', 'json'))['restored'] == HOURS
+    assert not new.exists()
+    got = one(pregao('backup', 'restore', '--lake', new, '--to', backup, '--format', 'json'))
+    assert got['restored'] == HOURS and got['equal'] and got['failed'] == 0
+    assert originals(new) == originals(lake)
+    assert look.sql(pregao, new, EVERYTHING) == look.sql(pregao, lake, EVERYTHING)
+    assert one(pregao('backup', 'restore', '--lake', new, '--to', backup, '--format', 'json'))['present'] == HOURS
+    # The stream goes on behind the last number, and known trades stay known.
+    trades(tmp_path / 'c.ndjson', HOURS - 5, 10)
+    pregao('stream', 'replay', tmp_path / 'c.ndjson', '--lake', new)
+    got = look.sql(pregao, new, 'SELECT count(*) AS n, count(DISTINCT trade_id) AS ids, count(DISTINCT seq) AS seqs, max(seq) AS last FROM raw.bitcoin_trades')
+    assert got == [{'n': HOURS + 5, 'ids': HOURS + 5, 'seqs': HOURS + 5, 'last': HOURS + 10}]
+
+
+def test_lost_files_come_back(pregao, lake):
+    run(pregao, lake)
+    before, rows = originals(lake), look.sql(pregao, lake, EVERYTHING)
+    victims = sorted((lake / 'raw/bitcoin_trades').rglob('*.parquet'))
+    for path in victims[::2]:
+        path.unlink()
+    victims[1].write_bytes(b'not what it was')
+    got = one(pregao('backup', 'restore', '--lake', lake, '--format', 'json'))
+    assert got['restored'] == len(victims[::2]) + 1 and got['equal']
+    assert originals(lake) == before and look.sql(pregao, lake, EVERYTHING) == rows
+    # All of it is gone, what the catalog knew too.
+    shutil.rmtree(lake)
+    pregao('backup', 'restore', '--lake', lake)
+    assert originals(lake) == before and look.sql(pregao, lake, EVERYTHING) == rows
+
+
+def test_restore_killed_at_any_moment(pregao, lake, tmp_path):
+    run(pregao, lake)
+    random.seed(5)
+    new = tmp_path / 'new'
+    for _ in range(6):
+        p = pregao.start('backup', 'restore', '--lake', new, '--to', f'{lake}-backup', stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(random.uniform(0.01, 0.2))
+        p.kill()
+        p.wait()
+    pregao('backup', 'restore', '--lake', new, '--to', f'{lake}-backup')
+    assert originals(new) == originals(lake)
+    assert look.sql(pregao, new, EVERYTHING) == look.sql(pregao, lake, EVERYTHING)
+
+
+def test_another_object_of_that_name_is_kept(pregao, lake):
+    key = sorted(originals(lake))[7]
+    copy = pathlib.Path(f'{lake}-backup/data') / key
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(b'mine')
+    done = pregao('backup', 'run', '--lake', lake, '--format', 'json', expect=1)
+    assert one(done)['failed'] == 1 and one(done)['copied'] == HOURS - 1 and key in done.stderr
+    assert copy.read_bytes() == b'mine'
+    dead = json.loads(pregao('queue', 'list', '--lake', lake, '--dead', '--format', 'json').stdout)
+    assert [d['queue'] for d in dead] == ['backup'] and 'another object' in dead[0]['last_error']
+    copy.unlink()
+    assert '1' in pregao('queue', 'redrive', dead[0]['message'], '--queue', 'backup', '--lake', lake).stdout
+    assert run(pregao, lake)['copied'] == 1
+    assert json.loads(pregao('queue', 'list', '--lake', lake, '--dead', '--format', 'json').stdout) == []
+
+
+def test_places_that_are_none(pregao, lake, tmp_path):
+    (tmp_path / 'link').symlink_to(lake)
+    (tmp_path / 'file').write_text('')
+    for bad in (lake, lake / 'inside', lake.parent, '/', tmp_path / 'link/x', tmp_path / 'lake/../lake/x', 's3://bucket/x', tmp_path / 'file'):
+        assert pregao('backup', 'run', '--lake', lake, '--to', bad, expect=2).stdout == '', bad
+    pregao('backup', 'restore', '--lake', lake, '--to', tmp_path / 'none', expect=1)
+    assert not (tmp_path / 'none').exists()
+    config = tmp_path / 'c.ini'
+    config.write_text(f'[backup]\nto = {tmp_path}/other\nworkers = 2\n')
+    assert run(pregao, lake, '--config', config)['to'] == str(tmp_path / 'other')
+    assert len(hashes(tmp_path / 'other/data')) == HOURS
