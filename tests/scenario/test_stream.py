@@ -56,7 +56,7 @@ def records(text):
 
 def test_one_slot(pregao, server, tmp_path):
     lake = tmp_path / 'lake'
-    out = pregao('fetch', 'bitcoin', '--lake', lake, '--format', 'json', '--source', f'binance={server.url}/binance',
+    out = pregao('fetch', 'bitcoin', '--lake', lake, '--format', 'json', '--period', '2s', '--source', f'binance={server.url}/binance',
                  '--source', f'coinbase={server.url}/coinbase', '--source', f'mercadobitcoin={server.url}/html').stdout
     told = {(r['source'], r['kind']): r for r in records(out)}
     assert set(told) == {('binance', 'tick'), ('coinbase', 'tick'), ('mercadobitcoin', 'gap')}
@@ -69,6 +69,31 @@ def test_one_slot(pregao, server, tmp_path):
     assert [(g['kind'], g['source'], g['reason'], g['closed_at']) for g in gaps] == [('slots', 'mercadobitcoin', 'html', None)]
     status = json.loads(pregao('stream', 'status', '--lake', lake, '--format', 'json').stdout)[0]
     assert (status['last_seq'], status['delivered_seq'], status['lag_records']) == (3, 3, 0)
+
+
+@pytest.mark.parametrize('path, reason', [
+    ('html', 'html'), ('empty', 'empty'), ('truncated', 'not_json'), ('nan', 'not_json'), ('nan-text', 'bad_number'), ('negative', 'bad_price'),
+    ('absurd', 'bad_price'), ('wrong-type', 'wrong_shape'), ('other-pair', 'other_pair'), ('digits', 'bad_number'), ('big', 'too_large'),
+    ('drip', 'timeout'), ('dead', 'timeout'), ('cut', None), ('busy', 'http_429'), ('status/418', 'http_418'), ('status/404', 'http_404')])
+def test_bad_answer(pregao, server, tmp_path, path, reason):
+    """Each becomes a gap with its reason, never a row; the source beside it has its tick."""
+    lake = tmp_path / 'lake'
+    out = pregao('fetch', 'bitcoin', '--lake', lake, '--format', 'json', '--period', '2s', '--source', f'binance={server.url}/{path}',
+                 '--source', f'coinbase={server.url}/coinbase').stdout
+    told = {r['source']: r for r in records(out)}
+    assert told['coinbase']['kind'] == 'tick'
+    assert told['binance']['kind'] == 'gap'
+    assert reason in (None, told['binance']['reason'])
+    assert [r['source'] for r in look.sql(pregao, lake, 'SELECT source FROM raw.bitcoin_ticks')] == ['coinbase']
+
+
+@pytest.mark.parametrize('unit', bitcoin_server.UNITS)
+def test_time_by_magnitude(pregao, server, tmp_path, unit):
+    lake = tmp_path / 'lake'
+    before = time.time()
+    pregao('fetch', 'bitcoin', '--lake', lake, '--source', f'binance={server.url}/{unit}')
+    got = look.sql(pregao, lake, 'SELECT epoch_us(event_time) AS t FROM raw.bitcoin_ticks')[0]['t'] / 1e6
+    assert before - 1.1 <= got <= time.time()
 
 
 def test_nothing_came(pregao, server, tmp_path):
