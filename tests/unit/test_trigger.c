@@ -257,6 +257,52 @@ static void what_was_not_sent_for_sure_is_sent_again(void **state)
 	assert_int_equal(b.result.scopes, 1);
 }
 
+static int64_t waiting(struct queue *q)
+{
+	struct queue_stats stats;
+	assert_int_equal(queue_stats(q, &stats, NULL), OK);
+	return stats.visible;
+}
+
+static void each_queue_is_told_of_its_own(void **state)
+{
+	static const char *const totals[] = {"raw/portfolio_total", "raw/nothing"};
+	static const char *const portfolio[] = {"raw/portfolio/"};
+	BENCH;
+	struct queue *other, *late;
+	struct err e = ERR_INIT;
+	int64_t sent;
+	assert_int_equal(queue_sqlite_open(arena_printf(b.arena, "%s/other", b.folder), "other", 3,
+					   &b.clock.clock, &other, &e),
+			 OK);
+	assert_int_equal(queue_sqlite_open(arena_printf(b.arena, "%s/late", b.folder), "late", 3,
+					   &b.clock.clock, &late, &e),
+			 OK);
+	struct failing failing = {.queue.ops = &failing_ops, .inner = other};
+	struct trigger_route routes[] = {{b.queue, "all", (const char *const[]){"raw"}, 1},
+					 {&failing.queue, "totals", totals, 2},
+					 {late, "portfolio", portfolio, 1}};
+	publish(&b, &raw_portfolio, "2024-07-15", "IBOV", "a", "2024-07-12");
+	publish(&b, &raw_total, "2024-07-15", "IBOV", "a", "2024-07-12");
+	publish(&b, &refined, "2024-07-15", "IBOV", "a", NULL);
+	/* One fails: the others have theirs, and keep their marks. */
+	assert_int_equal(trigger_relay_routes(b.catalog, routes, 2, "lake", &sent, &e), ERR_IO);
+	assert_int_equal(waiting(b.queue), 2);
+	assert_int_equal(waiting(other), 0);
+	routes[1].queue = other;
+	publish(&b, &raw_total, "2024-07-16", "IBOV", "a", "2024-07-12");
+	/* What is new for one is old for another; who comes late misses nothing. */
+	assert_int_equal(trigger_relay_routes(b.catalog, routes, 3, "lake", &sent, &e), OK);
+	assert_int_equal(sent, 1 + 2 + 1);
+	assert_int_equal(waiting(b.queue), 3);
+	assert_int_equal(waiting(other), 2);
+	assert_int_equal(waiting(late), 1);
+	assert_int_equal(trigger_relay_routes(b.catalog, routes, 3, "lake", &sent, &e), OK);
+	assert_int_equal(sent, 0);
+	queue_free(other);
+	queue_free(late);
+}
+
 /* -- activate ---------------------------------------------------------------------------------- */
 
 static void published_files_start_their_job(void **state)
@@ -448,6 +494,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(relays_what_was_published_once),
 		cmocka_unit_test(what_was_not_sent_for_sure_is_sent_again),
+		cmocka_unit_test(each_queue_is_told_of_its_own),
 		cmocka_unit_test(published_files_start_their_job),
 		cmocka_unit_test(many_events_of_a_partition_are_one),
 		cmocka_unit_test(a_run_has_a_ceiling_of_scopes),
