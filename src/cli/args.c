@@ -65,6 +65,11 @@ static const struct option_row options[OPT_COUNT] = {
 		       "the backup's folder (else backup.to, else `<lake>-backup`)"},
 	[OPT_WORKERS] = {"workers", 0, "N", "objects at the same time, 1 to 64 (default 16)"},
 	[OPT_QUEUE] = {"queue", 0, "NAME", "this queue only"},
+	[OPT_ROLE] = {"role", 0, "NAME", "of this role only: cli, collector, job and so on"},
+	[OPT_TEXT] = {"text", 0, "TEXT", "with this in the event, its text or its fields"},
+	[OPT_SINCE] = {"since", 0, "TIME", "not older than this (90s, 5m, 24h)"},
+	[OPT_TEMPLATE] = {"template", 0, NULL,
+			  "a configuration file with every setting's default, commented out"},
 	[OPT_MEMORY] = {"memory", 0, "SIZE", "memory that the statement may use (default 1GiB)"},
 };
 /* What every command takes. */

@@ -52,6 +52,10 @@ enum option_id {
 	OPT_STORE,
 	OPT_WORKERS,
 	OPT_QUEUE,
+	OPT_ROLE,
+	OPT_TEXT,
+	OPT_SINCE,
+	OPT_TEMPLATE,
 	OPT_COUNT, /* how many there are */
 };
 #define OPTION_LIST_MAX 12

@@ -23,11 +23,13 @@ int cmd_config_check(struct cli *cli)
 	if (cli->word_count) {
 		struct conf *c = conf_new(settings, settings_count);
 		int rc = conf_load_file(c, cli->words[0], &e);
+		if (rc == ERR_NOT_FOUND || rc == ERR_INPUT)
+			e.code = ERR_USAGE; /* the words are wrong, not the machine */
 		if (rc == OK)
 			rc = check_schedules(cli, c, &e);
 		conf_free(c);
 		if (rc)
-			return cli_fail(cli, &e), EXIT_FAILED;
+			return cli_fail(cli, &e);
 	} else if (check_schedules(cli, cli->conf, &e) != OK) {
 		return cli_fail(cli, &e);
 	}
@@ -56,15 +58,24 @@ static void print_option(struct cli *cli, const char *section, const struct conf
 	printf("%s = %s\n", o->key, conf_shown(cli->conf, section, o->key));
 }
 
+/* The members of a family that are there without being in the file. */
+static const char *const *built_in(const struct conf_option *family __attribute__((unused)))
+{
+	return schedules_built_in;
+}
+
 /* What the file may have any number of: the members that there are, built-in ones first. */
 static const char *const *members(struct cli *cli, const struct conf_option *family)
 {
-	size_t n = 0, count = 0;
+	const char *const *there = built_in(family);
+	size_t n = 0, count = 0, there_count = 0;
+	while (there[there_count])
+		there_count++;
 	while (conf_member(cli->conf, family->section, n))
 		n++;
-	const char **list = ANEW_ARRAY(cli->arena, n + SCHEDULES_BUILT_IN_MAX + 1, const char *);
-	for (size_t i = 0; schedules_built_in[i]; i++)
-		list[count++] = schedules_built_in[i];
+	const char **list = ANEW_ARRAY(cli->arena, n + there_count + 1, const char *);
+	for (size_t i = 0; i < there_count; i++)
+		list[count++] = there[i];
 	for (size_t i = 0; i < n; i++) {
 		const char *name = conf_member(cli->conf, family->section, i);
 		if (!str_among(name, list, count))
@@ -103,6 +114,40 @@ static void print_all(struct cli *cli)
 	}
 }
 
+/* A file to begin with: nothing in it is in force until its ; is taken away. */
+static size_t print_template_section(struct cli *cli, size_t at, const char *name)
+{
+	const struct conf_option *first = &settings[at];
+	printf("\n[%s]\n", name ? member_section(cli, first, name) : first->section);
+	for (; at < settings_count && strcmp(settings[at].section, first->section) == 0; at++) {
+		const struct conf_option *o = &settings[at];
+		printf("; %s\n", tr(o->doc));
+		if (o->choices)
+			printf("; %s\n", o->choices);
+		if (o->environment)
+			printf(tr("; environment: %s\n"), o->environment);
+		printf(";%s =%s%s\n", o->key, *o->fallback ? " " : "", o->fallback);
+	}
+	return at;
+}
+
+static void print_template(struct cli *cli)
+{
+	size_t next;
+	puts(tr("; pregao's configuration: its place is ~/.config/pregao/pregao.ini, or what --config or PREGAO_CONFIG say.\n"
+		"; Every setting is here with its default; take the ; in front of a key away to change it.\n"
+		"; What the command line says comes before the environment, that before this file. `pregao config check` checks it."));
+	for (size_t at = 0; at < settings_count; at = next) {
+		next = at;
+		if (!is_family(&settings[at])) {
+			next = print_template_section(cli, at, NULL);
+			continue;
+		}
+		for (const char *const *name = built_in(&settings[at]); *name; name++)
+			next = print_template_section(cli, at, *name);
+	}
+}
+
 static void list_option(struct cli *cli, struct listing *l, const char *section,
 			const struct conf_option *o)
 {
@@ -118,6 +163,10 @@ static void list_option(struct cli *cli, struct listing *l, const char *section,
 int cmd_config_show(struct cli *cli)
 {
 	struct err e = ERR_INIT;
+	if (cli_flag(cli, OPT_TEMPLATE)) {
+		print_template(cli);
+		return EXIT_DONE;
+	}
 	if (cli->format == FORMAT_TABLE) {
 		print_all(cli);
 		return EXIT_DONE;

@@ -2,8 +2,10 @@
 #include <string.h>
 
 #include "cli.h"
+#include "json.h"
 #include "render.h"
 #include "tr.h"
+#include "value.h"
 
 static const struct column run_columns[] = {
 	{.name = "run", .type = COL_TEXT},        {.name = "kind", .type = COL_TEXT},
@@ -139,12 +141,42 @@ int cmd_runs(struct cli *cli)
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }
 
+static const char *const levels[] = {"debug", "info", "warning", "error"};
+
+/* What every command of the log calls alike stands in columns of its own, the rest stays in fields. */
+static void list_event(struct listing *l, struct arena *arena, const struct log_event *v)
+{
+	AUTO_JSON json_t *fields = NULL;
+	AUTO_BUF struct buf rest = {0};
+	bool any = v->fields && json_parse(v->fields, strlen(v->fields), &fields, NULL) == OK;
+	const char *object = any ? json_opt_str(fields, "object", NULL) : NULL;
+	const char *code = any ? json_opt_str(fields, "error_code", NULL) : NULL;
+	object = object ? arena_strdup(arena, object) : NULL;
+	code = code ? arena_strdup(arena, code) : NULL;
+	if (any) {
+		json_object_del(fields, "object");
+		json_object_del(fields, "error_code");
+		if (json_object_size(fields))
+			json_canonical(fields, &rest);
+	}
+	listing_time(l, v->at_us);
+	listing_text(l, levels[v->level]);
+	listing_text(l, v->role);
+	listing_text(l, v->run);
+	listing_text(l, v->event);
+	listing_text(l, object);
+	listing_text(l, code);
+	listing_text(l, v->text);
+	listing_text(l, any ? rest.data : v->fields);
+}
+
 int cmd_logs(struct cli *cli)
 {
 	struct err e = ERR_INIT;
-	static const char *const levels[] = {"debug", "info", "warning", "error"};
-	int64_t limit;
-	struct log_query q = {.least = LOG_LEVEL_DEBUG};
+	int64_t limit, since;
+	struct log_query q = {.least = LOG_LEVEL_DEBUG,
+			      .role = cli_value(cli, OPT_ROLE),
+			      .text = cli_value(cli, OPT_TEXT)};
 	if (cli_int(cli, OPT_LIMIT, 1, 1000000, 1000, &limit, &e) != 0)
 		return cli_fail(cli, &e);
 	q.max = (size_t)limit;
@@ -158,6 +190,11 @@ int cmd_logs(struct cli *cli)
 					 level);
 		q.least = (enum log_level)at;
 	}
+	const char *ago = cli_value(cli, OPT_SINCE);
+	if (ago && (!duration_parse(slice_of(ago), &since) || since <= 0))
+		return cli_usage(cli, "--since %s: expected a time such as 90s, 5m or 24h", ago);
+	if (ago)
+		q.since_us = clock_now_us(&clock_system) - since;
 	if (cli_system(cli, SYSTEM_READ, &e) != 0)
 		return cli_fail(cli, &e);
 	struct log_event *events = NULL;
@@ -179,34 +216,80 @@ int cmd_logs(struct cli *cli)
 	if (t && telemetry_logs(t, &q, cli->arena, &events, &count, &e) != 0)
 		return cli_fail(cli, &e);
 	static const struct column columns[] = {
-		{.name = "at", .type = COL_TEXT},    {.name = "level", .type = COL_TEXT},
-		{.name = "role", .type = COL_TEXT},  {.name = "run", .type = COL_TEXT},
-		{.name = "event", .type = COL_TEXT}, {.name = "text", .type = COL_TEXT},
+		{.name = "at", .type = COL_TEXT},         {.name = "level", .type = COL_TEXT},
+		{.name = "role", .type = COL_TEXT},       {.name = "run", .type = COL_TEXT},
+		{.name = "event", .type = COL_TEXT},      {.name = "object", .type = COL_TEXT},
+		{.name = "error_code", .type = COL_TEXT}, {.name = "text", .type = COL_TEXT},
 		{.name = "fields", .type = COL_TEXT}};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
-	for (size_t i = 0; i < count; i++) {
-		listing_time(l, events[i].at_us);
-		listing_text(l, levels[events[i].level]);
-		listing_text(l, events[i].role);
-		listing_text(l, events[i].run);
-		listing_text(l, events[i].event);
-		listing_text(l, events[i].text);
-		listing_text(l, events[i].fields);
-	}
+	for (size_t i = 0; i < count; i++)
+		list_event(l, cli->arena, &events[i]);
 	int rc = listing_print(l, cli, &e);
 	listing_free(l);
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }
 
+/* Prometheus' text format, version 0.0.4: cumulative buckets, "+Inf" the last. */
+static void print_histogram(const struct histogram_counts *c, bool first)
+{
+	const struct histogram *h = c->histogram;
+	const char *comma = *c->labels ? "," : "";
+	char number[DECIMAL_TEXT_SIZE];
+	int64_t below = 0;
+	if (first)
+		printf("# HELP %s %s\n# TYPE %s histogram\n", h->name, h->help, h->name);
+	for (size_t i = 0; i < h->bound_count; i++) {
+		below += c->buckets[i];
+		printf("%s_bucket{%s%sle=\"%s\"} %lld\n", h->name, c->labels, comma,
+		       decimal_format(h->bounds[i], h->decimals, number), (long long)below);
+	}
+	printf("%s_bucket{%s%sle=\"+Inf\"} %lld\n", h->name, c->labels, comma, (long long)c->count);
+	const char *open = *c->labels ? "{" : "", *close = *c->labels ? "}" : "";
+	printf("%s_sum%s%s%s %s\n", h->name, open, c->labels, close,
+	       decimal_format(c->sum, h->decimals, number));
+	printf("%s_count%s%s%s %lld\n", h->name, open, c->labels, close, (long long)c->count);
+}
+
+/* Rows that say what kind of number they hold, for what has three names in Prometheus' form. */
+static void list_histogram(struct listing *l, struct arena *arena, const struct histogram_counts *c)
+{
+	const struct histogram *h = c->histogram;
+	char number[DECIMAL_TEXT_SIZE];
+	int64_t below = 0;
+	for (size_t i = 0; i <= h->bound_count; i++) {
+		below += c->buckets[i];
+		listing_text(l, arena_printf(arena, "%s_bucket", h->name));
+		listing_text(
+			l, arena_printf(arena, "%s%sle=\"%s\"", c->labels, *c->labels ? "," : "",
+					i == h->bound_count ? "+Inf"
+							    : decimal_format(h->bounds[i],
+									     h->decimals, number)));
+		listing_text(l, "histogram");
+		listing_int(l, below);
+	}
+	/* a whole number like the others: in the unit that was observed */
+	listing_text(l, arena_printf(arena, "%s_sum%s", h->name, h->decimals == 6 ? "_us" : ""));
+	listing_text(l, c->labels);
+	listing_text(l, "histogram");
+	listing_int(l, c->sum);
+	listing_text(l, arena_printf(arena, "%s_count", h->name));
+	listing_text(l, c->labels);
+	listing_text(l, "histogram");
+	listing_int(l, c->count);
+}
+
 int cmd_metrics(struct cli *cli)
 {
 	struct err e = ERR_INIT;
+	struct histogram_counts *observed = NULL;
+	size_t observed_count = 0;
 	struct metric *metrics = NULL;
 	size_t count = 0;
 	if (cli_system(cli, SYSTEM_READ, &e) != 0)
 		return cli_fail(cli, &e);
 	struct telemetry *t = system_telemetry(cli->system);
-	if (t && telemetry_metrics(t, cli->arena, &metrics, &count, &e) != 0)
+	if (t && (telemetry_metrics(t, cli->arena, &metrics, &count, &e) != 0 ||
+		  telemetry_histograms(t, cli->arena, &observed, &observed_count, &e) != 0))
 		return cli_fail(cli, &e);
 	if (cli->format == FORMAT_TABLE) {
 		/* Prometheus' text format, version 0.0.4: one TYPE line per name, names are
@@ -220,6 +303,9 @@ int cmd_metrics(struct cli *cli)
 			       labels ? metrics[i].labels : "", labels ? "}" : "",
 			       (long long)metrics[i].value);
 		}
+		for (size_t i = 0; i < observed_count; i++)
+			print_histogram(&observed[i], i == 0 || observed[i].histogram !=
+									observed[i - 1].histogram);
 		return EXIT_DONE;
 	}
 	static const struct column columns[] = {{.name = "name", .type = COL_TEXT},
@@ -233,6 +319,8 @@ int cmd_metrics(struct cli *cli)
 		listing_text(l, metrics[i].counter ? "counter" : "gauge");
 		listing_int(l, metrics[i].value);
 	}
+	for (size_t i = 0; i < observed_count; i++)
+		list_histogram(l, cli->arena, &observed[i]);
 	int rc = listing_print(l, cli, &e);
 	listing_free(l);
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;

@@ -233,16 +233,18 @@ const struct command commands[] = {
 		.arguments = "[RUN]",
 		.summary = "log events of a run, or the newest of all",
 		.text = "RUN may be shortened to a unique beginning or end.",
-		.examples = "  pregao logs 3f2a91c0\n  pregao logs --level warning",
+		.examples = "  pregao logs 3f2a91c0\n"
+			    "  pregao logs --level warning --since 24h\n"
+			    "  pregao logs --role collector --text timeout",
 		.run = cmd_logs,
-		.options = {OPT_LEVEL, OPT_LIMIT, NO_MORE},
+		.options = {OPT_LEVEL, OPT_ROLE, OPT_TEXT, OPT_SINCE, OPT_LIMIT, NO_MORE},
 		.words_max = 1,
 		.group = "Operation",
 	},
 	{
 		.name = "metrics",
 		.arguments = "",
-		.summary = "counters and gauges in Prometheus text",
+		.summary = "counters, gauges and histograms in Prometheus text",
 		.examples = "  pregao metrics",
 		.run = cmd_metrics,
 		.options = {NO_MORE},
@@ -414,6 +416,7 @@ const struct command commands[] = {
 		.name = "config check",
 		.arguments = "[FILE]",
 		.summary = "check a configuration file",
+		.text = "Without FILE: the one in force, and the environment. Exit status 2 if anything is wrong, with the line.",
 		.examples = "  pregao config check pregao.ini",
 		.run = cmd_config_check,
 		.options = {NO_MORE},
@@ -424,9 +427,12 @@ const struct command commands[] = {
 		.name = "config show",
 		.arguments = "",
 		.summary = "every setting: its value, where it comes from, what it means",
-		.examples = "  pregao config show\n  pregao config show --format json",
+		.text = "--template prints a file to begin with: every setting with its meaning, its environment variable and its default.",
+		.examples = "  pregao config show\n"
+			    "  pregao config show --template > pregao.ini\n"
+			    "  pregao config show --format json",
 		.run = cmd_config_show,
-		.options = {NO_MORE},
+		.options = {OPT_TEMPLATE, NO_MORE},
 		.group = "Operation",
 	},
 };

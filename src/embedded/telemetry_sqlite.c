@@ -48,6 +48,13 @@ static const char *const steps[] = {
 	"	counter INTEGER NOT NULL, value INTEGER NOT NULL,\n"
 	"	PRIMARY KEY (name, labels)\n"
 	") STRICT, WITHOUT ROWID;\n",
+	/* Series that nobody speaks of any more go first. A histogram's sum is its bucket -1. */
+	"ALTER TABLE metric ADD COLUMN at_us INTEGER NOT NULL DEFAULT 0;\n"
+	"CREATE TABLE observed (\n"
+	"	name TEXT NOT NULL, labels TEXT NOT NULL, bucket INTEGER NOT NULL,\n"
+	"	value INTEGER NOT NULL, at_us INTEGER NOT NULL,\n"
+	"	PRIMARY KEY (name, labels, bucket)\n"
+	") STRICT, WITHOUT ROWID;\n",
 };
 
 /* -- texts ------------------------------------------------------------------------------------- */
@@ -179,37 +186,68 @@ static int write_step(struct sqlite *db, const char *run, const struct run_step 
 	return sqlite_run(db, s, e);
 }
 
-static int write_metric(struct sqlite *db, const struct metric *m, struct err *e)
+static int write_metric(struct sqlite *db, const struct metric *m, int64_t at_us, struct err *e)
 {
 	sqlite3_stmt *s = NULL;
 	int rc = sqlite_prepare(
 		db,
 		m->counter
-			? "INSERT INTO metric (name, labels, counter, value) VALUES (?1, ?2, 1, ?3)\n"
-			  "ON CONFLICT DO UPDATE SET value = value + excluded.value, counter = 1"
-			: "INSERT INTO metric (name, labels, counter, value) VALUES (?1, ?2, 0, ?3)\n"
-			  "ON CONFLICT DO UPDATE SET value = excluded.value, counter = 0",
+			? "INSERT INTO metric (name, labels, counter, value, at_us) VALUES (?1, ?2, 1, ?3, ?4)\n"
+			  "ON CONFLICT DO UPDATE SET value = value + excluded.value, counter = 1, at_us = excluded.at_us"
+			: "INSERT INTO metric (name, labels, counter, value, at_us) VALUES (?1, ?2, 0, ?3, ?4)\n"
+			  "ON CONFLICT DO UPDATE SET value = excluded.value, counter = 0, at_us = excluded.at_us",
 		&s, e);
 	if (rc)
 		return rc;
 	sqlite_bind_str(s, 1, m->name);
 	sqlite_bind_str(s, 2, m->labels);
 	sqlite_bind_i64(s, 3, m->value);
+	sqlite_bind_i64(s, 4, at_us);
 	return sqlite_run(db, s, e);
 }
 
-static int write_record(struct sqlite *db, const struct record *r, struct err *e)
+static int add_observed(struct sqlite *db, const struct observation *o, int64_t bucket,
+			int64_t value, int64_t at_us, struct err *e)
+{
+	sqlite3_stmt *s = NULL;
+	int rc = sqlite_prepare(
+		db,
+		"INSERT INTO observed (name, labels, bucket, value, at_us) VALUES (?1, ?2, ?3, ?4, ?5)\n"
+		"ON CONFLICT DO UPDATE SET value = value + excluded.value, at_us = excluded.at_us",
+		&s, e);
+	if (rc)
+		return rc;
+	sqlite_bind_str(s, 1, o->histogram->name);
+	sqlite_bind_str(s, 2, o->labels);
+	sqlite_bind_i64(s, 3, bucket);
+	sqlite_bind_i64(s, 4, value);
+	sqlite_bind_i64(s, 5, at_us);
+	return sqlite_run(db, s, e);
+}
+
+static int write_observation(struct sqlite *db, const struct observation *o, int64_t at_us,
+			     struct err *e)
+{
+	size_t bucket = 0;
+	while (bucket < o->histogram->bound_count && o->value > o->histogram->bounds[bucket])
+		bucket++;
+	int rc = add_observed(db, o, (int64_t)bucket, 1, at_us, e);
+	return rc ? rc : add_observed(db, o, OBSERVED_SUM, o->value, at_us, e);
+}
+
+static int write_record(struct sqlite *db, const struct record *r, int64_t at_us, struct err *e)
 {
 	switch (r->kind) {
 	case RECORD_EVENT: return write_event(db, &r->event, e);
 	case RECORD_RUN: return write_run(db, &r->run, e);
 	case RECORD_STEP: return write_step(db, r->step_run, &r->step, e);
-	case RECORD_METRIC: return write_metric(db, &r->metric, e);
+	case RECORD_METRIC: return write_metric(db, &r->metric, at_us, e);
+	case RECORD_OBSERVATION: return write_observation(db, &r->observation, at_us, e);
 	}
 	return err_set(e, ERR_BUG, "a telemetry record of no kind");
 }
 
-static int write_dropped(struct telemetry_sqlite *t, struct err *e)
+static int write_dropped(struct telemetry_sqlite *t, int64_t at_us, struct err *e)
 {
 	if (t->dropped == t->dropped_told)
 		return OK;
@@ -217,18 +255,19 @@ static int write_dropped(struct telemetry_sqlite *t, struct err *e)
 			   .labels = "",
 			   .counter = true,
 			   .value = t->dropped - t->dropped_told};
-	return write_metric(t->db, &m, e);
+	return write_metric(t->db, &m, at_us, e);
 }
 
 static int write_all(struct telemetry_sqlite *t, struct err *e)
 {
 	int rc = sqlite_begin(t->db, e);
+	int64_t now = clock_now_us(t->clock);
 	if (rc)
 		return rc;
 	for (size_t i = 0; rc == OK && i < t->count; i++)
-		rc = write_record(t->db, &t->records[i], e);
+		rc = write_record(t->db, &t->records[i], now, e);
 	if (rc == OK)
-		rc = write_dropped(t, e);
+		rc = write_dropped(t, now, e);
 	if (rc == OK)
 		return sqlite_commit(t->db, e);
 	sqlite_rollback(t->db);
@@ -399,6 +438,15 @@ static void telemetry_sqlite_gauge(struct telemetry *telemetry, const char *name
 	record_metric(telemetry, name, labels, false, value);
 }
 
+static void telemetry_sqlite_observe(struct telemetry *telemetry, const struct histogram *h,
+				     const char *labels, int64_t value)
+{
+	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
+	struct record *r = record_begin(telemetry, RECORD_OBSERVATION);
+	r->observation = (struct observation){h, keep(t->arena, labels ? labels : ""), value};
+	record_end(telemetry, false);
+}
+
 /* -- the telemetry itself ---------------------------------------------------------------------- */
 
 static void telemetry_sqlite_free(struct telemetry *telemetry)
@@ -426,10 +474,12 @@ static const struct telemetry_ops telemetry_sqlite_ops = {
 	.step = telemetry_sqlite_step,
 	.count = telemetry_sqlite_count,
 	.gauge = telemetry_sqlite_gauge,
+	.observe = telemetry_sqlite_observe,
 	.runs = telemetry_sqlite_runs,
 	.run_get = telemetry_sqlite_run_get,
 	.logs = telemetry_sqlite_logs,
 	.metrics = telemetry_sqlite_metrics,
+	.histograms = telemetry_sqlite_histograms,
 	.free = telemetry_sqlite_free,
 };
 

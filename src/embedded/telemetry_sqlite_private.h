@@ -10,13 +10,20 @@
 #include "sqlite.h"
 #include "telemetry.h"
 
-enum record_kind { RECORD_EVENT, RECORD_RUN, RECORD_STEP, RECORD_METRIC };
+enum record_kind { RECORD_EVENT, RECORD_RUN, RECORD_STEP, RECORD_METRIC, RECORD_OBSERVATION };
+struct observation {
+	const struct histogram *histogram;
+	const char *labels;
+	int64_t value;
+};
+#define OBSERVED_SUM (-1) /* the bucket that holds a histogram's sum */
 struct record {
 	enum record_kind kind;
 	union {
 		struct log_event event;
 		struct run_record run;
 		struct metric metric; /* a counter's value is what to add */
+		struct observation observation;
 		struct {
 			struct run_step step;
 			const char *step_run;
@@ -63,5 +70,7 @@ int telemetry_sqlite_logs(struct telemetry *, const struct log_query *, struct a
 			  struct log_event **ret, size_t *ret_count, struct err *) MUST_CHECK;
 int telemetry_sqlite_metrics(struct telemetry *, struct arena *, struct metric **ret,
 			     size_t *ret_count, struct err *) MUST_CHECK;
+int telemetry_sqlite_histograms(struct telemetry *, struct arena *, struct histogram_counts **ret,
+				size_t *ret_count, struct err *) MUST_CHECK;
 
 #endif

@@ -178,6 +178,12 @@ int telemetry_sqlite_run_get(struct telemetry *t, const char *id, struct arena *
 	return read_end(t, s, more);
 }
 
+#define NARROWED                                                                  \
+	" AND at_us >= ?4 AND (?5 IS NULL OR role = ?5)\n"                        \
+	"AND (?6 IS NULL OR instr(lower(coalesce(event, '') || char(10) ||\n"     \
+	"	coalesce(text, '') || char(10) || coalesce(fields, '')), lower(?6)))\n" \
+	"ORDER BY id DESC LIMIT ?3"
+
 int telemetry_sqlite_logs(struct telemetry *t, const struct log_query *q, struct arena *arena,
 			  struct log_event **ret, size_t *ret_count, struct err *e)
 {
@@ -185,15 +191,18 @@ int telemetry_sqlite_logs(struct telemetry *t, const struct log_query *q, struct
 	int rc = read_begin(
 		t,
 		q->run ? "SELECT at_us, level, run, role, event, text, fields FROM event\n"
-			 "WHERE run = ?2 AND level >= ?1 ORDER BY id DESC LIMIT ?3"
+			 "WHERE run = ?2 AND level >= ?1" NARROWED
 		       : "SELECT at_us, level, run, role, event, text, fields FROM event\n"
-			 "WHERE ?2 IS NULL AND level >= ?1 ORDER BY id DESC LIMIT ?3",
+			 "WHERE ?2 IS NULL AND level >= ?1" NARROWED,
 		&s, e);
 	if (rc)
 		return rc;
 	sqlite_bind_i64(s, 1, q->least);
 	sqlite_bind_str(s, 2, q->run);
 	sqlite_bind_i64(s, 3, limit_of(q->max));
+	sqlite_bind_i64(s, 4, q->since_us);
+	sqlite_bind_str(s, 5, q->role);
+	sqlite_bind_str(s, 6, q->text);
 	struct log_event *events = NULL;
 	size_t count = 0, cap = 0;
 	int more;
@@ -237,6 +246,40 @@ int telemetry_sqlite_metrics(struct telemetry *t, struct arena *arena, struct me
 	return read_end(t, s, more);
 }
 
+int telemetry_sqlite_histograms(struct telemetry *t, struct arena *arena,
+				struct histogram_counts **ret, size_t *ret_count, struct err *e)
+{
+	sqlite3_stmt *s = NULL;
+	int rc = read_begin(
+		t, "SELECT name, labels, bucket, value FROM observed ORDER BY name, labels, bucket",
+		&s, e);
+	if (rc)
+		return rc;
+	struct histogram_counts *found = NULL, *at = NULL;
+	size_t count = 0, cap = 0;
+	int more;
+	while ((more = next(t, s, e)) == 1) {
+		const char *name = sqlite_str(s, 0, arena), *labels = sqlite_str(s, 1, arena);
+		const struct histogram *h = name ? histogram_find(name) : NULL;
+		int64_t bucket = sqlite_i64(s, 2), value = sqlite_i64(s, 3);
+		if (!h || !labels || bucket > (int64_t)h->bound_count)
+			continue; /* of another version of the program */
+		if (!at || at->histogram != h || strcmp(at->labels, labels) != 0) {
+			at = PUSH(found, count, cap);
+			*at = (struct histogram_counts){.histogram = h, .labels = labels};
+		}
+		if (bucket == OBSERVED_SUM) {
+			at->sum = value;
+		} else {
+			at->buckets[bucket] = value;
+			at->count += value;
+		}
+	}
+	*ret = to_arena(arena, found, count, sizeof(*found));
+	*ret_count = count;
+	return read_end(t, s, more);
+}
+
 /* -- keeping it small -------------------------------------------------------------------------- */
 
 static int number(struct sqlite *db, const char *sql, int64_t *ret, struct err *e)
@@ -273,8 +316,29 @@ static const char trim_runs[] =
 	"	OFFSET (SELECT count(*) / 8 FROM run))";
 static const char trim_steps[] = "DELETE FROM step WHERE run NOT IN (SELECT id FROM run)";
 
+/* Series make an eighth of the room at most: those that were not heard of for the longest time go. */
+#define SERIES_SHARE 2048
+static const char trim_metrics[] =
+	"DELETE FROM metric WHERE at_us <= (SELECT at_us FROM metric ORDER BY at_us LIMIT 1\n"
+	"	OFFSET (SELECT count(*) / 8 FROM metric))";
+static const char trim_observed[] =
+	"DELETE FROM observed WHERE (name, labels) IN (SELECT name, labels FROM observed\n"
+	"	GROUP BY name, labels ORDER BY max(at_us) LIMIT (SELECT count(*) / 64 + 1 FROM observed))";
+
 /* a run with its steps takes 1 to 2 KiB: they may fill a quarter before events are left */
 #define RUN_SHARE 8192
+
+static int trim_series(struct sqlite *db, int64_t max_bytes, bool *ret_trimmed, struct err *e)
+{
+	int64_t metrics = 0, observed = 0;
+	int rc = number(db, "SELECT count(*) FROM metric", &metrics, e);
+	if (rc == OK)
+		rc = number(db, "SELECT count(*) FROM observed", &observed, e);
+	*ret_trimmed = metrics + observed > max_bytes / SERIES_SHARE;
+	if (rc || !*ret_trimmed)
+		return rc;
+	return sqlite_exec(db, metrics > observed ? trim_metrics : trim_observed, e);
+}
 
 static int trim_once(struct sqlite *db, int64_t max_bytes, bool *ret_done, struct err *e)
 {
@@ -286,7 +350,12 @@ static int trim_once(struct sqlite *db, int64_t max_bytes, bool *ret_done, struc
 	rc = number(db, "SELECT count(*) FROM event", &events, e);
 	if (rc == OK)
 		rc = number(db, "SELECT count(*) FROM run", &runs, e);
-	if (rc == OK && events > 0)
+	bool trimmed = false;
+	if (rc == OK)
+		rc = trim_series(db, max_bytes, &trimmed, e);
+	if (rc || trimmed)
+		return rc;
+	if (events > 0)
 		rc = sqlite_exec(db, trim_events, e);
 	if (rc || (events > 0 && runs <= max_bytes / RUN_SHARE))
 		return rc;

@@ -3,10 +3,38 @@
 #include "telemetry.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "str.h"
 #include "value.h"
+
+#define MS 1000LL
+#define S  1000000LL
+#define DURATIONS                                                                               \
+	14,                                                                                     \
+	{                                                                                       \
+		1 * MS, 5 * MS, 10 * MS, 25 * MS, 50 * MS, 100 * MS, 250 * MS, 500 * MS, 1 * S, \
+			5 * S, 10 * S, 60 * S, 300 * S, 3600 * S                                \
+	}
+const struct histogram histograms[] = {
+	{"pregao_delivery_seconds", "a record of the stream, from its append to the lake", 6,
+	 DURATIONS},
+	{"pregao_landing_to_refined_seconds",
+	 "a payload, from its landing to rows that can be queried", 6, DURATIONS},
+	{"pregao_run_seconds", "passes and job runs that ended, by kind and state", 6, DURATIONS},
+	{"pregao_step_seconds", "steps of passes, by name", 6, DURATIONS},
+};
+const size_t histograms_count = ARRAY_LEN(histograms);
+
+const struct histogram *histogram_find(const char *name)
+{
+	for (size_t i = 0; i < histograms_count; i++)
+		if (strcmp(histograms[i].name, name) == 0)
+			return &histograms[i];
+	return NULL;
+}
 
 void telemetry_log(struct telemetry *t, enum log_level level, const char *run, const char *event,
 		   const char *text, const struct field *fields, size_t n)
@@ -15,16 +43,43 @@ void telemetry_log(struct telemetry *t, enum log_level level, const char *run, c
 		t->ops->log(t, level, run, event, text, fields, n);
 }
 
+void telemetry_failure(struct telemetry *t, enum log_level level, const char *run,
+		       const char *event, const char *object, const struct err *why)
+{
+	struct field fields[3];
+	size_t n = 0;
+	if (!object && why->where[0])
+		object = why->where;
+	if (object)
+		fields[n++] = FIELD_TEXT("object", object);
+	fields[n++] = FIELD_TEXT("error_code", err_name(why->code));
+	if (why->reason[0])
+		fields[n++] = FIELD_TEXT("reason", why->reason);
+	telemetry_log(t, level, run, event, why->text, fields, n);
+}
+
 void telemetry_run(struct telemetry *t, const struct run_record *run)
 {
-	if (t)
-		t->ops->run(t, run);
+	if (!t)
+		return;
+	t->ops->run(t, run);
+	if (!run->ended_us || !run->started_us)
+		return;
+	AUTO_BUF struct buf labels = {0};
+	buf_printf(&labels, "kind=\"%s\",state=\"%s\"", run->kind ? run->kind : "",
+		   run_state_name(run->state));
+	telemetry_observe(t, "pregao_run_seconds", labels.data, run->ended_us - run->started_us);
 }
 
 void telemetry_step(struct telemetry *t, const char *run, const struct run_step *step)
 {
 	if (t)
 		t->ops->step(t, run, step);
+	if (t && step->name) {
+		AUTO_BUF struct buf labels = {0};
+		buf_printf(&labels, "step=\"%s\"", step->name);
+		telemetry_observe(t, "pregao_step_seconds", labels.data, step->took_us);
+	}
 }
 
 void telemetry_count(struct telemetry *t, const char *name, const char *labels, int64_t delta)
@@ -37,6 +92,17 @@ void telemetry_gauge(struct telemetry *t, const char *name, const char *labels, 
 {
 	if (t)
 		t->ops->gauge(t, name, labels, value);
+}
+
+void telemetry_observe(struct telemetry *t, const char *name, const char *labels, int64_t value)
+{
+	const struct histogram *h = histogram_find(name);
+	if (!h) {
+		fprintf(stderr, "pregao: bug: there is no histogram %s\n", name);
+		abort();
+	}
+	if (t)
+		t->ops->observe(t, h, labels, value);
 }
 
 int telemetry_runs(struct telemetry *t, size_t max, struct arena *arena, struct run_record **ret,
@@ -70,6 +136,14 @@ int telemetry_metrics(struct telemetry *t, struct arena *arena, struct metric **
 	*ret_count = 0;
 	*ret = NULL;
 	return t ? t->ops->metrics(t, arena, ret, ret_count, e) : OK;
+}
+
+int telemetry_histograms(struct telemetry *t, struct arena *arena, struct histogram_counts **ret,
+			 size_t *ret_count, struct err *e)
+{
+	*ret_count = 0;
+	*ret = NULL;
+	return t ? t->ops->histograms(t, arena, ret, ret_count, e) : OK;
 }
 
 void telemetry_free(struct telemetry *t)

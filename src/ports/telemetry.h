@@ -1,6 +1,6 @@
-/* Port: telemetry. Log events, run records with steps, counters and gauges. Nothing here may make
- * the work fail: every call that records returns void, and a driver that cannot write drops and
- * counts. */
+/* Port: telemetry. Log events, run records with steps, counters, gauges, histograms, and the states
+ * of alarms. Nothing here may make the work fail: every call that records the work returns void, and a
+ * driver that cannot write drops and counts. */
 #ifndef PREGAO_TELEMETRY_H
 #define PREGAO_TELEMETRY_H
 
@@ -46,12 +46,37 @@ struct log_event {
 struct log_query {
 	const char *run; /* NULL: any */
 	enum log_level least;
-	size_t max; /* newest kept; given back oldest first */
+	size_t max;       /* newest kept; given back oldest first */
+	int64_t since_us; /* events before that are left out; 0: none */
+	const char *role; /* NULL: any */
+	/* somewhere in the event's name, text or fields, whatever its case (ASCII); NULL: any */
+	const char *text;
 };
 struct metric {
 	const char *name, *labels; /* "pregao_imports_total", "outcome=\"accepted\"" */
 	bool counter;
 	int64_t value;
+};
+
+/* What is observed and counted by its size. A table, because the buckets of a histogram may never
+ * change once something was counted in them. */
+#define HISTOGRAM_BOUNDS_MAX 16
+struct histogram {
+	const char *name, *help;
+	int decimals; /* of the values when they are shown: 6 shows microseconds as seconds */
+	size_t bound_count;
+	int64_t bounds[HISTOGRAM_BOUNDS_MAX]; /* upper, inclusive, ascending */
+};
+extern const struct histogram histograms[];
+extern const size_t histograms_count;
+const struct histogram *histogram_find(const char *name); /* NULL: there is none */
+/* One series of it. */
+struct histogram_counts {
+	const struct histogram *histogram;
+	const char *labels;
+	int64_t buckets[HISTOGRAM_BOUNDS_MAX +
+			1]; /* not cumulative; the last is beyond all bounds */
+	int64_t count, sum;
 };
 
 struct telemetry;
@@ -62,6 +87,8 @@ struct telemetry_ops {
 	void (*step)(struct telemetry *, const char *run, const struct run_step *);
 	void (*count)(struct telemetry *, const char *name, const char *labels, int64_t delta);
 	void (*gauge)(struct telemetry *, const char *name, const char *labels, int64_t value);
+	void (*observe)(struct telemetry *, const struct histogram *, const char *labels,
+			int64_t value);
 	int (*runs)(struct telemetry *, size_t max, struct arena *, struct run_record **ret,
 		    size_t *ret_count, struct err *);
 	int (*run_get)(struct telemetry *, const char *id, struct arena *, struct run_record *ret,
@@ -70,6 +97,8 @@ struct telemetry_ops {
 		    struct log_event **ret, size_t *ret_count, struct err *);
 	int (*metrics)(struct telemetry *, struct arena *, struct metric **ret, size_t *ret_count,
 		       struct err *);
+	int (*histograms)(struct telemetry *, struct arena *, struct histogram_counts **ret,
+			  size_t *ret_count, struct err *);
 	void (*free)(struct telemetry *);
 };
 struct telemetry {
@@ -79,10 +108,19 @@ struct telemetry {
  * not always that of the machine. */
 void telemetry_log(struct telemetry *, enum log_level, const char *run, const char *event,
 		   const char *text, const struct field *, size_t n);
-void telemetry_run(struct telemetry *, const struct run_record *); /* new or updated, by id */
+/* The same for something that failed: the error's text, and the fields "object" (what it was about;
+ * NULL: the error's place, if it has one), "error_code", and "reason" where it has one. Every log line
+ * that speaks of an object or an error uses these names. */
+void telemetry_failure(struct telemetry *, enum log_level, const char *run, const char *event,
+		       const char *object, const struct err *);
+/* New or updated, by id. One that has ended is observed in pregao_run_seconds, a step in
+ * pregao_step_seconds. */
+void telemetry_run(struct telemetry *, const struct run_record *);
 void telemetry_step(struct telemetry *, const char *run, const struct run_step *);
 void telemetry_count(struct telemetry *, const char *name, const char *labels, int64_t delta);
 void telemetry_gauge(struct telemetry *, const char *name, const char *labels, int64_t value);
+/* name is a row of the table above; anything else is a bug and aborts. */
+void telemetry_observe(struct telemetry *, const char *name, const char *labels, int64_t value);
 /* Reading. A pass whose process died without ending it is RUN_DIED. */
 /* newest first */
 int telemetry_runs(struct telemetry *, size_t max, struct arena *, struct run_record **ret,
@@ -96,6 +134,9 @@ int telemetry_logs(struct telemetry *, const struct log_query *, struct arena *,
 /* by name, labels */
 int telemetry_metrics(struct telemetry *, struct arena *, struct metric **ret, size_t *ret_count,
 		      struct err *) MUST_CHECK;
+/* by name, labels */
+int telemetry_histograms(struct telemetry *, struct arena *, struct histogram_counts **ret,
+			 size_t *ret_count, struct err *) MUST_CHECK;
 void telemetry_free(struct telemetry *);
 
 /* A new run id: sorts by time, unique: "20261123T171200-9f3a1c07". */

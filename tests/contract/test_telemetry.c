@@ -64,7 +64,7 @@ static size_t logs(struct fixture *f, const char *run, enum log_level least, siz
 		   struct log_event **ret)
 {
 	struct err e = ERR_INIT;
-	struct log_query q = {run, least, max};
+	struct log_query q = {.run = run, .least = least, .max = max};
 	size_t count = 0;
 	must(telemetry_logs(f->t, &q, f->arena, ret, &count, &e), &e);
 	return count;
@@ -137,6 +137,78 @@ static void events_are_chosen_by_run_level_and_number(void **state)
 	assert_string_equal(v[0].event, "e197");
 	assert_string_equal(v[2].event, "e199");
 	assert_int_equal(logs(f, NULL, LOG_LEVEL_DEBUG, 0, &v), 0);
+}
+
+static void events_can_be_searched(void **state)
+{
+	struct fixture *f = *state;
+	struct log_event *v;
+	struct err e = ERR_INIT;
+	size_t n;
+	telemetry_log(f->t, LOG_LEVEL_INFO, "r", "fetched", "45 KiB", NULL, 0);
+	f->clock.now += 60 * SECOND;
+	telemetry_log(f->t, LOG_LEVEL_ERROR, "r", "failed", "100%_Timeout",
+		      (struct field[]){FIELD_TEXT("object", "raw/x.parquet")}, 1);
+	static const struct {
+		struct log_query q;
+		size_t found;
+	} cases[] = {
+		{{.max = 9, .text = "timeout"}, 1},
+		{{.max = 9, .text = "X.PARQUET"}, 1},
+		{{.max = 9, .text = "fetch"}, 1},
+		{{.max = 9, .text = "%"}, 1}, /* a sign like any other */
+		{{.max = 9, .text = "absent"}, 0},
+		{{.max = 9, .role = "cli"}, 2},
+		{{.max = 9, .role = "collector"}, 0},
+		{{.max = 9, .since_us = NOON + 1}, 1},
+		{{.max = 9, .since_us = NOON}, 2},
+		{{.max = 9, .text = "timeout", .run = "r", .least = LOG_LEVEL_ERROR}, 1},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		must(telemetry_logs(f->t, &cases[i].q, f->arena, &v, &n, &e), &e);
+		assert_int_equal(n, cases[i].found);
+	}
+}
+
+static void failures_name_the_object_and_the_code(void **state)
+{
+	struct fixture *f = *state;
+	struct log_event *v;
+	struct err why = ERR_INIT;
+	int rc = err_set(&why, ERR_LIMIT, "the disk is full");
+	assert_int_equal(rc, ERR_LIMIT);
+	telemetry_failure(f->t, LOG_LEVEL_ERROR, "r", "put_failed", "raw/a", &why);
+	assert_int_equal(logs(f, NULL, LOG_LEVEL_DEBUG, 9, &v), 1);
+	assert_string_equal(v[0].text, "the disk is full");
+	assert_string_equal(v[0].fields, "{\"object\":\"raw/a\",\"error_code\":\"LIMIT\"}");
+}
+
+static void histograms_add_up(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct histogram_counts *h;
+	size_t n;
+	const struct histogram *d = histogram_find("pregao_delivery_seconds");
+	for (int i = 0; i < 3; i++) {
+		telemetry_observe(f->t, d->name, NULL, d->bounds[0]); /* inclusive */
+		telemetry_observe(f->t, d->name, NULL, d->bounds[0] + 1);
+		telemetry_observe(f->t, d->name, NULL, INT32_MAX * 1000LL * 1000);
+	}
+	telemetry_step(f->t, "r", &(struct run_step){.name = "raw", .took_us = 7});
+	must(telemetry_histograms(f->t, f->arena, &h, &n, &e), &e);
+	assert_int_equal(n, 2);
+	assert_ptr_equal(h[0].histogram, d);
+	assert_int_equal(h[0].count, 9);
+	assert_int_equal(h[0].buckets[0], 3);
+	assert_int_equal(h[0].buckets[1], 3);
+	assert_int_equal(h[0].buckets[d->bound_count], 3);
+	assert_int_equal(h[0].sum, 3 * (2 * d->bounds[0] + 1 + INT32_MAX * 1000LL * 1000));
+	assert_string_equal(h[1].labels, "step=\"raw\"");
+	assert_int_equal(h[1].sum, 7);
+	for (size_t i = 0; i < histograms_count; i++)
+		for (size_t k = 1; k < histograms[i].bound_count; k++)
+			assert_true(histograms[i].bounds[k] > histograms[i].bounds[k - 1]);
 }
 
 static void hostile_texts_stay_sound(void **state)
@@ -432,6 +504,9 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		CASE(events_come_back_oldest_first_with_their_fields),
 		CASE(events_are_chosen_by_run_level_and_number),
+		CASE(events_can_be_searched),
+		CASE(failures_name_the_object_and_the_code),
+		CASE(histograms_add_up),
 		CASE(hostile_texts_stay_sound),
 		CASE(a_run_is_recorded_updated_and_found_by_its_ends),
 		CASE(a_whole_id_that_begins_another_one_is_no_conflict),

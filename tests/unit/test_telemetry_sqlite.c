@@ -136,6 +136,37 @@ static void runs_alone_are_kept_within_the_limit_too(void **state)
 	telemetry_free(t);
 }
 
+static void series_are_kept_within_the_limit_and_take_no_events_with_them(void **state)
+{
+	AUTO_FOLDER char *dir = temporary_folder();
+	AUTO_FREE char *path = path_in(dir, "t.db");
+	struct clock_fake clock;
+	clock_fake_init(&clock, NOON);
+	struct telemetry *t = open_at(path, 0, &clock); /* 256 KiB */
+	for (int i = 0; i < 30; i++)
+		info(t, "kept");
+	for (int i = 0; i < 20000; i++) {
+		char labels[64];
+		snprintf(labels, sizeof(labels), "pair=\"a rather long name of a pair %06d\"", i);
+		clock.now += 1000;
+		telemetry_gauge(t, "pregao_test", labels, i);
+		telemetry_observe(t, "pregao_step_seconds", labels, i);
+	}
+	AUTO_ARENA struct arena *arena = arena_new();
+	struct err e = ERR_INIT;
+	struct metric *m;
+	struct histogram_counts *h;
+	size_t metrics, series;
+	must(telemetry_metrics(t, arena, &m, &metrics, &e), &e);
+	must(telemetry_histograms(t, arena, &h, &series, &e), &e);
+	assert_in_range(metrics, 20, 3000);
+	assert_in_range(series, 20, 3000);
+	assert_string_equal(m[metrics - 1].labels, "pair=\"a rather long name of a pair 019999\"");
+	assert_int_equal(count_events(t), 30);
+	telemetry_free(t);
+	assert_in_range(file_bytes(path), 1, 512 * 1024);
+}
+
 /* -- when things are written ------------------------------------------------------------------- */
 
 /* What another process would see now. */
@@ -212,7 +243,7 @@ static void while_the_file_is_held_records_wait_then_drop_and_are_counted(void *
 	assert_int_equal(
 		sqlite3_exec(
 			holder,
-			"DROP TABLE metric; CREATE TABLE metric (name TEXT, labels TEXT, counter, value, "
+			"DROP TABLE metric; CREATE TABLE metric (name TEXT, labels TEXT, counter, value, at_us, "
 			"PRIMARY KEY (name, labels)) WITHOUT ROWID",
 			NULL, NULL, NULL),
 		SQLITE_OK);
@@ -319,6 +350,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_file_stays_near_its_limit_and_the_newest_stay),
 		cmocka_unit_test(runs_alone_are_kept_within_the_limit_too),
+		cmocka_unit_test(series_are_kept_within_the_limit_and_take_no_events_with_them),
 		cmocka_unit_test(bursts_are_gathered_and_the_rest_is_written_at_once),
 		cmocka_unit_test(while_the_file_is_held_records_wait_then_drop_and_are_counted),
 		cmocka_unit_test(a_damaged_file_stops_nothing_and_says_so_when_read),
