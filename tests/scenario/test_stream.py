@@ -71,27 +71,33 @@ def test_one_slot(pregao, server, tmp_path):
     assert (status['last_seq'], status['delivered_seq'], status['lag_records']) == (3, 3, 0)
 
 
-@pytest.mark.parametrize('path, reason', [
-    ('html', 'html'), ('empty', 'empty'), ('truncated', 'not_json'), ('nan', 'not_json'), ('nan-text', 'bad_number'), ('negative', 'bad_price'),
-    ('absurd', 'bad_price'), ('wrong-type', 'wrong_shape'), ('other-pair', 'other_pair'), ('digits', 'bad_number'), ('big', 'too_large'),
-    ('drip', 'timeout'), ('dead', 'timeout'), ('cut', None), ('busy', 'http_429'), ('status/418', 'http_418'), ('status/404', 'http_404')])
-def test_bad_answer(pregao, server, tmp_path, path, reason):
-    """Each becomes a gap with its reason, never a row; the source beside it has its tick."""
+# What each path of the server becomes; None: any reason.
+BAD = {
+    'html': 'html', 'empty': 'empty', 'truncated': 'not_json', 'nan': 'not_json', 'infinity': 'not_json', 'nan_text': 'bad_number',
+    'exponent': 'bad_number', 'negative': 'bad_price', 'nought': 'bad_price', 'absurd': None, 'wrong_type': 'wrong_shape', 'null': 'wrong_shape',
+    'twice': 'not_json', 'deep': 'not_json', 'latin1': None, 'other_pair': 'other_pair', 'future': 'bad_time', 'huge': 'too_large',
+    'drip': 'timeout', 'dead': 'timeout', 'cut': None, 'reset': None, 'redirect': 'http_302', 'too_many': 'http_429', 'banned': 'http_418',
+    'status/404': 'http_404'}
+
+
+def test_bad_answers(pregao, server, tmp_path):
+    """Each becomes a gap with its reason, never a row; the source beside them has its tick."""
     lake = tmp_path / 'lake'
-    out = pregao('fetch', 'bitcoin', '--lake', lake, '--format', 'json', '--period', '2s', '--source', f'binance={server.url}/{path}',
-                 '--source', f'coinbase={server.url}/coinbase').stdout
-    told = {r['source']: r for r in records(out)}
-    assert told['coinbase']['kind'] == 'tick'
-    assert told['binance']['kind'] == 'gap'
-    assert reason in (None, told['binance']['reason'])
+    asked = [word for i, path in enumerate(BAD) for word in ('--source', f'binance/P{i}={server.url}/{path}?symbol=P{i}')]
+    out = pregao('fetch', 'bitcoin', '--lake', lake, '--format', 'json', '--period', '4s', *asked, '--source', f'coinbase={server.url}/coinbase').stdout
+    told = {r['pair']: r for r in records(out)}
+    assert len(told) == len(BAD) + 1 and told['BTC-USD']['kind'] == 'tick'
+    for i, (path, reason) in enumerate(BAD.items()):
+        assert told[f'P{i}']['kind'] == 'gap', path
+        assert reason in (None, told[f'P{i}']['reason']), path
     assert [r['source'] for r in look.sql(pregao, lake, 'SELECT source FROM raw.bitcoin_ticks')] == ['coinbase']
 
 
-@pytest.mark.parametrize('unit', bitcoin_server.UNITS)
+@pytest.mark.parametrize('unit', ['s', 'ms', 'us', 'ns'])
 def test_time_by_magnitude(pregao, server, tmp_path, unit):
     lake = tmp_path / 'lake'
     before = time.time()
-    pregao('fetch', 'bitcoin', '--lake', lake, '--source', f'binance={server.url}/{unit}')
+    pregao('fetch', 'bitcoin', '--lake', lake, '--source', f'mercadobitcoin={server.url}/date/{unit}')
     got = look.sql(pregao, lake, 'SELECT epoch_us(event_time) AS t FROM raw.bitcoin_ticks')[0]['t'] / 1e6
     assert before - 1.1 <= got <= time.time()
 
