@@ -93,9 +93,9 @@ class Asked:
     def number(self, name, otherwise):
         return float(self.options.get(name, otherwise))
 
-    def honest(self, source=None):
+    def honest(self, source=None, later=0):
         pair = next((self.options[k] for k in ('symbol', 'symbols', 'pair') if k in self.options), None)
-        return SOURCES[source or self.source](self.now, pair)
+        return SOURCES[source or self.source](self.now + later, pair)
 
     def with_last(self, value):
         """The honest answer, with something else for the last price."""
@@ -205,11 +205,11 @@ ANSWERS = {
     '/exponent': lambda asked: Answer(asked.with_last(b'6.1e4')),
     '/wrong_type': lambda asked: Answer(asked.with_last(b'{"value":61000}')),
     '/null': lambda asked: Answer(asked.with_last(b'null')),
-    '/twice': lambda asked: Answer(asked.honest()[:-1].rstrip(b'}') + b',' + LAST[asked.source] + b'"1.00"}'),
+    '/twice': lambda asked: Answer(asked.honest().replace(LAST[asked.source], LAST[asked.source] + b'"1.00",' + LAST[asked.source])),
     '/deep': lambda asked: Answer(b'[' * 400_000),
     '/latin1': lambda asked: Answer(b'{"symbol":"BTC\xc7USDT"}'),
     '/other_pair': lambda asked: Answer(SOURCES[asked.source](asked.now, 'ETHXYZ')),
-    '/future': lambda asked: Answer(SOURCES[asked.source](asked.now + 3 * 86_400, None)),
+    '/future': lambda asked: Answer(asked.honest(later=3 * 86_400)),
     '/error': lambda asked: Answer(b'{"code":-1121,"msg":"Invalid symbol."}', 400),
 }
 
