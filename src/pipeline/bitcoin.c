@@ -160,17 +160,16 @@ static bool is_there(const struct bitcoin_row *row, const struct bitcoin_field *
 
 void bitcoin_encode(const struct bitcoin_row *row, struct buf *out)
 {
-	char before = '{';
+	bool first = true;
 	for (const struct bitcoin_field *f = bitcoin_fields;
 	     f < bitcoin_fields + bitcoin_field_count; f++) {
 		if (!(f->kinds & 1u << row->kind) || !is_there(row, f))
 			continue;
 		const void *m = member(row, f);
-		buf_char(out, before);
-		buf_char(out, '"');
-		buf_str(out, f->name);
-		buf_add(out, "\":", 2);
-		before = ',';
+		if (first)
+			buf_char(out, '{');
+		buf_add(out, f->key.p + first, f->key.n - first);
+		first = false;
 		switch (f->form) {
 		case FORM_WORD:
 		case FORM_TEXT: {
@@ -367,9 +366,7 @@ int bitcoin_decode(enum bitcoin_kind kind, struct slice body, struct arena *aren
 		if (!(f->kinds & 1u << kind))
 			continue;
 		struct slice at = r.rest;
-		size_t n = strlen(f->name);
-		if (take(&r, &before, 1) && take(&r, "\"", 1) && take(&r, f->name, n) &&
-		    take(&r, "\":", 2)) {
+		if (take(&r, &before, 1) && take(&r, f->key.p + 1, f->key.n - 1)) {
 			struct slice value = r.rest;
 			if (!read_value(&r, f, &row))
 				return refuse(&r, body, f->name, value, form_name(f->form), e);

@@ -21,6 +21,7 @@ enum bitcoin_form {
  * one of that name. */
 struct bitcoin_field {
 	const char *name;
+	struct slice key; /* ,"name": */
 	enum bitcoin_form form;
 	size_t offset;     /* in struct bitcoin_row */
 	unsigned kinds;    /* bit (1 << kind): which have it */

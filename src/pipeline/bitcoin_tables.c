@@ -13,31 +13,36 @@
 #define ALL   (TICK | GAP | TRADE)
 
 #define AT(member) offsetof(struct bitcoin_row, member)
+#define NAME(name)                                             \
+	(name),                                                \
+	{                                                      \
+		",\"" name "\":", sizeof(",\"" name "\":") - 1 \
+	}
 
 const struct bitcoin_field bitcoin_fields[] = {
-	{"source", FORM_WORD, AT(source), ALL, ALL},
-	{"pair", FORM_WORD, AT(pair), ALL, ALL},
-	{"slot", FORM_TIME, AT(slot_us), TICK | GAP, GAP},
-	{"trade_id", FORM_NUMBER, AT(trade_id), TRADE, TRADE},
-	{"event_time", FORM_TIME, AT(event_us), TICK | TRADE, TICK | TRADE},
-	{"received_at", FORM_TIME, AT(received_us), ALL, 0},
-	{"last", FORM_DECIMAL, AT(last), TICK, 0},
-	{"bid", FORM_DECIMAL, AT(bid), TICK, 0},
-	{"ask", FORM_DECIMAL, AT(ask), TICK, 0},
-	{"high_24h", FORM_DECIMAL, AT(high_24h), TICK, 0},
-	{"low_24h", FORM_DECIMAL, AT(low_24h), TICK, 0},
-	{"volume_24h", FORM_DECIMAL, AT(volume_24h), TICK, 0},
-	{"var_24h", FORM_DECIMAL, AT(var_24h), TICK, 0},
-	{"price", FORM_DECIMAL, AT(price), TRADE, TRADE},
-	{"quantity", FORM_DECIMAL, AT(quantity), TRADE, TRADE},
-	{"buyer_is_maker", FORM_FLAG, AT(maker), TRADE, 0},
-	{"reason", FORM_WORD, AT(reason), GAP, GAP},
-	{"detail", FORM_TEXT, AT(detail), GAP, 0},
-	{"slots", FORM_NUMBER, AT(slots), GAP, GAP},
-	{"period_us", FORM_NUMBER, AT(period_us), GAP, GAP},
-	{"origin", FORM_WORD, AT(origin), ALL, 0},
-	{"line", FORM_NUMBER, AT(line), ALL, 0},
-	{"payload", FORM_BYTES, AT(payload), TICK, 0},
+	{NAME("source"), FORM_WORD, AT(source), ALL, ALL},
+	{NAME("pair"), FORM_WORD, AT(pair), ALL, ALL},
+	{NAME("slot"), FORM_TIME, AT(slot_us), TICK | GAP, GAP},
+	{NAME("trade_id"), FORM_NUMBER, AT(trade_id), TRADE, TRADE},
+	{NAME("event_time"), FORM_TIME, AT(event_us), TICK | TRADE, TICK | TRADE},
+	{NAME("received_at"), FORM_TIME, AT(received_us), ALL, 0},
+	{NAME("last"), FORM_DECIMAL, AT(last), TICK, 0},
+	{NAME("bid"), FORM_DECIMAL, AT(bid), TICK, 0},
+	{NAME("ask"), FORM_DECIMAL, AT(ask), TICK, 0},
+	{NAME("high_24h"), FORM_DECIMAL, AT(high_24h), TICK, 0},
+	{NAME("low_24h"), FORM_DECIMAL, AT(low_24h), TICK, 0},
+	{NAME("volume_24h"), FORM_DECIMAL, AT(volume_24h), TICK, 0},
+	{NAME("var_24h"), FORM_DECIMAL, AT(var_24h), TICK, 0},
+	{NAME("price"), FORM_DECIMAL, AT(price), TRADE, TRADE},
+	{NAME("quantity"), FORM_DECIMAL, AT(quantity), TRADE, TRADE},
+	{NAME("buyer_is_maker"), FORM_FLAG, AT(maker), TRADE, 0},
+	{NAME("reason"), FORM_WORD, AT(reason), GAP, GAP},
+	{NAME("detail"), FORM_TEXT, AT(detail), GAP, 0},
+	{NAME("slots"), FORM_NUMBER, AT(slots), GAP, GAP},
+	{NAME("period_us"), FORM_NUMBER, AT(period_us), GAP, GAP},
+	{NAME("origin"), FORM_WORD, AT(origin), ALL, 0},
+	{NAME("line"), FORM_NUMBER, AT(line), ALL, 0},
+	{NAME("payload"), FORM_BYTES, AT(payload), TICK, 0},
 };
 const size_t bitcoin_field_count = ARRAY_LEN(bitcoin_fields);
 
