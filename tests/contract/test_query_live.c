@@ -442,7 +442,7 @@ static void deliver_all(void *ctx)
 {
 	struct fixture *f = ctx;
 	int64_t last = f->stream.last;
-	f->stream.last += 10;
+	f->stream.last += 30;
 	deliver(f, last + 5);
 }
 
@@ -485,7 +485,7 @@ static void beside_a_deliverer(void **state)
 	f->stream.last = 1;
 	stop = false;
 	assert_int_equal(pthread_create(&thread, NULL, stream_thread, f), 0);
-	for (int i = 0; i < 60; i++) {
+	for (int i = 0; i < 30; i++) {
 		int64_t durable = f->stream.last, now = census(f);
 		assert_true(now >= durable && now >= seen);
 		seen = now;
@@ -502,10 +502,8 @@ static void a_million_rows_in_bounded_memory(void **state)
 	struct fixture *f = *state;
 	/* Some 150 MB as rows; DuckDB may take 100. */
 	f->stream.last = 2000000;
-	assert_string_equal(ask(f, "SELECT count(*), max(seq) FROM raw.ticks"),
-			    "1000000|1999999\n");
-	assert_string_equal(ask(f, "SELECT count(payload) FROM raw.ticks WHERE seq % 7 = 1"),
-			    "142858\n");
+	assert_string_equal(ask(f, "SELECT count(*), max(seq), count(payload) FROM raw.ticks"),
+			    "1000000|1999999|857143\n");
 }
 
 static void when_reading_fails(void **state)
