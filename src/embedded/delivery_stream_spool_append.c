@@ -181,10 +181,10 @@ static int make_ready(struct spool *s, const struct spool_request *r, struct spo
 	return rc;
 }
 
-/* Takes from the queue what may be written together with its first request. */
-static struct spool_request *take_group(struct spool *s, bool alone)
+/* Takes from the queue what may be written together with the request that leads, its first. */
+static void take_group(struct spool *s, struct spool_request *group, bool alone)
 {
-	struct spool_request *group = s->head, *last = group;
+	struct spool_request *last = group;
 	int64_t hour = group->newest_hour;
 	if (s->last_seq >= s->open.first && s->open.newest_hour > hour)
 		hour = s->open.newest_hour;
@@ -202,7 +202,6 @@ static struct spool_request *take_group(struct spool *s, bool alone)
 		s->end = &s->head;
 	last->next = NULL;
 	s->last_group = count;
-	return group;
 }
 
 /* -- leading ----------------------------------------------------------------------------------- */
@@ -243,11 +242,11 @@ static void lead_append(struct spool *s, struct spool_request *r, struct spool_n
 	int rc = make_ready(s, r, notes, &e);
 	pthread_mutex_lock(&s->mutex);
 	/* Without room for this one there may be some for the next; other failures are everybody's. */
-	struct spool_request *group = take_group(s, rc == ERR_LIMIT && !s->failed);
+	take_group(s, r, rc == ERR_LIMIT && !s->failed);
 	pthread_mutex_unlock(&s->mutex);
 	if (rc == OK)
-		rc = write_group(s, group, &e);
-	finish(s, group, rc, &e);
+		rc = write_group(s, r, &e);
+	finish(s, r, rc, &e);
 }
 
 static void lead_seal(struct spool *s, struct spool_request *r, struct spool_notes *notes)
@@ -259,9 +258,9 @@ static void lead_seal(struct spool *s, struct spool_request *r, struct spool_not
 	else if (holds_records(s) && (r->now || is_due(s)))
 		rc = spool_seal_open(s, &e);
 	pthread_mutex_lock(&s->mutex);
-	struct spool_request *group = take_group(s, true);
+	take_group(s, r, true);
 	pthread_mutex_unlock(&s->mutex);
-	finish(s, group, rc, &e);
+	finish(s, r, rc, &e);
 }
 
 static int wait_for(struct spool *s, struct spool_request *r)

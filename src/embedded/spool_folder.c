@@ -86,7 +86,11 @@ static int list_once(const char *dir, struct spool_file **ret, size_t *ret_count
 	DIR *d = opendir(dir);
 	if (!d && errno == ENOENT)
 		return OK;
-	int errnum = d ? 0 : errno;
+	if (!d) {
+		err_errno(e, errno, "cannot list the spool");
+		return err_where(e, dir);
+	}
+	int errnum = 0;
 	while (!errnum) {
 		errno = 0;
 		const struct dirent *entry = readdir(d);
@@ -105,15 +109,15 @@ static int list_once(const char *dir, struct spool_file **ret, size_t *ret_count
 			errnum = errno;
 		}
 	}
-	if (d)
-		closedir(d);
+	closedir(d);
 	if (errnum) {
 		free(files);
 		err_errno(e, errnum, "cannot list the spool");
 		return err_where(e, dir);
 	}
-	if (count)
-		qsort(files, count, sizeof(*files), by_first);
+	if (!files)
+		return OK;
+	qsort(files, count, sizeof(*files), by_first);
 	size_t kept = 0;
 	for (size_t i = 0; i < count; i++) {
 		if (kept == 0 || files[kept - 1].first != files[i].first)

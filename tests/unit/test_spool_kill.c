@@ -189,9 +189,8 @@ static void live_and_die(struct account *a, const char *dir, int round)
 		deliver_all(a, deliverer);
 	} else {
 		struct delivery_stream *s = open_spool(dir, SPOOL_APPEND);
-		int64_t last = before;
 		must(delivery_stream_tail(deliverer, before, check_entry, a, &e), &e);
-		last = a->delivered;
+		int64_t last = a->delivered;
 		a->delivered = before;
 		deliver_all(a, s);
 		assert_int_equal(a->delivered, last);
