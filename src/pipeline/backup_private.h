@@ -1,6 +1,7 @@
-/* What the backup's files share; nobody else includes it. backup.c: the pool of workers. backup_copy.c: one
- * object. backup_manifest.c: what is where in the backup store. backup_retention.c, backup_verify.c,
- * backup_restore.c: one job each. */
+/* What the backup's files share; nobody else includes it. backup_pool.c: workers and messages.
+ * backup_copy.c: one object. backup_manifest.c: what is where in the backup store. backup_lake.c: what is live.
+ * backup_content.c: a restored partition's properties. backup_retention.c, backup_verify.c, backup_restore.c: one job
+ * each. */
 #ifndef PREGAO_BACKUP_PRIVATE_H
 #define PREGAO_BACKUP_PRIVATE_H
 
@@ -105,6 +106,21 @@ struct backup_copier {
 int backup_copy(const struct backup_copier *, const char *key, enum backup_outcome *ret,
 		int64_t *ret_bytes, struct err *) MUST_CHECK;
 
+/* -- restoring --------------------------------------------------------------------------------- */
+
+/* What the files of a partition hold together. Zero means none. */
+struct backup_content {
+	int64_t rows, first, last;
+};
+void backup_content_add(struct backup_content *, int64_t rows, int64_t first, int64_t last);
+/* Of the properties told (JSON texts) those whose content is the whole; else those of the largest part, with the
+ * whole's content. *ret_doubtful: else, and they tell of trades. */
+const char *backup_content_properties(struct arena *, const struct backup_content *whole,
+				      const char *const *told, size_t n, bool *ret_doubtful);
+
+/* -- retention --------------------------------------------------------------------------------- */
+
+/* Looks after the copies of objects that left the lake (backup.h, retention_us). */
 int backup_expire(const struct backup *, int64_t *ret_expired, struct err *) MUST_CHECK;
 
 #endif

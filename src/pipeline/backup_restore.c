@@ -2,14 +2,12 @@
  * read again and compared. See backup_restore in backup.h for what is promised. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "backup_private.h"
 #include "deliver.h"
 #include "file.h"
-#include "json.h"
 #include "path.h"
 
 #define BATCH_FILES 64 /* of one commit, about */
@@ -181,9 +179,10 @@ static int look_at(void *ctx, size_t i, struct err *e)
 	struct restore *r = ctx;
 	struct object *o = &r->objects[i];
 	struct err why = ERR_INIT;
-	if (o->covered || backup_stopped(r->with))
-		return OK;
 	const struct backup_live *live = backup_live_find(r->live, r->live_count, o->m->key);
+	/* A part that the lake still has is held against its own copy. */
+	if ((o->covered && !live) || backup_stopped(r->with))
+		return OK;
 	if (!live) {
 		o->state = beside_others(r, o, &why);
 	} else if (live->rows != o->m->rows) {
@@ -240,91 +239,35 @@ static int fetch(void *ctx, size_t number, struct err *e)
 	return OK;
 }
 
-/* The property "content" of a partition: "<rows>-<first number>-<last number>". */
-struct content {
-	int64_t rows, first, last;
-};
-
-static bool content_of(const json_t *properties, struct content *ret)
-{
-	struct slice last = slice_of(json_opt_str(properties, "content", ""));
-	struct slice rows = slice_cut(&last, '-');
-	struct slice first = slice_cut(&last, '-');
-	return int64_parse(rows, &ret->rows) && int64_parse(first, &ret->first) &&
-	       int64_parse(last, &ret->last);
-}
-
-static void widen(struct content *c, int64_t rows, int64_t first, int64_t last)
-{
-	if (c->rows == 0 || first < c->first)
-		c->first = first;
-	if (last > c->last)
-		c->last = last;
-	c->rows += rows;
-}
-
-/* Keeps in *best the properties of the largest part of `whole`; true when it is the whole. */
-static bool consider(const char *text, const struct content *whole, json_t **best,
-		     struct content *best_content)
-{
-	json_t *properties = NULL;
-	struct content c;
-	if (json_parse(text, strlen(text), &properties, NULL) != OK)
-		return false;
-	bool part = json_is_object(properties) && content_of(properties, &c) &&
-		    c.rows <= whole->rows && c.first >= whole->first && c.last <= whole->last;
-	if (part && (!*best || c.rows > best_content->rows)) {
-		json_decref(*best);
-		*best = json_incref(properties);
-		*best_content = c;
-	}
-	json_decref(properties);
-	return part && c.rows == whole->rows && c.first == whole->first && c.last == whole->last;
-}
-
-/* What the partition's files will be together, and who tells of just these. */
+/* What the partition's files will be together, and what its properties say then. */
 static int properties_of(struct restore *r, size_t from, size_t to, const char **ret, struct err *e)
 {
 	const struct object *one = &r->objects[from];
-	struct content whole = {0}, best_content = {0};
+	struct backup_content whole = {0};
 	struct catalog_scope scope = {.properties = NULL};
-	AUTO_JSON json_t *best = NULL;
-	AUTO_BUF struct buf text = {0};
-	bool exact = false;
+	const char **told = ANEW_ARRAY(r->arena, to - from + 1, const char *);
+	size_t count = 0, n;
 	int64_t first, last;
-	size_t n;
 	const struct backup_live *live =
 		backup_live_beside(r->live, r->live_count, one->m->key, &n);
 	for (size_t i = 0; i < n; i++) {
 		backup_range_of(live[i].key, &first, &last);
-		widen(&whole, live[i].rows, first, last);
+		backup_content_add(&whole, live[i].rows, first, last);
 	}
-	for (size_t i = from; i < to; i++)
-		if (r->objects[i].state == APPEND)
-			widen(&whole, r->objects[i].m->rows, r->objects[i].m->first,
-			      r->objects[i].m->last);
 	int rc = catalog_scope(r->with->catalog, one->table, one->m->scope, r->arena, &scope, e);
 	if (rc && rc != ERR_NOT_FOUND)
 		return rc;
 	if (rc == OK && scope.properties)
-		exact = consider(scope.properties, &whole, &best, &best_content);
-	for (size_t i = from; i < to && !exact; i++)
-		exact = consider(r->objects[i].m->properties, &whole, &best, &best_content);
-	if (!best)
-		best = json_object();
-	if (!exact) {
-		/* Which trades came in the files that nobody tells of is not known. */
-		bool trades = json_object_get(best, "trade_ids") != NULL;
-		for (size_t i = from; i < to && !trades; i++)
-			trades = strstr(r->objects[i].m->properties, "\"trade_ids\"") != NULL;
-		r->result->unproven += trades;
-		json_object_set_new(
-			best, "content",
-			json_string(arena_printf(r->arena, "%" PRId64 "-%" PRId64 "-%" PRId64,
-						 whole.rows, whole.first, whole.last)));
+		told[count++] = scope.properties;
+	for (size_t i = from; i < to; i++) {
+		const struct backup_manifest *m = r->objects[i].m;
+		if (r->objects[i].state == APPEND)
+			backup_content_add(&whole, m->rows, m->first, m->last);
+		told[count++] = m->properties;
 	}
-	json_canonical(best, &text);
-	*ret = arena_strndup(r->arena, text.data, text.len);
+	bool doubtful;
+	*ret = backup_content_properties(r->arena, &whole, told, count, &doubtful);
+	r->result->unproven += doubtful;
 	return OK;
 }
 
