@@ -397,6 +397,12 @@ int replay_run(const struct replay *with, struct replay_result *ret, struct err 
 {
 	struct run r = {.with = with, .result = ret, .arena = arena_new()};
 	*ret = (struct replay_result){0};
+	if ((with->source && !replay_is_word(with->source)) ||
+	    (with->pair && !replay_is_word(with->pair))) {
+		arena_free(r.arena);
+		return err_set(e, ERR_USAGE,
+			       "sources and pairs are words of at most 64 ASCII characters");
+	}
 	int rc = replay_input_open(with->path, with->stop, &r.input, e);
 	if (rc == OK) {
 		r.lines = replay_lines_new(with->path, with->source, with->pair,

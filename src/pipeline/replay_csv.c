@@ -16,39 +16,42 @@ struct replay_csv {
 	const char *values[FIELDS_MAX]; /* NULL: empty */
 };
 
-/* Cuts a line into fields (RFC 4180: quotes around a field, doubled within); false when it has too many or quotes
- * that do not fit. An empty field is NULL. */
+/* Copies a field's bytes to *to and goes behind it (RFC 4180: quotes around a field, doubled within); false for quotes
+ * that do not fit. */
+static bool copy_field(struct slice *rest, char **to)
+{
+	const char *p = rest->p, *end = p + rest->n;
+	bool quoted = p < end && *p == '"';
+	for (p += quoted; p < end && (quoted || *p != ','); p++) {
+		if (*p == '"') {
+			if (!quoted)
+				return false;
+			if (p + 1 == end || p[1] != '"')
+				break;
+			p++;
+		}
+		*(*to)++ = *p;
+	}
+	if (quoted && (p == end || (++p < end && *p != ',')))
+		return false;
+	*rest = (struct slice){p, (size_t)(end - p)};
+	return true;
+}
+
+/* Cuts a line into fields; false when it has too many or is no CSV. An empty field is NULL. */
 static bool split(struct arena *arena, struct slice line, const char **ret, size_t *ret_count)
 {
-	char *text = arena_alloc(arena, line.n + 1), *to = text;
-	size_t n = 0, i = 0;
-	for (;;) {
+	char *to = arena_alloc(arena, line.n + FIELDS_MAX + 1);
+	for (*ret_count = 0; *ret_count < FIELDS_MAX; line.p++, line.n--) {
 		char *begin = to;
-		if (n == FIELDS_MAX)
+		if (!copy_field(&line, &to))
 			return false;
-		if (i < line.n && line.p[i] == '"') {
-			for (i++; i < line.n; *to++ = line.p[i++])
-				if (line.p[i] == '"' && !(++i < line.n && line.p[i] == '"'))
-					break;
-			if (line.p[i - 1] != '"' || (i < line.n && line.p[i] != ','))
-				return false;
-		} else
-			while (i < line.n && line.p[i] != ',')
-				*to++ = line.p[i++];
 		*to++ = '\0';
-		ret[n++] = *begin ? begin : NULL;
-		if (i >= line.n)
-			break;
-		i++; /* the comma */
-		if (i == line.n) {
-			if (n == FIELDS_MAX)
-				return false;
-			ret[n++] = NULL;
-			break;
-		}
+		ret[(*ret_count)++] = *begin ? begin : NULL;
+		if (line.n == 0)
+			return true;
 	}
-	*ret_count = n;
-	return true;
+	return false;
 }
 
 static bool is_number(const char *text)

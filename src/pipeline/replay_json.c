@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bitcoin_answer.h"
+#include "replay_flat.h"
 #include "replay_private.h"
 #include "shown.h"
 
@@ -34,12 +35,12 @@ static const struct ticker tickers[] = {
 	{"coinbase", {"trade_id", "price", "size", "time", "bid", "ask", "volume"}, NULL, "", ""},
 };
 
-static const struct ticker *ticker_of(const json_t *o)
+static const struct ticker *ticker_of(const struct replay_fields *f)
 {
 	for (size_t i = 0; i < ARRAY_LEN(tickers); i++) {
 		bool all = true;
 		for (size_t k = 0; all && k < NAMES_MAX && tickers[i].has[k]; k++)
-			all = member(o, tickers[i].has[k]) != NULL;
+			all = f->get(f->ctx, tickers[i].has[k]) != NULL;
 		if (all)
 			return &tickers[i];
 	}
@@ -59,10 +60,13 @@ static int read_ticker(struct replay_line *l, const struct ticker *ticker, const
 			ticker->source);
 		return err_reason(e, "no_pair");
 	}
+	int rc = replay_word(l, "pair", pair, &pair, e);
+	if (rc)
+		return rc;
 	buf_str(&text, ticker->before);
 	json_canonical(o, &text);
 	buf_str(&text, ticker->after);
-	int rc = source->parse(pair, buf_slice(&text), l->now_us, l->arena, &row, e);
+	rc = source->parse(pair, buf_slice(&text), l->now_us, l->arena, &row, e);
 	if (rc)
 		return rc;
 	row.source = l->source ? l->source : row.source;
@@ -124,13 +128,25 @@ static int walk(struct replay_line *l, const json_t *v, int depth, struct err *e
 	const json_t *inner = depth < DEPTH_MAX ? wrapped(v) : NULL;
 	if (inner)
 		return walk(l, inner, depth + 1, e);
-	const struct ticker *ticker = ticker_of(v);
+	const struct ticker *ticker = ticker_of(&fields);
 	if (ticker)
 		return read_ticker(l, ticker, v, e);
 	return replay_shape_read(l, &fields, &known, e);
 }
 
-int replay_json(struct replay_line *l, struct slice text, struct err *e)
+/* true: *ret is what came of it. */
+static bool read_quickly(struct replay_line *l, struct slice text, int *ret, struct err *e)
+{
+	struct replay_flat flat;
+	const struct replay_fields fields = {replay_flat_get, &flat};
+	bool known;
+	if (!replay_flat_read(l->arena, text, &flat) || ticker_of(&fields))
+		return false;
+	*ret = replay_shape_read(l, &fields, &known, e);
+	return true;
+}
+
+int replay_json_whole(struct replay_line *l, struct slice text, struct err *e)
 {
 	AUTO_JSON json_t *root = NULL;
 	size_t before = l->count;
@@ -142,8 +158,6 @@ int replay_json(struct replay_line *l, struct slice text, struct err *e)
 			shown(l->arena, text));
 		return err_reason(e, "wrong_shape");
 	}
-	/* Kept with a tick that it is the whole of. */
-	l->payload = text.n <= BITCOIN_PAYLOAD_MAX ? text : (struct slice){NULL, 0};
 	rc = walk(l, root, 0, e);
 	if (rc)
 		l->count = before;
@@ -151,4 +165,12 @@ int replay_json(struct replay_line *l, struct slice text, struct err *e)
 		for (size_t i = before; i < l->count; i++)
 			l->rows[i].payload = (struct slice){NULL, 0};
 	return rc;
+}
+
+int replay_json(struct replay_line *l, struct slice text, struct err *e)
+{
+	int rc;
+	/* Kept with a tick that it is the whole of. */
+	l->payload = text.n <= BITCOIN_PAYLOAD_MAX ? text : (struct slice){NULL, 0};
+	return read_quickly(l, text, &rc, e) ? rc : replay_json_whole(l, text, e);
 }

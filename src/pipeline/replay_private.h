@@ -28,6 +28,11 @@ struct replay_fields {
  * "bad_price", "bad_trade_id", "bad_text", "no_time"; ERR_USAGE when the pair has to be given. */
 int replay_shape_read(struct replay_line *, const struct replay_fields *, bool *ret_known,
 		      struct err *) MUST_CHECK;
+/* A source or a pair: 1 to 64 printable ASCII characters. */
+bool replay_is_word(const char *);
+/* Copies one into the arena; ERR_INPUT with the reason "bad_text". */
+int replay_word(struct replay_line *, const char *name, const char *text, const char **ret,
+		struct err *) MUST_CHECK;
 /* A time as text: a whole number of any unit, seconds with decimals, or a date and time (UTC without an
  * offset). */
 int replay_time(const char *text, int64_t *ret_us, struct err *) MUST_CHECK;
@@ -35,6 +40,8 @@ int replay_time(const char *text, int64_t *ret_us, struct err *) MUST_CHECK;
 /* A JSON message or document: an object or an array of them, bare or wrapped ({"stream", "data"}). OK without
  * rows: it is none of ours. */
 int replay_json(struct replay_line *, struct slice text, struct err *) MUST_CHECK;
+/* The same without the quick reader in front, and without the payload: what the quick one must agree with. */
+int replay_json_whole(struct replay_line *, struct slice text, struct err *) MUST_CHECK;
 
 /* CSV. The columns are known from the first line. */
 struct replay_csv;

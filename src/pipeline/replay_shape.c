@@ -184,17 +184,22 @@ int replay_time(const char *text, int64_t *ret_us, struct err *e)
 	return bitcoin_time_iso(s, ret_us, e); /* which says what was found */
 }
 
-static int word(struct replay_line *l, const char *name, const char *text, const char **ret,
-		struct err *e)
+bool replay_is_word(const char *text)
 {
 	size_t n = strlen(text);
 	for (size_t i = 0; i < n; i++)
 		if (text[i] <= ' ' || text[i] > '~')
-			n = 0;
-	if (n == 0 || n > BITCOIN_WORD_MAX)
+			return false;
+	return n > 0 && n <= BITCOIN_WORD_MAX;
+}
+
+int replay_word(struct replay_line *l, const char *name, const char *text, const char **ret,
+		struct err *e)
+{
+	if (!replay_is_word(text))
 		return refuse(l, name, text, "bad_text",
 			      tr("a word of at most 64 ASCII characters"), e);
-	*ret = arena_strndup(l->arena, text, n);
+	*ret = arena_strdup(l->arena, text);
 	return OK;
 }
 
@@ -244,7 +249,7 @@ static int whose(struct replay_line *l, const struct replay_fields *f, const str
 	row->source = l->source ? l->source : shape->source;
 	row->received_us = l->received_us;
 	if (pair)
-		return word(l, shape->pair, pair, &row->pair, e);
+		return replay_word(l, shape->pair, pair, &row->pair, e);
 	row->pair = l->pair;
 	if (row->pair)
 		return OK;
@@ -374,9 +379,9 @@ static int read_own(struct replay_line *l, const struct replay_fields *f, bool t
 {
 	struct bitcoin_row row;
 	bitcoin_row_init(&row, trade ? BITCOIN_TRADE : BITCOIN_TICK);
-	int rc = word(l, "source", get(f, "source"), &row.source, e);
+	int rc = replay_word(l, "source", get(f, "source"), &row.source, e);
 	if (rc == OK)
-		rc = word(l, "pair", get(f, "pair"), &row.pair, e);
+		rc = replay_word(l, "pair", get(f, "pair"), &row.pair, e);
 	if (rc == OK)
 		rc = moment(l, f, "event_time", &row.event_us, e);
 	if (rc == OK)
@@ -421,8 +426,10 @@ int replay_shape_read(struct replay_line *l, const struct replay_fields *f, bool
 		      struct err *e)
 {
 	*ret_known = true;
-	if (has_all(f, own_trade) || has_all(f, own_tick))
-		return read_own(l, f, get(f, "trade_id") != NULL, e);
+	if (has_all(f, own_trade))
+		return read_own(l, f, true, e);
+	if (has_all(f, own_tick))
+		return read_own(l, f, false, e);
 	if (has_all(f, own_gap))
 		return OK;
 	for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
