@@ -1,6 +1,7 @@
 """Backup through the program: killed at any moment and run again, verified, restored. What is backed up comes through the stream."""
 import hashlib
 import json
+import os
 import pathlib
 import random
 import shutil
@@ -10,8 +11,10 @@ import time
 import pytest
 
 import lake as look
+from test_kill import killpoint  # noqa: F401
 
 HOURS = 60
+STEP = int(os.environ.get('KILL_STEP', '9'))  # every so manyth call is a point of death; 1: all of them
 EVERYTHING = 'SELECT * FROM raw.bitcoin_trades ORDER BY trade_id'
 
 
@@ -207,3 +210,39 @@ def test_places_that_are_none(pregao, lake, tmp_path):
     config.write_text(f'[backup]\nto = {tmp_path}/other\nworkers = 2\n')
     assert run(pregao, lake, '--config', config)['to'] == str(tmp_path / 'other')
     assert len(hashes(tmp_path / 'other/data')) == HOURS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('errno', [0, 28, 5], ids=['kill', 'disk-full', 'io-error'])
+def test_each_call_may_fail(pregao, killpoint, tmp_path, errno):  # noqa: F811
+    """Death, ENOSPC and EIO at each call that changes a file or a folder, of the lake's state or of the backup."""
+    trades(tmp_path / 'a.ndjson', 0, 3)
+    base = tmp_path / 'base'
+    pregao('stream', 'replay', tmp_path / 'a.ndjson', '--lake', base)
+    wanted = originals(base)
+
+    def backup(where, at):
+        env = {**pregao.env, 'LD_PRELOAD': str(killpoint), 'KILLPOINT_AT': str(at), 'KILLPOINT_UNDER': str(where),
+               'KILLPOINT_COUNT': str(tmp_path / 'count')}
+        if errno:
+            env['KILLPOINT_ERRNO'] = str(errno)
+        return subprocess.run([pregao.path, 'backup', 'run', '--lake', where / 'lake', '--workers', '1'], env=env, capture_output=True,
+                              text=True, timeout=60)
+
+    def copy(name):
+        shutil.copytree(base, tmp_path / name / 'lake')
+        return tmp_path / name
+
+    assert backup(copy('calm'), 0).returncode == 0
+    points = int((tmp_path / 'count').read_text())
+    assert points > 50
+    for at in range(1, points + 1, STEP):
+        where = copy(f'at-{at}')
+        done = backup(where, at)
+        assert done.returncode in ((0, 1) if errno else (0, -9)), (at, done.returncode, done.stderr)
+        assert run(pregao, where / 'lake')['failed'] == 0, at
+        assert copies(where / 'lake') == wanted and originals(where / 'lake') == wanted, at
+        pregao('backup', 'verify', '--lake', where / 'lake')
+        left = [p for p in (where / 'lake-backup/scratch').rglob('*') if p.is_file() and p.name != 'lock']
+        assert not left, (at, left)
+        shutil.rmtree(where)
