@@ -55,9 +55,9 @@ static const char schema_1[] =
 	"CREATE TABLE intents(id INTEGER PRIMARY KEY AUTOINCREMENT, table_id INTEGER NOT NULL, keys TEXT NOT NULL);"
 	"CREATE TABLE marks(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;";
 
-/* Scopes are appended to. A file that was appended has a version of its own; the others', which came
- * together, is the scope's base_version. loose: queries read its published files, for no compact file
- * covers it. Statistics belong to a compact file's id, or to minus a scope's. */
+/* Scopes are appended to. A file that was appended has a version of its own; the others', which
+ * came together, is the scope's base_version. loose: queries read its published files, for no
+ * compact file covers it. Statistics belong to a compact file's id, or to minus a scope's. */
 static const char schema_2[] =
 	"ALTER TABLE published ADD COLUMN version INTEGER;"
 	"CREATE INDEX published_by_version ON published(version, scope_id) WHERE version IS NOT NULL;"

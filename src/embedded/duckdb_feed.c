@@ -265,7 +265,7 @@ static void feed_read(duckdb_function_info info, duckdb_data_chunk chunk)
 	at->row += n;
 }
 
-/* -- for those who have rows -------------------------------------------------------------------- */
+/* -- for those who have rows ------------------------------------------------------------------ */
 
 int duck_feed_open(const struct duck *d, struct duckdb_host *host, struct duck_feed **ret,
 		   struct err *e)

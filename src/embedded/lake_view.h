@@ -6,10 +6,10 @@
 #include "str.h"
 
 /* Appends a SELECT of the table's columns and then its partition columns, each with its declared
- * type, over the files of the layout (LAYOUT_QUERY: of both), which lie at paths. No file: no rows. grown: the table's definition has
- * changed since its first file may have been written, so a file may lack columns; they are null
- * then. ERR_USAGE when a folder above the lake is called like a partition of the table ("part=9"):
- * DuckDB would take its value for the column's. */
+ * type, over the files of the layout (LAYOUT_QUERY: of both), which lie at paths. No file: no rows.
+ * grown: the table's definition has changed since its first file may have been written, so a file
+ * may lack columns; they are null then. ERR_USAGE when a folder above the lake is called like a
+ * partition of the table ("part=9"): DuckDB would take its value for the column's. */
 int lake_view_sql(struct buf *sql, const struct table_def *, enum catalog_layout,
 		  const struct catalog_file *files, const char *const *paths, size_t n, bool grown,
 		  struct err *) MUST_CHECK;

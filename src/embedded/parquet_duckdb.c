@@ -150,9 +150,9 @@ static void add_sources(struct buf *sql, const struct parquet_merge *m)
 	}
 }
 
-/* Rows of a row group, by how wide they are: whoever reads or writes one holds all of it, several times
- * over, in memory that no setting bounds. *ret is 0 for DuckDB's own number, which is right unless rows have
- * long texts. */
+/* Rows of a row group, by how wide they are: whoever reads or writes one holds all of it, several
+ * times over, in memory that no setting bounds. *ret is 0 for DuckDB's own number, which is right
+ * unless rows have long texts. */
 static int row_group_rows(struct parquet_duckdb *p, const struct parquet_merge *m, int64_t *ret,
 			  struct err *e)
 {

@@ -2,10 +2,11 @@
  * views give them to DuckDB, and the result is streamed. All views are made in a transaction that
  * is always rolled back, so the next statement sees nothing of this one's lists.
  *
- * A stream's rows that are in no file yet are read first, and the files listed afterwards, at a moment
- * when the catalog's mark M stood still: the files hold all records up to M, and of those that were read
- * only the later ones are shown. What was delivered or forgotten in between is not after M, so no record
- * is missing and none is there twice, however fast deliveries follow each other. */
+ * A stream's rows that are in no file yet are read first, and the files listed afterwards, at a
+ * moment when the catalog's mark M stood still: the files hold all records up to M, and of those
+ * that were read only the later ones are shown. What was delivered or forgotten in between is not
+ * after M, so no record is missing and none is there twice, however fast deliveries follow each
+ * other. */
 #include "query_engine_duckdb.h"
 
 #include <pthread.h>

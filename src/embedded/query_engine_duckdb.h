@@ -13,8 +13,9 @@
  * served too; DESCRIBE, SUMMARIZE and SHOW TABLES know every table of the catalog. */
 int query_engine_duckdb_new(struct duckdb_host *, struct catalog *, struct object_store *,
 			    struct query_engine **ret, struct err *) MUST_CHECK;
-/* From the next statement on tables that the rows cover are shown with them. Read during statements, so
- * also after the host is confined: what read() opens has to be open by then or allowed. Borrowed. */
+/* From the next statement on tables that the rows cover are shown with them. Read during
+ * statements, so also after the host is confined: what read() opens has to be open by then or
+ * allowed. Borrowed. */
 void query_engine_duckdb_follow(struct query_engine *, const struct live_rows *);
 
 #endif

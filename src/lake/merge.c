@@ -1,6 +1,6 @@
 /* Published files become fewer: those of a scope one published file, those of several scopes (a
- * day's hours) one compact file. The rows stay as they are; the caller names the result, and says by
- * that what is in it. */
+ * day's hours) one compact file. The rows stay as they are; the caller names the result, and says
+ * by that what is in it. */
 #include <inttypes.h>
 #include <string.h>
 

@@ -65,9 +65,9 @@ int publish_replace(struct publish_session *, const struct publish_change *, siz
 		    struct err *) MUST_CHECK;
 /* All published files of each scope become one, "<name>.parquet", ordered by the table's sort and
  * then by all columns; properties and compact files stay as they are. Scopes with a single file are
- * left alone. For tables whose scope is the whole partition (else ERR_BUG). *ret_merged counts files
- * written. ERR_NOT_FOUND for a scope that is not there; ERR_BUG for a name that one of its files
- * has. */
+ * left alone. For tables whose scope is the whole partition (else ERR_BUG). *ret_merged counts
+ * files written. ERR_NOT_FOUND for a scope that is not there; ERR_BUG for a name that one of its
+ * files has. */
 int publish_merge_scopes(struct publish_session *, const struct table_def *,
 			 const struct publish_merge *, size_t n, int64_t *ret_merged,
 			 struct err *) MUST_CHECK;

@@ -1,7 +1,7 @@
-/* The stream's undelivered records as rows, for the query engine: some thousand at a time, without the
- * trades that the deliverer will leave out because they came before. Which trades the lake has is asked
- * after the stream was begun to be read: a trade that was delivered and forgotten before is then in the
- * catalog, and one that was not is in the stream. */
+/* The stream's undelivered records as rows, for the query engine: some thousand at a time, without
+ * the trades that the deliverer will leave out because they came before. Which trades the lake has
+ * is asked after the stream was begun to be read: a trade that was delivered and forgotten before
+ * is then in the catalog, and one that was not is in the stream. */
 #include "bitcoin_live.h"
 
 #include <string.h>

@@ -10,8 +10,8 @@ struct bitcoin_live {
 	struct delivery_stream *stream;
 	struct catalog *catalog; /* which trades the lake has already */
 };
-/* What the deliverer would leave out (records that cannot be read, trades that came before) is left out
- * here too. The argument is borrowed; the engine's thread uses stream and catalog. */
+/* What the deliverer would leave out (records that cannot be read, trades that came before) is left
+ * out here too. The argument is borrowed; the engine's thread uses stream and catalog. */
 struct live_rows bitcoin_live_rows(struct bitcoin_live *);
 
 #endif

@@ -75,15 +75,15 @@ struct catalog_change {
 	const struct catalog_file *files;
 	size_t file_count;
 	/* Compact files that covered a changed scope and others beside it, or that others take the
-	 * place of: gone in this commit. A scope that no other one covers is read from its published
-	 * files from then on. */
+	 * place of: gone in this commit. A scope that no other one covers is read from its
+	 * published files from then on. */
 	const char *const *retired_keys;
 	size_t retired_count;
-	/* The scopes keep the published files they have: rows and bytes add up. A file that they have
-	 * already is no change. */
+	/* The scopes keep the published files they have: rows and bytes add up. A file that they
+	 * have already is no change. */
 	bool append;
-	/* The published files change, the rows in them do not (a merge): compact files that cover the
-	 * scopes stay. */
+	/* The published files change, the rows in them do not (a merge): compact files that cover
+	 * the scopes stay. */
 	bool same_rows;
 };
 

@@ -22,8 +22,8 @@ struct parquet_merge {
 	size_t drop_column_count;
 	const char *const *drop; /* plain text; drop_count rows of drop_column_count values */
 	size_t drop_count;
-	/* Columns that the result has after those of the files, and their value for each file: plain
-	 * text, path_count rows of add_column_count values. */
+	/* Columns that the result has after those of the files, and their value for each file:
+	 * plain text, path_count rows of add_column_count values. */
 	const struct column *add_columns;
 	size_t add_column_count;
 	const char *const *add;

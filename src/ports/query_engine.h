@@ -23,17 +23,17 @@ struct query_sink {
 	int (*batch)(void *ctx, const struct batch *, struct err *);
 	void *ctx;
 };
-/* Rows of some tables that are in no file yet (a stream's), for an engine that runs in this process: it
- * shows them with the files as one table, each row once. Records are numbered; those up to the mark are
- * in the files of the same catalog version. */
+/* Rows of some tables that are in no file yet (a stream's), for an engine that runs in this
+ * process: it shows them with the files as one table, each row once. Records are numbered; those up
+ * to the mark are in the files of the same catalog version. */
 struct live_rows {
 	const char *mark;   /* the catalog's: the last number that is in files */
 	const char *number; /* the column, of every covered table, that holds its record's number */
 	bool (*covers)(void *ctx, const struct table_def *);
-	/* Gives fn the tables' rows of every record after the number that has become durable before the
-	 * call, some thousand of one table at a time: its columns, then its partition columns; of all
-	 * tables up to the same record. Records up to the catalog's mark may be missing. fn's non-zero
-	 * stops and is returned. */
+	/* Gives fn the tables' rows of every record after the number that has become durable before
+	 * the call, some thousand of one table at a time: its columns, then its partition columns;
+	 * of all tables up to the same record. Records up to the catalog's mark may be missing.
+	 * fn's non-zero stops and is returned. */
 	int (*read)(void *ctx, const struct table_def *const *tables, size_t n, int64_t after,
 		    int (*fn)(void *fn_ctx, size_t table, const struct batch *, struct err *),
 		    void *fn_ctx, struct err *);

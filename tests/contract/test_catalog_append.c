@@ -1,5 +1,5 @@
-/* Contract of the catalog port, for scopes that are appended to, merged, and compacted when they are
- * closed: what a stream's tables do. */
+/* Contract of the catalog port, for scopes that are appended to, merged, and compacted when they
+ * are closed: what a stream's tables do. */
 #include "catalog_fixture.h"
 
 /* By the hour, a day's hours in one compact file. */

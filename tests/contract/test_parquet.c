@@ -437,7 +437,8 @@ static void run(struct fixture *f, const char *sql)
 	duck_close(&d);
 }
 
-/* A day of a busy exchange, and one of tickers with their answers, where memory is a fraction of it. */
+/* A day of a busy exchange, and one of tickers with their answers, where memory is a fraction of
+ * it. */
 static void merge_spills(void **state)
 {
 	struct fixture *f = *state;

@@ -1,6 +1,6 @@
-/* Contract of the query engine port for tables with live rows: files and undelivered rows are one table,
- * in which each row is once, whenever deliveries, merges and the forgetting of records happen. The stream
- * is a model of one: its record n is the row n. */
+/* Contract of the query engine port for tables with live rows: files and undelivered rows are one
+ * table, in which each row is once, whenever deliveries, merges and the forgetting of records
+ * happen. The stream is a model of one: its record n is the row n. */
 #include "lake_fixture.h"
 
 #include <pthread.h>

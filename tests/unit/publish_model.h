@@ -1,5 +1,5 @@
-/* Two tables for the tests of publishing, and a model of what must be read from them: which generation
- * each scope is at. A row is a line "index|date|action|generation". */
+/* Two tables for the tests of publishing, and a model of what must be read from them: which
+ * generation each scope is at. A row is a line "index|date|action|generation". */
 #ifndef PREGAO_TESTS_PUBLISH_MODEL_H
 #define PREGAO_TESTS_PUBLISH_MODEL_H
 

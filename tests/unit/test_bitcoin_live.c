@@ -1,6 +1,6 @@
 /* Bitcoin's tables as a query sees them while records wait in the spool: the same rows, to the last
- * column, before and after their delivery. The query is asked as the SQL worker asks it, through handles of
- * its own that only read. */
+ * column, before and after their delivery. The query is asked as the SQL worker asks it, through
+ * handles of its own that only read. */
 #include "bitcoin_live.h"
 #include "query_engine_duckdb.h"
 #include "stream_lake.h"

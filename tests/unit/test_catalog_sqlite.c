@@ -182,7 +182,8 @@ static const char *told(struct fixture *f)
 	return arena_strdup(f->arena, text.data);
 }
 
-/* A catalog as the first version of the program left it says the same when it is opened by this one. */
+/* A catalog as the first version of the program left it says the same when it is opened by this
+ * one. */
 static void the_first_schema_is_taken_over(void **state)
 {
 	struct fixture *f = *state;

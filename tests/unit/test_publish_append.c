@@ -1,6 +1,6 @@
-/* Publishing what a stream delivers: hours that are appended to, merged, and compacted by the day. The
- * rows are the numbers 1, 2, 3 and so on, and whatever happened when, a reader sees just those up to the
- * mark, in published files and in those that queries read. */
+/* Publishing what a stream delivers: hours that are appended to, merged, and compacted by the day.
+ * The rows are the numbers 1, 2, 3 and so on, and whatever happened when, a reader sees just those
+ * up to the mark, in published files and in those that queries read. */
 #include "publish_lake.h"
 
 #include <fcntl.h>
