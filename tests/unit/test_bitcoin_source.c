@@ -330,7 +330,7 @@ static void a_long_answer_is_read_but_not_kept(void **state)
 	buf_str(&body, "{\"rest\":\"");
 	for (int i = 0; i < BITCOIN_PAYLOAD_MAX; i++)
 		buf_char(&body, 'x');
-	buf_printf(&body, "\",%s", CTM + 1);
+	buf_printf(&body, "\",%s", &CTM[1]);
 	assert_int_equal(read_as("cointradermonitor", buf_slice(&body), &row, NULL), OK);
 	assert_int_equal(row.last, INT64_C(34064447000000));
 	assert_int_equal(row.payload.n, 0);
