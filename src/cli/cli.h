@@ -155,6 +155,8 @@ int cmd_backup_restore(struct cli *);
 int cmd_runs(struct cli *);
 int cmd_logs(struct cli *);
 int cmd_metrics(struct cli *);
+int cmd_alarms_list(struct cli *);
+int cmd_alarms_history(struct cli *);
 int cmd_schedule_list(struct cli *);
 int cmd_schedule_next(struct cli *);
 int cmd_schedule_run(struct cli *);

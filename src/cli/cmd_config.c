@@ -1,6 +1,7 @@
 /* config check, show: settings and where they come from. */
 #include <string.h>
 
+#include "alarms.h"
 #include "cli.h"
 #include "options.h"
 #include "render.h"
@@ -8,11 +9,13 @@
 #include "tr.h"
 
 /* What one value alone does not show. */
-static int check_schedules(struct cli *cli, const struct conf *conf, struct err *e)
+static int check_families(struct cli *cli, const struct conf *conf, struct err *e)
 {
 	struct schedule *schedules;
+	struct alarm *alarms;
 	size_t count;
-	return schedules_load(conf, cli->arena, &schedules, &count, e);
+	int rc = schedules_load(conf, cli->arena, &schedules, &count, e);
+	return rc ? rc : alarms_load(conf, cli->arena, &alarms, &count, e);
 }
 
 int cmd_config_check(struct cli *cli)
@@ -26,11 +29,11 @@ int cmd_config_check(struct cli *cli)
 		if (rc == ERR_NOT_FOUND || rc == ERR_INPUT)
 			e.code = ERR_USAGE; /* the words are wrong, not the machine */
 		if (rc == OK)
-			rc = check_schedules(cli, c, &e);
+			rc = check_families(cli, c, &e);
 		conf_free(c);
 		if (rc)
 			return cli_fail(cli, &e);
-	} else if (check_schedules(cli, cli->conf, &e) != OK) {
+	} else if (check_families(cli, cli->conf, &e) != OK) {
 		return cli_fail(cli, &e);
 	}
 	if (cli->format == FORMAT_JSON)
@@ -59,9 +62,9 @@ static void print_option(struct cli *cli, const char *section, const struct conf
 }
 
 /* The members of a family that are there without being in the file. */
-static const char *const *built_in(const struct conf_option *family __attribute__((unused)))
+static const char *const *built_in(const struct conf_option *family)
 {
-	return schedules_built_in;
+	return strcmp(family->section, "alarm.*") == 0 ? alarms_built_in : schedules_built_in;
 }
 
 /* What the file may have any number of: the members that there are, built-in ones first. */

@@ -55,6 +55,18 @@ static const char *const steps[] = {
 	"	value INTEGER NOT NULL, at_us INTEGER NOT NULL,\n"
 	"	PRIMARY KEY (name, labels, bucket)\n"
 	") STRICT, WITHOUT ROWID;\n",
+	"CREATE TABLE alarm (\n"
+	"	name TEXT PRIMARY KEY,\n"
+	"	state INTEGER NOT NULL, since_us INTEGER NOT NULL, checked_us INTEGER NOT NULL,\n"
+	"	text TEXT\n"
+	") STRICT;\n"
+	"CREATE TABLE alarm_change (\n"
+	"	id INTEGER PRIMARY KEY AUTOINCREMENT,\n"
+	"	alarm TEXT NOT NULL, was INTEGER NOT NULL, state INTEGER NOT NULL,\n"
+	"	at_us INTEGER NOT NULL, text TEXT,\n"
+	"	told INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,\n"
+	"	next_us INTEGER NOT NULL\n"
+	") STRICT;\n",
 };
 
 /* -- texts ------------------------------------------------------------------------------------- */
@@ -480,6 +492,11 @@ static const struct telemetry_ops telemetry_sqlite_ops = {
 	.logs = telemetry_sqlite_logs,
 	.metrics = telemetry_sqlite_metrics,
 	.histograms = telemetry_sqlite_histograms,
+	.alarm_set = telemetry_sqlite_alarm_set,
+	.alarms = telemetry_sqlite_alarms,
+	.alarm_history = telemetry_sqlite_alarm_history,
+	.alarm_claim = telemetry_sqlite_alarm_claim,
+	.alarm_told = telemetry_sqlite_alarm_told,
 	.free = telemetry_sqlite_free,
 };
 

@@ -73,4 +73,17 @@ int telemetry_sqlite_metrics(struct telemetry *, struct arena *, struct metric *
 int telemetry_sqlite_histograms(struct telemetry *, struct arena *, struct histogram_counts **ret,
 				size_t *ret_count, struct err *) MUST_CHECK;
 
+/* telemetry_sqlite_alarms.c */
+int telemetry_sqlite_alarm_set(struct telemetry *, const char *alarm, enum alarm_state,
+			       const char *text, bool notify, bool *ret_changed,
+			       struct err *) MUST_CHECK;
+int telemetry_sqlite_alarms(struct telemetry *, struct arena *, struct alarm_record **ret,
+			    size_t *ret_count, struct err *) MUST_CHECK;
+int telemetry_sqlite_alarm_history(struct telemetry *, size_t max, struct arena *,
+				   struct alarm_change **ret, size_t *ret_count,
+				   struct err *) MUST_CHECK;
+int telemetry_sqlite_alarm_claim(struct telemetry *, struct arena *, struct alarm_change *ret,
+				 struct err *) MUST_CHECK;
+int telemetry_sqlite_alarm_told(struct telemetry *, int64_t id, struct err *) MUST_CHECK;
+
 #endif

@@ -146,6 +146,48 @@ int telemetry_histograms(struct telemetry *t, struct arena *arena, struct histog
 	return t ? t->ops->histograms(t, arena, ret, ret_count, e) : OK;
 }
 
+const char *alarm_state_name(enum alarm_state state)
+{
+	static const char *const names[] = {
+		[ALARM_UNKNOWN] = "unknown", [ALARM_OK] = "ok", [ALARM_ON] = "alarm"};
+	return (size_t)state < ARRAY_LEN(names) ? names[state] : "unknown";
+}
+
+static int no_telemetry(struct err *e)
+{
+	return err_set(e, ERR_NOT_FOUND, "nothing is recorded about this lake");
+}
+
+int telemetry_alarm_set(struct telemetry *t, const char *alarm, enum alarm_state state,
+			const char *text, bool notify, bool *ret_changed, struct err *e)
+{
+	return t ? t->ops->alarm_set(t, alarm, state, text, notify, ret_changed, e)
+		 : no_telemetry(e);
+}
+
+int telemetry_alarms(struct telemetry *t, struct arena *arena, struct alarm_record **ret,
+		     size_t *ret_count, struct err *e)
+{
+	return t ? t->ops->alarms(t, arena, ret, ret_count, e) : no_telemetry(e);
+}
+
+int telemetry_alarm_history(struct telemetry *t, size_t max, struct arena *arena,
+			    struct alarm_change **ret, size_t *ret_count, struct err *e)
+{
+	return t ? t->ops->alarm_history(t, max, arena, ret, ret_count, e) : no_telemetry(e);
+}
+
+int telemetry_alarm_claim(struct telemetry *t, struct arena *arena, struct alarm_change *ret,
+			  struct err *e)
+{
+	return t ? t->ops->alarm_claim(t, arena, ret, e) : no_telemetry(e);
+}
+
+int telemetry_alarm_told(struct telemetry *t, int64_t id, struct err *e)
+{
+	return t ? t->ops->alarm_told(t, id, e) : no_telemetry(e);
+}
+
 void telemetry_free(struct telemetry *t)
 {
 	if (t)

@@ -79,6 +79,25 @@ struct histogram_counts {
 	int64_t count, sum;
 };
 
+/* An alarm is known by its name; what it watches is the caller's business. */
+enum alarm_state { ALARM_UNKNOWN, ALARM_OK, ALARM_ON };
+const char *alarm_state_name(enum alarm_state); /* "unknown", "ok", "alarm" */
+struct alarm_record {
+	const char *name;
+	enum alarm_state state;
+	int64_t since_us, checked_us;
+	const char *text;
+};
+struct alarm_change {
+	int64_t id;
+	const char *alarm;
+	enum alarm_state was, state;
+	int64_t at_us;
+	const char *text;
+	bool told;    /* nobody has to be notified of it any more */
+	int attempts; /* to notify */
+};
+
 struct telemetry;
 struct telemetry_ops {
 	void (*log)(struct telemetry *, enum log_level, const char *run, const char *event,
@@ -99,6 +118,15 @@ struct telemetry_ops {
 		       struct err *);
 	int (*histograms)(struct telemetry *, struct arena *, struct histogram_counts **ret,
 			  size_t *ret_count, struct err *);
+	int (*alarm_set)(struct telemetry *, const char *alarm, enum alarm_state, const char *text,
+			 bool notify, bool *ret_changed, struct err *);
+	int (*alarms)(struct telemetry *, struct arena *, struct alarm_record **ret,
+		      size_t *ret_count, struct err *);
+	int (*alarm_history)(struct telemetry *, size_t max, struct arena *,
+			     struct alarm_change **ret, size_t *ret_count, struct err *);
+	int (*alarm_claim)(struct telemetry *, struct arena *, struct alarm_change *ret,
+			   struct err *);
+	int (*alarm_told)(struct telemetry *, int64_t id, struct err *);
 	void (*free)(struct telemetry *);
 };
 struct telemetry {
@@ -137,6 +165,24 @@ int telemetry_metrics(struct telemetry *, struct arena *, struct metric **ret, s
 /* by name, labels */
 int telemetry_histograms(struct telemetry *, struct arena *, struct histogram_counts **ret,
 			 size_t *ret_count, struct err *) MUST_CHECK;
+
+/* Alarms. Several processes may set one: each change is written down once. An alarm that was never
+ * seen counts as ok. notify: somebody is to be told of the change. ERR_RETRY, ERR_DENIED, ERR_IO;
+ * without telemetry ERR_NOT_FOUND, here and below. */
+int telemetry_alarm_set(struct telemetry *, const char *alarm, enum alarm_state, const char *text,
+			bool notify, bool *ret_changed, struct err *) MUST_CHECK;
+/* by name */
+int telemetry_alarms(struct telemetry *, struct arena *, struct alarm_record **ret,
+		     size_t *ret_count, struct err *) MUST_CHECK;
+/* Changes, the newest first; the newest thousand are kept. */
+int telemetry_alarm_history(struct telemetry *, size_t max, struct arena *,
+			    struct alarm_change **ret, size_t *ret_count, struct err *) MUST_CHECK;
+/* The oldest change that somebody is to be told of and nobody is trying to tell now; whoever claims it
+ * tells, then says so. Otherwise it can be claimed again after a minute, then two, four, up to an
+ * hour, for two days. ERR_NOT_FOUND: none. */
+int telemetry_alarm_claim(struct telemetry *, struct arena *, struct alarm_change *ret,
+			  struct err *) MUST_CHECK;
+int telemetry_alarm_told(struct telemetry *, int64_t id, struct err *) MUST_CHECK;
 void telemetry_free(struct telemetry *);
 
 /* A new run id: sorts by time, unique: "20261123T171200-9f3a1c07". */

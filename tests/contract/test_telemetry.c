@@ -211,6 +211,68 @@ static void histograms_add_up(void **state)
 			assert_true(histograms[i].bounds[k] > histograms[i].bounds[k - 1]);
 }
 
+static void set_alarm(struct fixture *f, enum alarm_state state, bool expected)
+{
+	struct err e = ERR_INIT;
+	bool changed;
+	must(telemetry_alarm_set(f->t, "lag", state, "a text", true, &changed, &e), &e);
+	assert_int_equal(changed, expected);
+}
+
+static bool claim(struct fixture *f, struct alarm_change *ret)
+{
+	struct err e = ERR_INIT;
+	int rc = telemetry_alarm_claim(f->t, f->arena, ret, &e);
+	if (rc != ERR_NOT_FOUND)
+		must(rc, &e);
+	return rc == OK;
+}
+
+static void alarms_change_once_and_are_told_until_somebody_heard(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	struct alarm_change c, *history;
+	struct alarm_record *now;
+	size_t n;
+	set_alarm(f, ALARM_OK, false); /* what was never seen is well */
+	assert_false(claim(f, &c));
+	f->clock.now += SECOND;
+	set_alarm(f, ALARM_ON, true);
+	f->clock.now += SECOND;
+	set_alarm(f, ALARM_ON, false);
+	must(telemetry_alarms(f->t, f->arena, &now, &n, &e), &e);
+	assert_int_equal(n, 1);
+	assert_int_equal(now[0].state, ALARM_ON);
+	assert_int_equal(now[0].since_us, NOON + SECOND);
+	assert_int_equal(now[0].checked_us, NOON + 2 * SECOND);
+	/* Claimed and not told: again after one, two, four minutes. */
+	for (int minutes = 1; minutes <= 4; minutes *= 2) {
+		assert_true(claim(f, &c));
+		assert_int_equal(c.was, ALARM_OK);
+		assert_int_equal(c.state, ALARM_ON);
+		f->clock.now += minutes * 60 * SECOND - 1;
+		assert_false(claim(f, &c));
+		f->clock.now++;
+	}
+	assert_true(claim(f, &c));
+	assert_int_equal(c.attempts, 4);
+	must(telemetry_alarm_told(f->t, c.id, &e), &e);
+	f->clock.now += 7200 * SECOND;
+	assert_false(claim(f, &c));
+	set_alarm(f, ALARM_UNKNOWN, true);
+	f->clock.now += 3 * 86400 * SECOND; /* old news */
+	assert_false(claim(f, &c));
+	for (int i = 0; i < 600; i++) {
+		set_alarm(f, ALARM_OK, true);
+		set_alarm(f, ALARM_ON, true);
+	}
+	must(telemetry_alarm_history(f->t, 5000, f->arena, &history, &n, &e), &e);
+	assert_int_equal(n, 1000);
+	assert_int_equal(history[0].state, ALARM_ON);
+	assert_int_equal(history[1].state, ALARM_OK);
+}
+
 static void hostile_texts_stay_sound(void **state)
 {
 	struct fixture *f = *state;
@@ -507,6 +569,7 @@ int main(int argc, char **argv)
 		CASE(events_can_be_searched),
 		CASE(failures_name_the_object_and_the_code),
 		CASE(histograms_add_up),
+		CASE(alarms_change_once_and_are_told_until_somebody_heard),
 		CASE(hostile_texts_stay_sound),
 		CASE(a_run_is_recorded_updated_and_found_by_its_ends),
 		CASE(a_whole_id_that_begins_another_one_is_no_conflict),

@@ -1,0 +1,178 @@
+"""Alarms: what is watched, how it is told, and that each change is told once."""
+import http.server
+import json
+import sqlite3
+import sys
+import threading
+
+import pytest
+
+TELLER = """import json, os, sys
+with open(sys.argv[1], 'a') as out:
+    json.dump([json.load(sys.stdin), {k: v for k, v in os.environ.items() if k.startswith('PREGAO_ALARM')}], out)
+    out.write('\\n')
+sys.exit(int(open(sys.argv[1] + '.status').read()) if os.path.exists(sys.argv[1] + '.status') else 0)
+"""
+
+
+@pytest.fixture
+def lake(pregao, tmp_path):
+    pregao('run', '--input', 'sample', '--lake', tmp_path / 'lake')
+    return tmp_path / 'lake'
+
+
+@pytest.fixture
+def told(tmp_path):
+    """What the command was told; a configuration that names it."""
+    (tmp_path / 'teller.py').write_text(TELLER)
+    path = tmp_path / 'told'
+    conf = tmp_path / 'alarms.ini'
+    conf.write_text(f'[alarms]\nnotify = {sys.executable} {tmp_path}/teller.py {path}\n')
+
+    class Told:
+        def __init__(self):
+            self.conf = conf
+            self.status = tmp_path / 'told.status'
+
+        def __call__(self):
+            return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return Told()
+
+
+def states(pregao, lake, *more):
+    rows = json.loads(pregao('alarms', 'list', '--lake', lake, '--format', 'json', *more).stdout)
+    return {r['alarm']: r['state'] for r in rows}
+
+
+def history(pregao, lake):
+    return json.loads(pregao('alarms', 'history', '--lake', lake, '--format', 'json').stdout)
+
+
+def refuse_something(pregao, lake, tmp_path):
+    (tmp_path / 'bad.csv').write_text('<html>not today</html>')
+    pregao('import', 'portfolio', tmp_path / 'bad.csv', '--lake', lake, expect=3)
+
+
+def accept_again(lake):
+    for path in (lake / 'quarantine').rglob('*.*'):
+        path.unlink()
+
+
+def test_a_sample_lake_is_well(pregao, lake):
+    assert set(states(pregao, lake).values()) == {'ok'}
+    assert len(states(pregao, lake)) == 7
+    assert history(pregao, lake) == []
+
+
+def test_a_lake_that_is_not_there(pregao, tmp_path):
+    assert set(states(pregao, tmp_path / 'none').values()) == {'ok'}
+    assert not (tmp_path / 'none').exists()
+
+
+def test_each_change_is_told_once(pregao, lake, tmp_path, told):
+    refuse_something(pregao, lake, tmp_path)
+    for _ in range(3):
+        now = states(pregao, lake, '--config', told.conf)
+    assert [name for name, state in now.items() if state == 'alarm'] in (['quarantine'], ['quarantine', 'failed_runs'])
+    mine = [t for t in told() if t[0]['alarm'] == 'quarantine']
+    assert len(mine) == 1
+    body, env = mine[0]
+    assert (body['state'], body['was'], body['lake'], body['attempt']) == ('alarm', 'ok', str(lake), 1)
+    assert '1' in body['text'] and env['PREGAO_ALARM_TEXT'] == body['text']
+    assert (env['PREGAO_ALARM'], env['PREGAO_ALARM_STATE']) == ('quarantine', 'alarm')
+    accept_again(lake)
+    states(pregao, lake, '--config', told.conf)
+    states(pregao, lake, '--config', told.conf)
+    assert [t[0]['state'] for t in told() if t[0]['alarm'] == 'quarantine'] == ['alarm', 'ok']
+    changes = [c for c in history(pregao, lake) if c['alarm'] == 'quarantine']
+    assert [(c['was'], c['state'], c['told'], c['attempts']) for c in changes] == \
+        [('alarm', 'ok', True, 1), ('ok', 'alarm', True, 1)]
+    assert 'pregao_alarm{alarm="quarantine"} 0' in pregao('metrics', '--lake', lake).stdout
+
+
+def test_what_could_not_be_told_is_told_later(pregao, lake, tmp_path, told):
+    told.status.write_text('7')
+    refuse_something(pregao, lake, tmp_path)
+    states(pregao, lake, '--config', told.conf)
+    first = len(told())
+    assert first and not any(c['told'] for c in history(pregao, lake))
+    logs = json.loads(pregao('logs', '--lake', lake, '--text', 'alarm_not_told', '--format', 'json').stdout)
+    assert logs and logs[0]['error_code'] == 'RETRY' and logs[0]['object'] == 'quarantine' and '7' in logs[0]['text']
+    told.status.unlink()
+    states(pregao, lake, '--config', told.conf)
+    assert len(told()) == first  # not at once again
+    with sqlite3.connect(lake / 'state/telemetry.sqlite') as db:
+        db.execute('UPDATE alarm_change SET next_us = 0')
+    states(pregao, lake, '--config', told.conf)
+    assert all(c['told'] and c['attempts'] == 2 for c in history(pregao, lake))
+    assert [t[0]['attempt'] for t in told() if t[0]['alarm'] == 'quarantine'] == [1, 2]
+
+
+def test_a_webhook(pregao, lake, tmp_path):
+    got = []
+
+    class Hook(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append((self.headers['Content-Type'], json.loads(self.rfile.read(int(self.headers['Content-Length'])))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+    server = http.server.HTTPServer(('127.0.0.1', 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    conf = tmp_path / 'hook.ini'
+    conf.write_text(f'[alarms]\nwebhook = http://127.0.0.1:{server.server_port}/hook\n')
+    refuse_something(pregao, lake, tmp_path)
+    states(pregao, lake, '--config', conf)
+    server.shutdown()
+    assert [body['state'] for kind, body in got if body['alarm'] == 'quarantine' and kind == 'application/json'] == ['alarm']
+
+
+def test_freshness_begins_with_the_schedule(pregao, lake):
+    assert states(pregao, lake)['freshness'] == 'ok'
+    pregao('schedule', 'run', 'portfolio', '--session', '2024-07-15', '--lake', lake)
+    assert states(pregao, lake)['freshness'] == 'alarm'
+
+
+def test_alarms_of_ones_own(pregao, lake, tmp_path):
+    conf = tmp_path / 'own.ini'
+    conf.write_text('[alarm.huge]\nkind = disk_free\nfree = 8000TiB\n[alarm.disk_free]\nenabled = no\n'
+                    '[alarm.other]\nkind = freshness\ndataset = raw.nothing\n')
+    now = states(pregao, lake, '--config', conf)
+    assert now['huge'] == 'alarm' and now['other'] == 'unknown' and 'disk_free' not in now
+
+
+@pytest.mark.parametrize('text, said', [
+    ('[alarm.x]\nkind = freshnes\n', 'freshness'),
+    ('[alarm.nothing_known]\nlimit = 1\n', 'dead_letters'),
+    ('[alarms]\nwebhook = http://example.com/\n', 'https'),
+    ('[alarms]\nwebhook = http://127.0.0.1.example.com/\n', 'https'),
+    ('[alarms]\nnotfy = x\n', 'notify'),
+    ('[alarm.x]\nafter = soon\n', 'soon'),
+])
+def test_wrong_configuration(pregao, tmp_path, text, said):
+    conf = tmp_path / 'wrong.ini'
+    conf.write_text(text)
+    for words in (('config', 'check', conf), ('alarms', 'list', '--config', conf, '--lake', tmp_path / 'none')):
+        done = pregao(*words, expect=2)
+        assert said in done.stderr and 'wrong.ini' in done.stderr
+
+
+def test_the_template_is_a_configuration(pregao, tmp_path):
+    """As it is, and with every default switched on, in both languages."""
+    plain = json.loads(pregao('config', 'show', '--format', 'json').stdout)
+    for env in ({}, {'LC_MESSAGES': 'pt_BR.UTF-8'}):
+        text = pregao('config', 'show', '--template', env=env).stdout
+        keys = {(r['section'], r['key']) for r in plain}
+        conf = tmp_path / 'template.ini'
+        conf.write_text(text)
+        pregao('config', 'check', conf)
+        assert 'PREGAO_LAKE' in text
+        switched = '\n'.join(line[1:] if line.startswith(';') and not line.startswith('; ') else line
+                             for line in text.splitlines())
+        conf.write_text(switched + '\n')
+        pregao('config', 'check', conf)
+        shown = json.loads(pregao('config', 'show', '--config', conf, '--format', 'json').stdout)
+        assert {(r['section'], r['key']): r['value'] for r in shown} == {(r['section'], r['key']): r['value'] for r in plain}
+        assert {(r['section'], r['key']) for r in shown if r['origin'] != 'default'} == keys
