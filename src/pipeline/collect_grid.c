@@ -49,11 +49,11 @@ static int64_t look(struct poller *p)
 		wall = clock_now_us(c);
 		mono = clock_monotonic_us(c);
 	} while (mono - before > MOMENT_US && ++tries < MOMENT_TRIES);
-	int64_t step_us = (wall - p->wall_us) - (mono - p->mono_us);
 	bool first = p->wall_us == BITCOIN_NONE;
+	int64_t step_us = first ? 0 : (wall - p->wall_us) - (mono - p->mono_us);
 	p->wall_us = wall;
 	p->mono_us = mono;
-	if (!first && (step_us > STEP_US || step_us < -STEP_US)) {
+	if (step_us > STEP_US || step_us < -STEP_US) {
 		p->stepped |= step_us > 0;
 		note_step(p, step_us);
 	}
