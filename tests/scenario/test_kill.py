@@ -2,6 +2,7 @@
 undisturbed run. The point of death is set by killpoint.c (LD_PRELOAD). KILL_STEP=N takes every Nth point only; 1 is all of them."""
 import concurrent.futures
 import datetime
+import json
 import os
 import pathlib
 import shutil
@@ -10,6 +11,7 @@ import sys
 
 import pytest
 
+import bitcoin_server
 import lake as look
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'fixtures'))
@@ -106,6 +108,47 @@ def test_correction(pregao, killpoint, tmp_path):
     base = tmp_path / 'base'
     pregao('import', 'portfolio', old, '--lake', base)
     die_everywhere(pregao, killpoint, tmp_path, base, [new])
+
+
+def test_stream_cycle(pregao, killpoint, tmp_path):
+    """Death at each call of one append-seal-deliver-register cycle: what was printed is there, once; what was not is there once or not at all.
+    The call may also fail with ENOSPC instead."""
+    step = int(os.environ.get('KILL_STEP', '12'))
+
+    def run(lake, at, **env):
+        env = {**pregao.env, 'LD_PRELOAD': str(killpoint), 'KILLPOINT_AT': str(at), 'KILLPOINT_UNDER': str(lake), **env}
+        asked = [word for i in range(3) for word in ('--source', f'binance/P{i}={server.url}/binance?symbol=P{i}')]
+        return subprocess.run([pregao.path, 'fetch', 'bitcoin', *asked, '--period', '1s', '--lake', lake, '--format', 'json'], env=env, cwd=tmp_path,
+                              capture_output=True, text=True, timeout=120)
+
+    def seqs(done):
+        return [json.loads(line)['seq'] for line in done.stdout.split('\n')[:-1]]
+
+    def one(at, **env):
+        lake = tmp_path / f'stream-{at}-{len(env)}'
+        first = run(lake, at, **env)
+        assert first.returncode in ((-9, 0) if not env else (0, 1)), (at, first.returncode, first.stderr)
+        again = run(lake, 0)
+        assert again.returncode == 0, (at, again.stderr)
+        told = seqs(first) + seqs(again)
+        assert len(told) == len(set(told)), at
+        got = [r['seq'] for r in look.sql(pregao, lake, 'SELECT seq FROM raw.bitcoin_ticks UNION ALL SELECT seq FROM raw.bitcoin_gaps')]
+        assert len(got) == len(set(got)), f'a record twice after call {at}'
+        assert set(told) <= set(got), f'an acknowledged record lost after call {at}'
+        status = json.loads(pregao('stream', 'status', '--lake', lake, '--format', 'json').stdout)[0]
+        assert status['delivered_seq'] == status['last_seq'] == max(got), at
+        shutil.rmtree(lake)
+        return first.returncode != 0
+
+    with bitcoin_server.serve() as server:
+        done = run(tmp_path / 'calm', 0, KILLPOINT_COUNT=str(tmp_path / 'count'))
+        assert done.returncode == 0 and len(seqs(done)) == 3
+        points = int((tmp_path / 'count').read_text())
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            deaths = sum(pool.map(one, range(1, points + 1, step)))
+            failures = sum(pool.map(lambda at: one(at, KILLPOINT_ERRNO='28'), range(1, points + 1, step)))
+    print(f'{deaths} deaths and {failures} failures at {points} points')
+    assert deaths > points // step // 2
 
 
 def test_any_moment(pregao, tmp_path):

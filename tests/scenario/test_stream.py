@@ -109,6 +109,14 @@ def test_nothing_came(pregao, server, tmp_path):
     assert [(r['kind'], r['reason']) for r in records(out)] == [('gap', 'http_500')]
 
 
+def test_slot_already_recorded(pregao, server, tmp_path):
+    words = ('fetch', 'bitcoin', '--lake', tmp_path / 'lake', '--period', '1h', '--source', f'binance={server.url}/binance')
+    pregao(*words)
+    again = pregao(*words)
+    assert 'recorded already' in again.stderr and not again.stdout
+    assert numbers(pregao, tmp_path / 'lake') == [1]
+
+
 def test_undelivered_is_seen(pregao, server, tmp_path):
     """What is in the spool only is a part of the table, and seen once when it is delivered."""
     lake = tmp_path / 'lake'
