@@ -187,6 +187,7 @@ int cmd_fetch_bitcoin(struct cli *cli)
 	struct streaming *streaming;
 	struct deliver_result delivered = {0};
 	struct collect_result collected = {0};
+	char text[32];
 	struct told told = {.cli = cli, .stop = streaming_stop_on_signals()};
 	pass_begin(&pass, system_telemetry(cli->system), &clock_system, "fetch bitcoin");
 	pass_start(&pass);
@@ -234,6 +235,12 @@ int cmd_fetch_bitcoin(struct cli *cli)
 			 (long long)delivered.rows, (long long)delivered.files);
 	/* One slot without a single answer is a failure of what was asked for; a gap in a collection
 	 * that goes on is data. */
-	bool nothing = !cli_flag(cli, OPT_FOLLOW) && collected.ticks == 0;
+	bool once = !cli_flag(cli, OPT_FOLLOW);
+	bool nothing = once && collected.ticks == 0 && collected.gaps > 0;
+	if (once && collected.ticks + collected.gaps == 0 && !rc)
+		cli_note(cli, "this slot is recorded already; the next one begins in %s",
+			 human_duration(asked[0].period_us -
+						clock_now_us(&clock_system) % asked[0].period_us,
+					text));
 	return rc || ended || nothing ? EXIT_FAILED : EXIT_DONE;
 }
