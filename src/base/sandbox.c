@@ -21,7 +21,7 @@ int sandbox_enter(const struct sandbox *s, int max_abi, struct sandbox_report *r
 	if (rc < 0)
 		return rc;
 	report.truncate = report.landlock_abi >= 3 || report.seccomp;
-	report.tcp = report.landlock_abi >= 4 && !s->network;
+	report.tcp = report.landlock_abi >= 4 && (!s->network || s->connect_ports);
 	*ret = report;
 	return OK;
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "err.h"
 
@@ -29,12 +30,16 @@ struct sandbox {
 	/* false: execve is refused, and so are fork, ptrace and signals to others (threads stay
 	 * possible); true: files under paths may be executed */
 	bool exec;
+	/* with network: TCP connections only to these ports, from ABI 4 on, and none are accepted; NULL:
+	 * everything. Hosts, and UDP (names are asked for over it), no kernel tells apart. */
+	const uint16_t *connect_ports;
+	size_t connect_port_count;
 };
 /* What could be enforced; sentences for a person are made by the caller. */
 struct sandbox_report {
 	int landlock_abi; /* 0: the kernel has no Landlock, files are not confined */
 	bool truncate;    /* truncation confined by Landlock (ABI 3) or by seccomp */
-	bool tcp;         /* ABI 4 */
+	bool tcp;         /* ABI 4; false also when everything is allowed */
 	bool seccomp;
 };
 /* Restricts the calling process (all threads made later; call it before there are any). Denied
@@ -44,5 +49,8 @@ struct sandbox_report {
  * means the kernel's, a negative one none at all. */
 int sandbox_enter(const struct sandbox *, int max_abi, struct sandbox_report *ret,
 		  struct err *) MUST_CHECK;
+/* The ABI that sandbox_enter would use, and whether the kernel has seccomp. Takes nothing away. */
+int sandbox_landlock_abi(int max_abi);
+bool sandbox_has_seccomp(void);
 
 #endif

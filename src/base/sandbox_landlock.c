@@ -18,6 +18,7 @@
 
 #define CREATE_RULESET_VERSION 1u
 #define RULE_PATH_BENEATH      1
+#define RULE_NET_PORT          2
 
 #define FS_EXECUTE     (UINT64_C(1) << 0)
 #define FS_WRITE_FILE  (UINT64_C(1) << 1)
@@ -52,6 +53,10 @@ struct path_beneath_attr {
 	uint64_t allowed_access;
 	int32_t parent_fd;
 } __attribute__((packed));
+struct net_port_attr {
+	uint64_t allowed_access;
+	uint64_t port;
+};
 
 /* All rights that the ABI knows: what is handled and not granted is denied. */
 static uint64_t known_rights(int abi)
@@ -98,31 +103,43 @@ static int add_path(int ruleset, const struct sandbox *s, const struct sandbox_p
 	return err_where(e, p->path);
 }
 
-static int restrict_to(int ruleset, const struct sandbox *s, uint64_t known, struct err *e)
+static int restrict_to(int ruleset, const struct sandbox *s, uint64_t known, bool confines_tcp,
+		       struct err *e)
 {
 	for (size_t i = 0; i < s->path_count; i++) {
 		int rc = add_path(ruleset, s, &s->paths[i], known, e);
 		if (rc < 0)
 			return rc;
 	}
+	for (size_t i = 0; confines_tcp && s->network && i < s->connect_port_count; i++) {
+		struct net_port_attr rule = {NET_CONNECT_TCP, s->connect_ports[i]};
+		if (syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &rule, 0) != 0)
+			return err_errno(e, errno, "cannot let the sandbox have port %d",
+					 (int)s->connect_ports[i]);
+	}
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
 		return err_errno(e, errno, "cannot enter the sandbox for files");
 	return OK;
 }
 
-int landlock_enter(const struct sandbox *s, int max_abi, int *ret_abi, struct err *e)
+int sandbox_landlock_abi(int max_abi)
 {
 	long kernel =
 		max_abi < 0 ? 0
 			    : syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
 	int abi = kernel > 0 ? (int)kernel : 0;
-	if (max_abi > 0 && abi > max_abi)
-		abi = max_abi;
+	return max_abi > 0 && abi > max_abi ? max_abi : abi;
+}
+
+int landlock_enter(const struct sandbox *s, int max_abi, int *ret_abi, struct err *e)
+{
+	int abi = sandbox_landlock_abi(max_abi);
 	*ret_abi = abi;
 	if (abi == 0) /* not built in, or not switched on: the report says so */
 		return OK;
 	struct ruleset_attr attr = {.handled_access_fs = known_rights(abi)};
-	if (abi >= 4 && !s->network)
+	bool confines_tcp = abi >= 4 && (!s->network || s->connect_ports);
+	if (confines_tcp)
 		attr.handled_access_net = NET_BIND_TCP | NET_CONNECT_TCP;
 	if (abi >= 6 && !s->exec)
 		attr.scoped = SCOPE_SIGNAL | (s->network ? 0 : SCOPE_ABSTRACT_UNIX_SOCKET);
@@ -132,7 +149,7 @@ int landlock_enter(const struct sandbox *s, int max_abi, int *ret_abi, struct er
 	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
 	if (ruleset < 0)
 		return err_errno(e, errno, "cannot make the sandbox for files");
-	int rc = restrict_to(ruleset, s, attr.handled_access_fs, e);
+	int rc = restrict_to(ruleset, s, attr.handled_access_fs, confines_tcp, e);
 	close(ruleset);
 	return rc;
 }

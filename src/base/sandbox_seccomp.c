@@ -114,6 +114,12 @@ static const int network[] = {
 	CALL(socket), CALL(socketpair), CALL(connect), CALL(bind),
 	CALL(listen), CALL(accept),     CALL(accept4),
 };
+/* bind stays: asking for a name binds a netlink socket. */
+static const int service[] = {
+	CALL(listen),
+	CALL(accept),
+	CALL(accept4),
+};
 static const int execution[] = {
 	CALL(execve),     CALL(execveat),          CALL(fork), CALL(vfork), CALL(tkill),
 	CALL(pidfd_open), CALL(pidfd_send_signal),
@@ -184,6 +190,8 @@ static int add_rules(scmp_filter_ctx filter, const struct sandbox *s, bool confi
 	int rc = deny_all(filter, always, ARRAY_LEN(always));
 	if (rc == 0 && !s->network)
 		rc = deny_all(filter, network, ARRAY_LEN(network));
+	if (rc == 0 && s->network && s->connect_ports)
+		rc = deny_all(filter, service, ARRAY_LEN(service));
 	if (rc == 0 && !s->exec)
 		rc = deny_execution(filter);
 	if (rc == 0 && confine_truncate)
@@ -195,11 +203,15 @@ static int add_rules(scmp_filter_ctx filter, const struct sandbox *s, bool confi
 	return rc;
 }
 
+bool sandbox_has_seccomp(void)
+{
+	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0 || errno != EINVAL;
+}
+
 int seccomp_enter(const struct sandbox *s, bool confine_truncate, bool *ret_done, struct err *e)
 {
 	*ret_done = false;
-	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0 &&
-	    errno == EINVAL) /* not built into this kernel */
+	if (!sandbox_has_seccomp()) /* not built into this kernel */
 		return OK;
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	if (!filter)

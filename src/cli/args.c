@@ -55,6 +55,8 @@ static const struct option_row options[OPT_COUNT] = {
 	[OPT_SOURCE] = {"source", 0, "NAME[/PAIR][=URL]",
 			"ask this source only; may be given again (plain http to loopback only)",
 			true},
+	[OPT_REQUIRE_SANDBOX] = {"require-sandbox", 0, NULL,
+				 "do not start where this kernel cannot hold the roles' rights"},
 	[OPT_PACE] = {"pace", 0, "fast|recorded",
 		      "as fast as possible (default), or as it was received"},
 	[OPT_PAIR] = {"pair", 0, "PAIR", "of messages that do not name theirs"},

@@ -56,6 +56,7 @@ enum option_id {
 	OPT_TEXT,
 	OPT_SINCE,
 	OPT_TEMPLATE,
+	OPT_REQUIRE_SANDBOX,
 	OPT_COUNT, /* how many there are */
 };
 #define OPTION_LIST_MAX 12
@@ -118,6 +119,9 @@ int cli_usage(struct cli *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void cli_note(struct cli *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void cli_warn(struct cli *, const char *fmt, ...) PRINTF_LIKE(2, 3); /* also with --quiet */
 
+/* A configuration of its own, from the places that main takes it from. */
+int cli_load_conf(struct cli *, struct conf **ret, struct err *) MUST_CHECK;
+
 /* args.c */
 /* 0, or an exit code + 1 when there is nothing more to do */
 int args_parse(struct cli *, int argc, char **argv);
@@ -127,6 +131,7 @@ const char *option_name(enum option_id);
 int cmd_run(struct cli *);
 int cmd_fetch_portfolio(struct cli *);
 int cmd_fetch_bitcoin(struct cli *);
+int cmd_up(struct cli *);
 int cmd_import(struct cli *);
 int cmd_job_list(struct cli *);
 int cmd_job_show(struct cli *);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "bitcoin_asked.h"
 #include "cli.h"
 #include "collect.h"
 #include "http.h"
@@ -10,74 +11,6 @@
 #include "render.h"
 #include "streaming.h"
 #include "tr.h"
-
-#define SOURCES_MAX 256 /* each has a thread */
-
-/* "NAME=URL", "NAME/PAIR=URL", or just a name. */
-static int read_source(struct cli *cli, const char *word, struct collect_source *ret, struct err *e)
-{
-	struct slice rest = slice_of(word);
-	struct slice name = slice_cut(&rest, '=');
-	struct slice pair = name;
-	name = slice_cut(&pair, '/');
-	*ret = (struct collect_source){
-		.source = bitcoin_source_find(arena_strndup(cli->arena, name.p, name.n)),
-		.pair = pair.n ? arena_strndup(cli->arena, pair.p, pair.n) : NULL,
-		.url = rest.n ? arena_strndup(cli->arena, rest.p, rest.n) : NULL,
-		.deadline_us = conf_duration_us(cli->conf, "bitcoin", "deadline")};
-	if (ret->source)
-		return OK;
-	AUTO_BUF struct buf names = {0};
-	for (size_t i = 0; i < bitcoin_source_count; i++)
-		buf_printf(&names, "%s%s", i ? ", " : "", bitcoin_sources[i].name);
-	return err_set(e, ERR_USAGE, "there is no Bitcoin source `%.*s`; there are: %s",
-		       SLICE_FMT(name), names.data);
-}
-
-/* --source, as often as it was given, else the configuration's list. */
-static int read_sources(struct cli *cli, struct collect_source **ret, size_t *ret_count,
-			struct err *e)
-{
-	const char *given = cli_value(cli, OPT_SOURCE);
-	const char *const *list = conf_list(cli->conf, "bitcoin", "sources");
-	struct collect_source *all = ANEW_ARRAY(cli->arena, SOURCES_MAX, struct collect_source);
-	struct slice rest = slice_of(given);
-	size_t n = 0;
-	while (given ? rest.n > 0 : *list != NULL) {
-		struct slice word = given ? slice_cut(&rest, '\n') : slice_of(*list++);
-		if (n == SOURCES_MAX)
-			return err_set(e, ERR_USAGE, "more than %d sources", SOURCES_MAX);
-		int rc = read_source(cli, arena_strndup(cli->arena, word.p, word.n), &all[n], e);
-		if (rc)
-			return rc;
-		const char *pair = all[n].pair ? all[n].pair : all[n].source->pair;
-		for (size_t i = 0; i < n; i++)
-			if (all[i].source == all[n].source &&
-			    strcmp(all[i].pair ? all[i].pair : all[i].source->pair, pair) == 0)
-				return err_set(
-					e, ERR_USAGE,
-					"the source %s is given twice for the pair %s; another pair is %s/PAIR=URL",
-					all[n].source->name, pair, all[n].source->name);
-		n++;
-	}
-	if (n == 0)
-		return err_set(e, ERR_USAGE,
-			       "there is no Bitcoin source to ask: [bitcoin] sources is empty");
-	*ret = all;
-	*ret_count = n;
-	return OK;
-}
-
-static int read_period(struct cli *cli, int64_t *ret, struct err *e)
-{
-	const char *given = cli_value(cli, OPT_PERIOD);
-	*ret = conf_duration_us(cli->conf, "bitcoin", "period");
-	if ((given && !duration_parse(slice_of(given), ret)) || *ret < 1000000 ||
-	    *ret > INT64_C(86400000000))
-		return err_set(e, ERR_USAGE, "--period %s: expected 1s to 24h",
-			       given ? given : conf_shown(cli->conf, "bitcoin", "period"));
-	return OK;
-}
 
 struct told {
 	struct cli *cli;
@@ -171,11 +104,9 @@ int cmd_fetch_bitcoin(struct cli *cli)
 	struct err e = ERR_INIT;
 	struct collect_source *asked;
 	size_t count;
-	int64_t period;
-	if (read_sources(cli, &asked, &count, &e) != 0 || read_period(cli, &period, &e) != 0)
+	if (bitcoin_asked(cli->conf, cli_value(cli, OPT_SOURCE), cli_value(cli, OPT_PERIOD),
+			  cli->arena, &asked, &count, &e) != 0)
 		return cli_fail(cli, &e);
-	for (size_t i = 0; i < count; i++)
-		asked[i].period_us = period;
 	if (cli->format == FORMAT_CSV)
 		return cli_usage(cli, "--format csv: expected table or json");
 	if (cli_flag(cli, OPT_DRY_RUN))

@@ -11,9 +11,9 @@
 
 /* Flag > environment > file > default. A file that was named must exist; the usual place may be
  * empty. */
-static int load_conf(struct cli *cli, struct err *e)
+int cli_load_conf(struct cli *cli, struct conf **ret, struct err *e)
 {
-	cli->conf = conf_new(settings, settings_count);
+	struct conf *conf = conf_new(settings, settings_count);
 	const char *path = cli->values[OPT_CONFIG];
 	if (!path) {
 		const char *env = getenv("PREGAO_CONFIG");
@@ -21,7 +21,7 @@ static int load_conf(struct cli *cli, struct err *e)
 	}
 	int rc = OK;
 	if (path) {
-		rc = conf_load_file(cli->conf, path, e);
+		rc = conf_load_file(conf, path, e);
 	} else {
 		const char *home = getenv("HOME"), *xdg = getenv("XDG_CONFIG_HOME");
 		const char *usual = xdg && xdg[0] == '/'
@@ -29,14 +29,18 @@ static int load_conf(struct cli *cli, struct err *e)
 					    : arena_printf(cli->arena,
 							   "%s/.config/pregao/pregao.ini",
 							   home && *home ? home : "/nonexistent");
-		rc = conf_load_file(cli->conf, usual, e);
+		rc = conf_load_file(conf, usual, e);
 		if (rc == ERR_NOT_FOUND)
 			rc = OK;
 	}
 	if (rc == OK)
-		rc = conf_load_environment(cli->conf, e);
+		rc = conf_load_environment(conf, e);
 	if (rc == ERR_NOT_FOUND || rc == ERR_INPUT)
 		e->code = ERR_USAGE;
+	if (rc)
+		conf_free(conf);
+	else
+		*ret = conf;
 	return rc;
 }
 
@@ -57,7 +61,7 @@ int main(int argc, char **argv)
 	int code = args_parse(&cli, argc, argv);
 	if (code == 0) {
 		struct err e = ERR_INIT;
-		if (load_conf(&cli, &e) != 0)
+		if (cli_load_conf(&cli, &cli.conf, &e) != 0)
 			code = cli_fail(&cli, &e);
 		else
 			code = cli.command->run(&cli);

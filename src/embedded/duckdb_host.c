@@ -51,6 +51,9 @@ struct duckdb_host {
 	duckdb_database db;
 };
 
+/* Where the library is looked for, from the program's folder. */
+static const char *const beside[] = {"/../lib/pregao/" LIBRARY, "/deps/duckdb/lib/" LIBRARY};
+
 static const char *const call_names[] = {
 #define CALL_NAME(name) "duckdb_" #name,
 	DUCKDB_CALLS(CALL_NAME)
@@ -84,6 +87,33 @@ static bool try_library(struct duckdb_host *h, const char *path, struct buf *tri
 	return false;
 }
 
+const char *duckdb_host_folder(struct arena *arena)
+{
+	const char *given = getenv("PREGAO_DUCKDB");
+	AUTO_BUF struct buf folder = {0};
+	program_folder(&folder);
+	const char *paths[4] = {given && *given ? given : "/nonexistent"};
+	for (size_t i = 0; i < ARRAY_LEN(beside); i++)
+		paths[1 + i] =
+			arena_printf(arena, "%s%s", folder.data ? folder.data : "", beside[i]);
+#ifdef PREGAO_DUCKDB_DIR
+	paths[3] = PREGAO_DUCKDB_DIR "/" LIBRARY;
+#else
+	paths[3] = "/nonexistent";
+#endif
+	/* The library may be a link: the rule is for where it leads. */
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		char *real = realpath(paths[i], NULL);
+		char *slash = real ? strrchr(real, '/') : NULL;
+		const char *found = slash ? arena_strndup(arena, real, (size_t)(slash - real))
+					  : NULL;
+		free(real);
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
 static int find_library(struct duckdb_host *h, struct err *e)
 {
 	AUTO_BUF struct buf tried = {0};
@@ -98,8 +128,6 @@ static int find_library(struct duckdb_host *h, struct err *e)
 	}
 	AUTO_BUF struct buf folder = {0}, path = {0};
 	program_folder(&folder);
-	static const char *const beside[] = {"/../lib/pregao/" LIBRARY,
-					     "/deps/duckdb/lib/" LIBRARY};
 	for (size_t i = 0; folder.len && i < ARRAY_LEN(beside); i++) {
 		buf_reset(&path);
 		buf_printf(&path, "%s%s", folder.data, beside[i]);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "mem.h"
 
 struct duckdb_host_options {
 	/* DuckDB's own; what it counts, not all it takes. 0: half of the machine's memory */
@@ -19,6 +20,9 @@ struct duckdb_host_options {
 	bool background;
 };
 struct duckdb_host;
+/* The folder of the library that would be loaded, where that is one of the places of our own; NULL: the
+ * system's. */
+const char *duckdb_host_folder(struct arena *);
 /* Returns at once and cannot fail: whatever is wrong is told by the first use. Options are
  * copied. */
 struct duckdb_host *duckdb_host_start(const struct duckdb_host_options *);

@@ -67,8 +67,9 @@ static bool writes(const struct system *s)
 static struct duckdb_host *host(struct system *s)
 {
 	if (!s->host)
-		s->host = duckdb_host_start(&(struct duckdb_host_options){
-			.temp_dir = s->exists ? s->scratch : NULL, .background = true});
+		s->host = duckdb_host_start(
+			&(struct duckdb_host_options){.temp_dir = s->exists ? s->scratch : NULL,
+						      .background = !s->options.no_threads});
 	return s->host;
 }
 
@@ -105,6 +106,10 @@ static int open_catalog(struct system *s, struct err *e)
 {
 	bool writable = s->exists && access(s->state, W_OK) == 0;
 	bool queries = s->options.mode == SYSTEM_QUERY;
+	if (s->options.catalog_reads) {
+		int rc = try_catalog(s, true, e);
+		return rc == ERR_DENIED && s->catalog ? OK : rc;
+	}
 	int rc = try_catalog(s, !writes(s) && (queries || !writable), e);
 	if (rc && rc != ERR_INPUT && queries && writable) {
 		/* A table that the catalog does not know yet, or a schema of before: somebody has
@@ -151,6 +156,8 @@ static int open_parts(struct system *s, struct err *e)
 	int rc = OK;
 	if (s->exists)
 		rc = object_store_fs_open(s->lake, writes(s), &s->store, e);
+	if (rc == OK && s->store && s->options.guard)
+		s->store = guard_object_store(s->store, s->options.guard);
 	if (rc == OK)
 		rc = open_catalog(s, e);
 	if (rc || !s->exists || s->options.mode == SYSTEM_QUERY)
@@ -273,6 +280,8 @@ static int open_queue(struct system *s, const char *name, struct queue **queue, 
 		rc = queue_sqlite_open(path, name,
 				       (int)conf_int(s->options.conf, "queue", "max_receives"),
 				       &clock_system, queue, e);
+	if (rc == OK && s->options.guard)
+		*queue = guard_queue(*queue, s->options.guard);
 	return rc;
 }
 
@@ -305,6 +314,22 @@ int system_scheduled_queue(struct system *s, struct queue **ret, struct err *e)
 	int rc = open_queue(s, QUEUE_OF_SCHEDULES, &s->scheduled, e);
 	*ret = s->scheduled;
 	return rc;
+}
+
+int system_named_queue(struct system *s, const char *name, struct queue **ret, struct err *e)
+{
+	if (strcmp(name, QUEUE_OF_CREATED_OBJECTS) == 0)
+		return system_queue(s, ret, e);
+	if (strcmp(name, QUEUE_OF_BACKUP) == 0)
+		return system_backup_queue(s, ret, e);
+	if (strcmp(name, QUEUE_OF_SCHEDULES) == 0)
+		return system_scheduled_queue(s, ret, e);
+	return err_set(e, ERR_BUG, "no queue is called %s", name);
+}
+
+const char *system_duckdb_folder(struct arena *arena)
+{
+	return duckdb_host_folder(arena);
 }
 
 static bool is_session(void *ctx, int32_t day)

@@ -12,6 +12,7 @@
 #include "conf.h"
 #include "deliver.h"
 #include "delivery_stream.h"
+#include "guard.h"
 #include "job_engine.h"
 #include "object_store.h"
 #include "parquet.h"
@@ -40,6 +41,12 @@ struct system_options {
 	const struct conf *conf;
 	enum system_mode mode;
 	bool fetches; /* something from the network: what that needs begins to load, too */
+	/* No thread is made before one is needed: DuckDB is loaded by the first use of it. For whoever
+	 * enters a sandbox after the opening. */
+	bool no_threads;
+	bool catalog_reads; /* in SYSTEM_WRITE: the catalog is opened for reading all the same */
+	/* may be NULL: asked before each use of the object store and the queues */
+	const struct guard *guard;
 	/* another writer is waited for; may be NULL */
 	void (*on_wait)(void *ctx, int64_t holder_pid);
 	void *ctx;
@@ -66,6 +73,11 @@ struct publish system_publish(struct system *);  /* with parquet, which begins t
 /* The queue of created objects (raw/): what the activator receives from. SYSTEM_READ: *ret is NULL
  * when there is none yet. */
 int system_queue(struct system *, struct queue **ret, struct err *) MUST_CHECK;
+/* By the name that rights call it by: "raw-created", "backup", "scheduled". */
+int system_named_queue(struct system *, const char *name, struct queue **ret,
+		       struct err *) MUST_CHECK;
+/* Where DuckDB's library lies, as far as that is no folder of the operating system; or NULL. */
+const char *system_duckdb_folder(struct arena *);
 /* The backup's queue, and its store in a folder (see backup_place.h), opened once. *ret is NULL when there is
  * none yet: of the queue in SYSTEM_READ, of the store unless create. */
 int system_backup_queue(struct system *, struct queue **ret, struct err *) MUST_CHECK;

@@ -265,7 +265,10 @@ static void inside(bool open_world, int max_abi, void (*probe)(const struct plac
 		{open_world ? "/lib" : "/nonexistent", SANDBOX_READ},
 		{open_world ? "/lib64" : "/nonexistent", SANDBOX_READ},
 	};
-	const struct sandbox s = {paths, ARRAY_LEN(paths), open_world, open_world};
+	const struct sandbox s = {.paths = paths,
+				  .path_count = ARRAY_LEN(paths),
+				  .network = open_world,
+				  .exec = open_world};
 	int ends[2];
 	assert_int_equal(pipe(ends), 0);
 	pid_t child = fork();

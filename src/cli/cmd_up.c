@@ -1,0 +1,185 @@
+/* up: the whole system, a process for each role, until Ctrl-C. */
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "render.h"
+#include "role_sandbox.h"
+#include "supervisor.h"
+#include "tr.h"
+
+static void json_event(const struct supervisor_event *v)
+{
+	static const char *const names[] = {[SUP_STARTED] = "started",   [SUP_UP] = "up",
+					    [SUP_ENDED] = "ended",       [SUP_FAILED] = "failed",
+					    [SUP_RELOADED] = "reloaded", [SUP_KEPT] = "kept",
+					    [SUP_STOPPING] = "stopping", [SUP_KILLED] = "killed"};
+	char time[TIME_TEXT_SIZE], text[1400];
+	AUTO_BUF struct buf b = {0};
+	buf_printf(&b, "{\"at\":\"%s\",\"event\":\"%s\"",
+		   time_format_utc(clock_now_us(&clock_system), time), names[v->what]);
+	if (v->role)
+		buf_printf(&b, ",\"role\":\"%s\",\"pid\":%d", v->role, (int)v->pid);
+	else
+		buf_printf(&b, ",\"pid\":%d", (int)getpid());
+	if (v->what == SUP_ENDED)
+		buf_printf(&b, ",\"status\":%d,\"signal\":%d",
+			   WIFEXITED(v->status) ? WEXITSTATUS(v->status) : -1,
+			   WIFSIGNALED(v->status) ? WTERMSIG(v->status) : 0);
+	if (v->why) {
+		buf_printf(&b, ",\"code\":\"%s\",\"text\":", err_name(v->why->code));
+		err_format(v->why, text, sizeof(text));
+		buf_json_str(&b, text, strlen(text));
+	}
+	buf_str(&b, "}\n");
+	fputs(b.data, stdout);
+	fflush(stdout);
+}
+
+/* Who is to look at it next needs the same lake. */
+static void print_up(struct cli *cli, const struct up_settings *s)
+{
+	static const char *const look[] = {"runs", "schedule list", "stream status", "logs"};
+	printf(tr("pregao is up: process %d, a process for each of %zu roles\n"), (int)getpid(),
+	       role_count);
+	printf(tr("  lake     %s\n"), s->lake);
+	printf(tr("  backup   %s\n"), s->backup.path);
+	printf(tr("  look     "));
+	for (size_t i = 0; i < ARRAY_LEN(look); i++)
+		printf("%s%s %s --lake %s\n", i ? "           " : "", cli->program, look[i],
+		       s->lake);
+	printf(tr("  Ctrl-C ends it; SIGHUP reads the configuration again\n"));
+}
+
+struct up {
+	struct cli *cli;
+	const char *sources, *period;
+	const struct up_settings *settings;
+};
+
+static void told_text(struct up *u, const struct supervisor_event *v)
+{
+	char text[1400], pause[32];
+	struct cli *cli = u->cli;
+	switch (v->what) {
+	case SUP_STARTED:
+		if (cli->verbose)
+			cli_note(cli, "%s started: process %d", v->role, (int)v->pid);
+		break;
+	case SUP_UP: print_up(cli, u->settings); break;
+	case SUP_ENDED:
+		if (v->pause_us < 0)
+			break;
+		human_duration(v->pause_us, pause);
+		if (WIFSIGNALED(v->status))
+			cli_warn(cli,
+				 "%s, process %d, was ended by signal %d; starting it again in %s",
+				 v->role, (int)v->pid, WTERMSIG(v->status), pause);
+		else
+			cli_warn(cli,
+				 "%s, process %d, ended with status %d; starting it again in %s",
+				 v->role, (int)v->pid, WEXITSTATUS(v->status), pause);
+		break;
+	case SUP_FAILED:
+		cli_warn(cli, "%s: %s", v->role, err_format(v->why, text, sizeof(text)));
+		break;
+	case SUP_RELOADED:
+		cli_note(cli, "the configuration was read again, and every role started with it");
+		break;
+	case SUP_KEPT:
+		cli_warn(cli, "the new configuration is wrong, so the old one stays in force: %s",
+			 err_format(v->why, text, sizeof(text)));
+		break;
+	case SUP_STOPPING: cli_note(cli, "stopping"); break;
+	case SUP_KILLED:
+		cli_warn(cli, "%s, process %d, did not stop in time and was killed", v->role,
+			 (int)v->pid);
+		break;
+	}
+	fflush(stdout);
+}
+
+static void told(void *ctx, const struct supervisor_event *v)
+{
+	struct up *u = ctx;
+	if (u->cli->format == FORMAT_JSON)
+		json_event(v);
+	else
+		told_text(u, v);
+}
+
+static int read_settings(struct up *u, const struct conf *conf, const char *lake,
+			 const struct up_settings **ret, struct err *e)
+{
+	struct up_settings *s = ANEW(u->cli->arena, struct up_settings);
+	s->lake = lake;
+	s->conf = conf;
+	s->definitions = cli_definitions(u->cli);
+	*ret = s;
+	return up_settings_read(s, u->sources, u->period, u->cli->arena, e);
+}
+
+/* The lake stays where it is: moving it is no change of the configuration. */
+static int reload(void *ctx, const struct up_settings **ret, struct err *e)
+{
+	struct up *u = ctx;
+	struct conf *conf;
+	int rc = cli_load_conf(u->cli, &conf, e);
+	if (rc == OK)
+		rc = read_settings(u, conf, u->settings->lake, ret, e);
+	if (rc == OK) {
+		u->settings = *ret;
+		u->cli->conf = conf; /* the one before lives on in processes that still end */
+	}
+	return rc;
+}
+
+static int check_sandbox(struct cli *cli, const struct up_settings *s, struct err *e)
+{
+	struct sandbox_lacks lacks = role_sandbox_lacks(s->landlock_abi);
+	if (lacks.files)
+		cli_warn(
+			cli,
+			"this kernel cannot keep the roles to their folders: Landlock is missing or older than Linux 5.19");
+	if (lacks.network)
+		cli_warn(
+			cli,
+			"this kernel cannot keep the roles to their TCP ports: Landlock is missing or older than Linux 6.7");
+	if (lacks.calls)
+		cli_warn(cli,
+			 "this kernel cannot refuse the roles system calls: it has no seccomp");
+	if (cli_flag(cli, OPT_REQUIRE_SANDBOX) && (lacks.files || lacks.network || lacks.calls))
+		return err_set(
+			e, ERR_DENIED,
+			"not started: the sandbox would not hold, and --require-sandbox wants it to");
+	return OK;
+}
+
+int cmd_up(struct cli *cli)
+{
+	struct err e = ERR_INIT;
+	struct up u = {.cli = cli,
+		       .sources = cli_value(cli, OPT_SOURCE),
+		       .period = cli_value(cli, OPT_PERIOD)};
+	const char *lake = cli_lake(cli);
+	if (cli->format == FORMAT_CSV)
+		return cli_usage(cli, "--format csv: expected table or json");
+	if (strncmp(lake, "s3://", 5) == 0) {
+		err_set(&e, ERR_USAGE, "%s: this version keeps lakes in folders only", lake);
+		return cli_fail(cli, &e);
+	}
+	if (lake[0] != '/') {
+		char *here = getcwd(NULL, 0);
+		lake = arena_printf(cli->arena, "%s/%s", here ? here : ".", lake);
+		free(here);
+	}
+	if (read_settings(&u, cli->conf, lake, &u.settings, &e) != OK ||
+	    check_sandbox(cli, u.settings, &e) != OK)
+		return cli_fail(cli, &e);
+	struct supervisor with = {
+		.settings = u.settings, .reload = reload, .told = told, .ctx = &u};
+	return supervisor_run(&with, &e) ? cli_fail(cli, &e) : EXIT_DONE;
+}

@@ -1,0 +1,34 @@
+/* From a role's rights to its process's sandbox: folders, files and ports. */
+#ifndef PREGAO_ROLE_SANDBOX_H
+#define PREGAO_ROLE_SANDBOX_H
+
+#include "role_table.h"
+#include "sandbox.h"
+
+/* What a role is kept to. Everything lives in the arena. */
+struct role_confines {
+	struct sandbox_path *paths;
+	size_t path_count;
+	uint16_t *ports;
+	size_t port_count;
+	bool network;
+};
+struct role_confines role_confines(const struct role *, const struct up_settings *, struct arena *);
+
+/* Opens what the role's rights name, and no more: databases are open, with their logs beside them,
+ * before their files are all that is left. store_only makes the folders of its prefixes, too. */
+int role_open(const struct role *, const struct up_settings *, struct system *,
+	      struct err *) MUST_CHECK;
+/* After role_open, while there is one thread: resource limits and the sandbox, for good. */
+int role_confine(const struct role *, const struct up_settings *, struct sandbox_report *ret,
+		 struct err *) MUST_CHECK;
+
+/* What this kernel cannot hold, when Landlock's max_abi is believed in at most. */
+struct sandbox_lacks {
+	bool files;   /* a role is not kept to its folders: before 5.19, or Landlock is off */
+	bool network; /* nor to its ports: before 6.7 */
+	bool calls;   /* no seccomp */
+};
+struct sandbox_lacks role_sandbox_lacks(int max_abi);
+
+#endif

@@ -1,0 +1,169 @@
+/* The roles and their rights, and the question whether one may do something. Adding a role is a row here
+ * and a file role_<name>.c. */
+#include "role_table.h"
+
+#include <string.h>
+
+#define TELEMETRY                              \
+	{                                      \
+		RES_TELEMETRY, ACT_WRITE, NULL \
+	}
+
+const struct role role_table[] = {
+	{.name = "scheduler",
+	 .summary = "says what is due, by the calendar",
+	 .run = role_scheduler,
+	 .rights = {{RES_SCHEDULER, ACT_TICK, NULL},
+		    {RES_QUEUE, ACT_SEND, "scheduled"},
+		    {RES_CATALOG, ACT_READ, NULL},
+		    TELEMETRY}},
+	{.name = "scraper",
+	 .summary = "fetches portfolios from B3 into landing and raw",
+	 .run = role_scraper,
+	 .rights = {{RES_NETWORK, ACT_CONNECT, "b3_portfolio.url"},
+		    {RES_QUEUE, ACT_RECEIVE, "scheduled"},
+		    {RES_SCHEDULER, ACT_REPORT, NULL},
+		    {RES_STORE, ACT_WRITE, "landing"},
+		    {RES_STORE, ACT_WRITE, "raw/portfolio"},
+		    {RES_STORE, ACT_WRITE, "raw/portfolio_total"},
+		    {RES_STORE, ACT_WRITE, "quarantine/b3"},
+		    {RES_CATALOG, ACT_WRITE, NULL},
+		    TELEMETRY}},
+	{.name = "activator",
+	 .summary = "tells the queues of created objects, and starts their jobs",
+	 .run = role_activator,
+	 .rights = {{RES_CATALOG, ACT_WRITE, NULL},
+		    {RES_QUEUE, ACT_SEND, "raw-created"},
+		    {RES_QUEUE, ACT_RECEIVE, "raw-created"},
+		    {RES_QUEUE, ACT_SEND, "backup"},
+		    {RES_JOBS, ACT_START, NULL},
+		    {RES_DEFINITIONS, ACT_READ, NULL},
+		    TELEMETRY}},
+	{.name = "job",
+	 .summary = "runs the jobs: raw to refined",
+	 .run = role_job,
+	 .rights = {{RES_JOBS, ACT_WORK, NULL},
+		    {RES_STORE, ACT_READ, "raw"},
+		    {RES_STORE, ACT_WRITE, "refined"},
+		    {RES_STORE, ACT_WRITE, "compact/refined"},
+		    {RES_CATALOG, ACT_WRITE, NULL},
+		    {RES_DEFINITIONS, ACT_READ, NULL},
+		    TELEMETRY}},
+	{.name = "collector",
+	 .summary = "asks the Bitcoin tickers, slot by slot",
+	 .run = role_collector,
+	 .rights = {{RES_NETWORK, ACT_CONNECT, "bitcoin.sources"},
+		    {RES_STREAM, ACT_APPEND, "bitcoin"},
+		    {RES_CATALOG, ACT_READ, NULL},
+		    TELEMETRY}},
+	{.name = "delivery",
+	 .summary = "brings the stream into the lake",
+	 .run = role_delivery,
+	 .rights = {{RES_STREAM, ACT_DELIVER, "bitcoin"},
+		    {RES_STORE, ACT_WRITE, "raw/bitcoin_ticks"},
+		    {RES_STORE, ACT_WRITE, "raw/bitcoin_gaps"},
+		    {RES_STORE, ACT_WRITE, "raw/bitcoin_trades"},
+		    {RES_STORE, ACT_WRITE, "compact/raw"},
+		    {RES_STORE, ACT_WRITE, "quarantine/bitcoin"},
+		    {RES_CATALOG, ACT_WRITE, NULL},
+		    TELEMETRY}},
+	{.name = "backup",
+	 .summary = "copies the Bitcoin tables to the backup",
+	 .run = role_backup,
+	 .rights = {{RES_QUEUE, ACT_RECEIVE, "backup"},
+		    {RES_STORE, ACT_READ, "raw/bitcoin_ticks"},
+		    {RES_STORE, ACT_READ, "raw/bitcoin_gaps"},
+		    {RES_STORE, ACT_READ, "raw/bitcoin_trades"},
+		    {RES_BACKUP, ACT_WRITE, NULL},
+		    {RES_CATALOG, ACT_READ, NULL},
+		    TELEMETRY}},
+};
+const size_t role_count = ARRAY_LEN(role_table);
+
+const struct role *role_find(const char *name)
+{
+	for (size_t i = 0; i < role_count; i++)
+		if (strcmp(role_table[i].name, name) == 0)
+			return &role_table[i];
+	return NULL;
+}
+
+const char *resource_name(enum resource r)
+{
+	static const char *const names[] = {[RES_STORE] = "object-store",
+					    [RES_BACKUP] = "backup-store",
+					    [RES_QUEUE] = "queue",
+					    [RES_STREAM] = "stream",
+					    [RES_CATALOG] = "catalog",
+					    [RES_JOBS] = "job-engine",
+					    [RES_SCHEDULER] = "scheduler",
+					    [RES_TELEMETRY] = "telemetry",
+					    [RES_DEFINITIONS] = "definitions",
+					    [RES_NETWORK] = "network"};
+	return names[r];
+}
+
+const char *action_name(enum action a)
+{
+	static const char *const names[] = {
+		[ACT_END] = "nothing",     [ACT_READ] = "read",       [ACT_WRITE] = "write",
+		[ACT_SEND] = "send",       [ACT_RECEIVE] = "receive", [ACT_APPEND] = "append",
+		[ACT_DELIVER] = "deliver", [ACT_START] = "start",     [ACT_WORK] = "work",
+		[ACT_TICK] = "tick",       [ACT_REPORT] = "report",   [ACT_CONNECT] = "connect"};
+	return names[a];
+}
+
+enum holder right_holder(const struct right *r)
+{
+	switch (r->resource) {
+	case RES_STORE:
+	case RES_BACKUP:
+	case RES_DEFINITIONS:
+	case RES_TELEMETRY:
+	case RES_NETWORK: return HELD_KERNEL;
+	default: return HELD_GUARD;
+	}
+}
+
+/* Whole folders: "raw/portfolio" has "raw/portfolio/x", "raw/portfolio/" and itself, and nothing of
+ * "raw/portfolio_total". */
+static bool is_below(const char *key, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	return strncmp(key, prefix, n) == 0 && (key[n] == '/' || !key[n]);
+}
+
+static bool covers(const struct right *r, const char *resource)
+{
+	if (!r->name)
+		return true;
+	return r->resource == RES_STORE ? is_below(resource, r->name)
+					: strcmp(resource, r->name) == 0;
+}
+
+/* Who may write a store or a catalog must be able to read what is there. */
+static bool implies(const struct right *r, const char *action)
+{
+	return strcmp(action, action_name(r->action)) == 0 ||
+	       (r->action == ACT_WRITE && strcmp(action, "read") == 0);
+}
+
+const struct right *role_may(const struct role *role, const char *kind, const char *action,
+			     const char *resource)
+{
+	for (const struct right *r = role->rights; r->action; r++)
+		if (strcmp(kind, resource_name(r->resource)) == 0 && implies(r, action) &&
+		    covers(r, resource))
+			return r;
+	return NULL;
+}
+
+static bool may(void *ctx, const char *kind, const char *action, const char *resource)
+{
+	return role_may(ctx, kind, action, resource) != NULL;
+}
+
+struct guard role_guard(const struct role *role)
+{
+	return (struct guard){.who = role->name, .may = may, .ctx = (void *)role};
+}
