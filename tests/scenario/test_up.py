@@ -1,0 +1,258 @@
+"""`pregao up`: everything at once, whatever is killed when; and what keeps it from starting."""
+import datetime
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+import bitcoin_server
+import lake as look
+from b3_server import B3Server, make_portfolio
+
+# For so long roles and supervisors are killed: seconds in every run, minutes in `make soak`.
+KILL_SECONDS = float(os.environ.get('UP_KILL_SECONDS', '12'))
+ROLES = {'scheduler', 'scraper', 'activator', 'job', 'collector', 'delivery', 'backup'}
+SESSION = datetime.date(2024, 7, 15)
+
+
+class Up:
+    """A running `up`, and what it said so far."""
+
+    def __init__(self, pregao, *args, **kw):
+        self.process = pregao.start('up', '--format', 'json', *args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
+        self.events = []
+        self.errors = []
+        self.readers = [threading.Thread(target=self.read), threading.Thread(target=self.read_errors)]
+        for reader in self.readers:
+            reader.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            if line.startswith('{'):
+                self.events.append(json.loads(line))
+
+    def read_errors(self):
+        self.errors += self.process.stderr
+
+    def wait(self, fits, seconds=20):
+        """The first event that fits."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for event in list(self.events):
+                if fits(event):
+                    return event
+            assert self.process.poll() is None or time.monotonic() < until - seconds + 1, self.said()
+            time.sleep(0.02)
+        pytest.fail(f'it never came\n{self.said()}')
+
+    def said(self):
+        return '\n'.join(map(str, self.events)) + ''.join(self.errors)
+
+    def pids(self):
+        """The process of each role that runs."""
+        running = {}
+        for e in list(self.events):
+            if e['event'] == 'started':
+                running[e['role']] = e['pid']
+            elif e['event'] == 'ended' and running.get(e['role']) == e['pid']:
+                del running[e['role']]
+        return running
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        code = self.process.wait(timeout=30)
+        for reader in self.readers:
+            reader.join(10)
+        return code
+
+
+def lives(pid):
+    try:
+        return pathlib.Path(f'/proc/{pid}/stat').read_text().split(')')[-1].split()[0] != 'Z'
+    except OSError:
+        return False
+
+
+def eventually(what, seconds=30):
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            found = what()
+        except AssertionError:
+            found = None
+        if found or time.monotonic() > until:
+            return found
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def outside():
+    with bitcoin_server.serve() as bitcoin, B3Server({'IBOV': make_portfolio('IBOV', SESSION)}) as b3:
+        yield b3, bitcoin
+
+
+@pytest.fixture
+def conf(tmp_path, outside):
+    path = tmp_path / 'up.ini'
+    path.write_text(f'[b3_portfolio]\nurl = {outside[0].url}\n[stream]\nage = 1s\nsegment = 16KiB\n[scheduler]\nvisibility = 3s\n'
+                    '[schedule.portfolio]\njitter = 0\nanswer = 10s\nretry = 1s\n')
+    return path
+
+
+@pytest.fixture
+def words(conf, tmp_path, outside):
+    return ['--lake', tmp_path / 'lake', '--config', conf, '--period', '1s',
+            *(w for i in range(3) for w in ('--source', f'binance/PAIR{i}={outside[1].url}/binance?symbol=PAIR{i}'))]
+
+
+def ask_for_session(pregao, tmp_path, conf):
+    pregao('schedule', 'run', 'portfolio', '--session', SESSION, '--lake', tmp_path / 'lake', '--config', conf)
+
+
+def refined(pregao, lake):
+    return look.sql(pregao, lake, "SELECT count(*) AS n FROM refined.portfolio WHERE pregao_date = '2024-07-15'")[0]['n']
+
+
+def slot(pregao, lake):
+    return json.loads(pregao('schedule', 'list', '--lake', lake, '--format', 'json').stdout)[0]['state']
+
+
+def backed_up(pregao, lake):
+    status = json.loads(pregao('backup', 'status', '--lake', lake, '--format', 'json').stdout)[0]
+    return status['copied'] > 0
+
+
+def nothing_lost(pregao, lake):
+    """Every number that was given out is in the lake or the spool, once."""
+    rows = look.sql(pregao, lake, """SELECT seq FROM raw.bitcoin_ticks UNION ALL SELECT seq FROM raw.bitcoin_gaps ORDER BY 1""")
+    got = [r['seq'] for r in rows]
+    assert got, 'nothing was collected'
+    assert len(got) == len(set(got)), 'a record is there twice'
+    last = json.loads(pregao('stream', 'status', '--lake', lake, '--format', 'json').stdout)[0]['last_seq']
+    assert got == list(range(1, last + 1)), f'{last - len(got)} of {last} records are lost'
+
+
+def test_everything_flows(pregao, words, conf, tmp_path):
+    lake = tmp_path / 'lake'
+    up = Up(pregao, *words)
+    up.wait(lambda e: e['event'] == 'up')
+    assert set(up.pids()) == ROLES
+    ask_for_session(pregao, tmp_path, conf)
+    assert eventually(lambda: refined(pregao, lake)) == 85, up.said()
+    assert eventually(lambda: slot(pregao, lake) == 'done'), up.said()
+    assert eventually(lambda: backed_up(pregao, lake)), up.said()
+    pids = up.pids()
+    assert up.end() == 0, up.said()
+    assert not [p for p in pids.values() if lives(p)]
+    assert not [e for e in up.events if e['event'] in ('failed', 'killed')], up.said()
+    nothing_lost(pregao, lake)
+
+
+def test_one_at_a_time(pregao, words):
+    up = Up(pregao, *words)
+    first = up.wait(lambda e: e['event'] == 'up')
+    second = pregao('up', *words, expect=1)
+    assert f'process {first["pid"]}' in second.stderr and 'already' in second.stderr
+    assert up.end(signal.SIGINT) == 0
+
+
+def test_new_configuration(pregao, words, conf):
+    up = Up(pregao, *words)
+    up.wait(lambda e: e['event'] == 'up')
+    before = up.pids()
+    good = conf.read_text()
+    conf.write_text(good + '[backup]\nworkers = many\n')
+    up.process.send_signal(signal.SIGHUP)
+    kept = up.wait(lambda e: e['event'] == 'kept')
+    assert kept['code'] == 'USAGE' and 'workers' in kept['text'] and 'up.ini:' in kept['text']
+    assert up.pids() == before
+    conf.write_text(good + '[backup]\nworkers = 2\n')
+    up.process.send_signal(signal.SIGHUP)
+    up.wait(lambda e: e['event'] == 'reloaded', 60)
+    after = up.pids()
+    assert set(after) == ROLES and not set(after.values()) & set(before.values())
+    assert up.end() == 0, up.said()
+
+
+def test_killed_at_random(pregao, words, conf, tmp_path):
+    """kill -9 of roles and supervisors; it mends itself, nothing stays behind, nothing is lost."""
+    lake = tmp_path / 'lake'
+    chance = random.Random(5)
+    up = Up(pregao, *words)
+    up.wait(lambda e: e['event'] == 'up')
+    ask_for_session(pregao, tmp_path, conf)
+    until = time.monotonic() + KILL_SECONDS
+    while time.monotonic() < until:
+        time.sleep(chance.uniform(0.2, 1.2))
+        pids = up.pids()
+        if chance.random() < 0.25:
+            up.process.kill()
+            up.process.wait()
+            assert eventually(lambda gone=pids: not [p for p in gone.values() if lives(p)], 5), 'roles outlived their supervisor'
+            up = Up(pregao, *words)
+            up.wait(lambda e: e['event'] == 'up')
+        elif pids:
+            os.kill(chance.choice(sorted(pids.values())), signal.SIGKILL)
+    assert eventually(lambda: refined(pregao, lake) == 85, 60), up.said()
+    assert eventually(lambda: slot(pregao, lake) == 'done', 60), up.said()
+    assert eventually(lambda: set(up.pids()) == ROLES, 70), up.said()
+    assert eventually(lambda: backed_up(pregao, lake)), up.said()
+    assert up.end() == 0, up.said()
+    nothing_lost(pregao, lake)
+    pregao('backup', 'run', '--lake', lake)
+    pregao('backup', 'verify', '--lake', lake)
+
+
+@pytest.mark.parametrize('text, says', [
+    ('[bitcoin]\nperod = 5s\n', 'period'),
+    ('[bitcoin]\nperiod = soon\n', 'period'),
+    ('[bitcoin]\nperiod = 1ms\n', '1s to 24h'),
+    ('[bitcoin]\nsources = nowhere\n', 'nowhere'),
+    ('[schedule.portfolio]\ncron = 0 19 25 12 *\n', 'never comes due'),
+    ('[schedule.mine]\ntask = make coffee\n', 'make coffee'),
+    ('[b3_portfolio]\nurl = ftp://b3\n', 'ftp://b3'),
+    ('[b3_portfolio]\nindices = IB-OV\n', 'IB-OV'),
+    ('[backup]\nworkers = 1000\n', 'backup.workers'),
+    ('[backup]\nto = {lake}/inside\n', 'lake'),
+])
+def test_wrong_configuration(pregao, tmp_path, text, says):
+    """Exit status 2, the line named, and nothing begun."""
+    conf = tmp_path / 'wrong.ini'
+    conf.write_text(text.format(lake=tmp_path / 'lake'))
+    done = pregao('up', '--lake', tmp_path / 'lake', '--config', conf, expect=2)
+    assert says in done.stderr
+    assert not (tmp_path / 'lake').exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not os.path.exists('/proc/sys'), reason='needs /proc')
+def test_no_place(pregao, tmp_path):
+    """A file where the lake should be; a catalog of a newer program."""
+    (tmp_path / 'file').write_text('x')
+    assert pregao('up', '--lake', tmp_path / 'file' / 'lake', expect=1).stdout == ''
+    pregao('run', '--input', 'sample', '--lake', tmp_path / 'lake')
+    import sqlite3
+    with sqlite3.connect(tmp_path / 'lake/state/catalog.sqlite') as db:
+        db.execute('PRAGMA user_version = 999')
+    db.close()
+    done = pregao('up', '--lake', tmp_path / 'lake', expect=None)
+    assert done.returncode in (1, 2) and 'newer' in done.stderr and done.stdout == ''
+
+
+@pytest.mark.parametrize('abi, lacks', [(-1, 'folders'), (1, 'folders'), (3, 'TCP ports')])
+def test_older_kernel(pregao, words, conf, abi, lacks):
+    """It says what an older kernel cannot hold, works all the same, and does not where the sandbox is a condition."""
+    conf.write_text(conf.read_text() + f'[sandbox]\nlandlock = {abi}\n')
+    refused = pregao('up', *words, '--require-sandbox', expect=1)
+    assert lacks in refused.stderr and '--require-sandbox' in refused.stderr
+    assert not (conf.parent / 'lake').exists()
+    up = Up(pregao, *words)
+    up.wait(lambda e: e['event'] == 'up')
+    assert eventually(lambda: look.sql(pregao, conf.parent / 'lake', 'SELECT count(*) AS n FROM raw.bitcoin_ticks')[0]['n']), up.said()
+    assert up.end() == 0, up.said()
+    assert lacks in ''.join(up.errors)
