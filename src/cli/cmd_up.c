@@ -158,25 +158,32 @@ static int check_sandbox(struct cli *cli, const struct up_settings *s, struct er
 	return OK;
 }
 
+/* Absolute: a process of each role is told it, and a sandbox is made of it. */
+static int lake_folder(struct cli *cli, const char **ret, struct err *e)
+{
+	const char *lake = cli_lake(cli);
+	if (strncmp(lake, "s3://", 5) == 0)
+		return err_set(e, ERR_USAGE, "%s: this version keeps lakes in folders only", lake);
+	*ret = lake;
+	if (lake[0] != '/') {
+		char *here = getcwd(NULL, 0);
+		*ret = arena_printf(cli->arena, "%s/%s", here ? here : ".", lake);
+		free(here);
+	}
+	return OK;
+}
+
 int cmd_up(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct up u = {.cli = cli,
 		       .sources = cli_value(cli, OPT_SOURCE),
 		       .period = cli_value(cli, OPT_PERIOD)};
-	const char *lake = cli_lake(cli);
+	const char *lake;
 	if (cli->format == FORMAT_CSV)
 		return cli_usage(cli, "--format csv: expected table or json");
-	if (strncmp(lake, "s3://", 5) == 0) {
-		err_set(&e, ERR_USAGE, "%s: this version keeps lakes in folders only", lake);
-		return cli_fail(cli, &e);
-	}
-	if (lake[0] != '/') {
-		char *here = getcwd(NULL, 0);
-		lake = arena_printf(cli->arena, "%s/%s", here ? here : ".", lake);
-		free(here);
-	}
-	if (read_settings(&u, cli->conf, lake, &u.settings, &e) != OK ||
+	if (lake_folder(cli, &lake, &e) != OK ||
+	    read_settings(&u, cli->conf, lake, &u.settings, &e) != OK ||
 	    check_sandbox(cli, u.settings, &e) != OK)
 		return cli_fail(cli, &e);
 	struct supervisor with = {

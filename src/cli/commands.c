@@ -445,6 +445,42 @@ const struct command commands[] = {
 		.group = "Operation",
 	},
 	{
+		.name = "access show",
+		.arguments = "[ROLE]",
+		.summary = "what each role may do, and what holds it to that",
+		.text = "kernel: Landlock and seccomp keep the process from everything else. guard: the kernel keeps it from the resource, a check around the\n"
+			"port from the actions it has no right to. whole: the kernel keeps it from the resource, and nothing tells its actions apart. nothing:\n"
+			"this kernel cannot hold it. Of an address the kernel holds the port, not the host.",
+		.examples = "  pregao access show\n  pregao access show scraper --format json",
+		.run = cmd_access_show,
+		.options = {NO_MORE},
+		.words_max = 1,
+		.group = "Operation",
+	},
+	{
+		.name = "access check",
+		.arguments = "ROLE ACTION RESOURCE",
+		.summary = "whether a role may do that, and why",
+		.text = "RESOURCE is a key of the lake, or KIND:NAME: queue:backup, stream:bitcoin, catalog, network:HOST:PORT. Exit status 0: yes, 1: no.",
+		.examples = "  pregao access check scraper write raw/portfolio/x.parquet\n"
+			    "  pregao access check backup receive queue:backup",
+		.run = cmd_access_check,
+		.options = {NO_MORE},
+		.words_min = 3,
+		.words_max = 3,
+		.group = "Operation",
+	},
+	{
+		.name = "access export",
+		.arguments = "[ROLE]",
+		.summary = "the rights as JSON statements, in the form of IAM policies",
+		.examples = "  pregao access export > rights.json",
+		.run = cmd_access_export,
+		.options = {NO_MORE},
+		.words_max = 1,
+		.group = "Operation",
+	},
+	{
 		.name = "config check",
 		.arguments = "[FILE]",
 		.summary = "check a configuration file",

@@ -38,9 +38,11 @@ static int read_period(const struct conf *conf, const char *given, int64_t *ret,
 	*ret = conf_duration_us(conf, "bitcoin", "period");
 	if ((given && !duration_parse(slice_of(given), ret)) || *ret < 1000000 ||
 	    *ret > INT64_C(86400000000))
-		return err_set(e, ERR_USAGE, "--period %s: expected 1s to 24h",
-			       given ? given : conf_shown(conf, "bitcoin", "period"));
-	return OK;
+		err_set(e, ERR_USAGE, "--period %s: expected 1s to 24h",
+			given ? given : conf_shown(conf, "bitcoin", "period"));
+	else
+		return OK;
+	return given ? ERR_USAGE : err_where(e, conf_origin(conf, "bitcoin", "period"));
 }
 
 int bitcoin_asked(const struct conf *conf, const char *sources, const char *period,
@@ -58,7 +60,7 @@ int bitcoin_asked(const struct conf *conf, const char *sources, const char *peri
 			return err_set(e, ERR_USAGE, "more than %d sources", SOURCES_MAX);
 		int rc = read_source(conf, arena_strndup(arena, word.p, word.n), arena, &all[n], e);
 		if (rc)
-			return rc;
+			return sources ? rc : err_where(e, conf_origin(conf, "bitcoin", "sources"));
 		for (size_t i = 0; i < n; i++)
 			if (all[i].source == all[n].source &&
 			    strcmp(pair_of(&all[i]), pair_of(&all[n])) == 0)

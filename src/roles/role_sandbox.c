@@ -49,15 +49,42 @@ static void add_port(struct list *l, int port)
 		*PUSH(l->out.ports, l->out.port_count, l->port_cap) = (uint16_t)port;
 }
 
+/* The n-th URL that the setting holds; NULL after the last. */
+static const char *url_of(const struct right *r, const struct up_settings *s, size_t n)
+{
+	if (strcmp(r->name, "b3_portfolio.url") == 0)
+		return n ? NULL : conf_text(s->conf, "b3_portfolio", "url");
+	if (n >= s->source_count)
+		return NULL;
+	return s->sources[n].url ? s->sources[n].url : s->sources[n].source->url;
+}
+
 static void add_network(struct list *l, const struct right *r, const struct up_settings *s)
 {
+	const char *url;
 	l->out.network = true;
 	add_port(l, DNS_PORT);
-	if (strcmp(r->name, "b3_portfolio.url") == 0)
-		add_port(l, url_port(conf_text(s->conf, "b3_portfolio", "url")));
-	for (size_t i = 0; i < s->source_count && strcmp(r->name, "bitcoin.sources") == 0; i++)
-		add_port(l, url_port(s->sources[i].url ? s->sources[i].url
-						       : s->sources[i].source->url));
+	for (size_t i = 0; (url = url_of(r, s, i)) != NULL; i++)
+		add_port(l, url_port(url));
+}
+
+const char *const *role_addresses(const struct right *r, const struct up_settings *s,
+				  struct arena *arena)
+{
+	size_t n = 0, count = 0;
+	while (url_of(r, s, n))
+		n++;
+	const char **list = ANEW_ARRAY(arena, n + 1, const char *);
+	for (size_t i = 0; i < n; i++) {
+		const char *url = url_of(r, s, i);
+		const char *host = strstr(url, "://");
+		host = host ? host + 3 : url;
+		const char *address = arena_printf(arena, "%.*s:%d", (int)strcspn(host, ":/?#"),
+						   host, url_port(url));
+		if (!str_among(address, list, count))
+			list[count++] = address;
+	}
+	return list;
 }
 
 static void add_right(struct list *l, const struct right *r, const struct up_settings *s)

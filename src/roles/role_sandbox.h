@@ -15,8 +15,11 @@ struct role_confines {
 };
 struct role_confines role_confines(const struct role *, const struct up_settings *, struct arena *);
 
+/* "host:port" of each address that a right to connect means; NULL-terminated, in the arena. */
+const char *const *role_addresses(const struct right *, const struct up_settings *, struct arena *);
+
 /* Opens what the role's rights name, and no more: databases are open, with their logs beside them,
- * before their files are all that is left. store_only makes the folders of its prefixes, too. */
+ * before their files are all that is left. Makes the folders of its prefixes. */
 int role_open(const struct role *, const struct up_settings *, struct system *,
 	      struct err *) MUST_CHECK;
 /* After role_open, while there is one thread: resource limits and the sandbox, for good. */

@@ -113,6 +113,24 @@ const char *action_name(enum action a)
 	return names[a];
 }
 
+bool resource_find(const char *name, enum resource *ret)
+{
+	for (int r = RES_STORE; r <= RES_NETWORK; r++)
+		if (strcmp(resource_name((enum resource)r), name) == 0) {
+			*ret = (enum resource)r;
+			return true;
+		}
+	return false;
+}
+
+bool action_is_known(const char *name)
+{
+	for (int a = ACT_READ; a <= ACT_CONNECT; a++)
+		if (strcmp(action_name((enum action)a), name) == 0)
+			return true;
+	return false;
+}
+
 enum holder right_holder(const struct right *r)
 {
 	switch (r->resource) {
@@ -121,6 +139,8 @@ enum holder right_holder(const struct right *r)
 	case RES_DEFINITIONS:
 	case RES_TELEMETRY:
 	case RES_NETWORK: return HELD_KERNEL;
+	case RES_JOBS:
+	case RES_SCHEDULER: return HELD_WHOLE;
 	default: return HELD_GUARD;
 	}
 }

@@ -66,12 +66,15 @@ const struct role *role_find(const char *name); /* NULL: there is none */
 
 const char *resource_name(enum resource);
 const char *action_name(enum action);
+bool resource_find(const char *name, enum resource *ret);
+bool action_is_known(const char *name);
 /* Who keeps a process without the right from it. */
 enum holder {
 	HELD_KERNEL, /* files, folders, ports */
-	/* the kernel keeps it from the resource as a whole; which of the actions, a guard around the port
-	 * (or the mode in which its driver is opened) */
+	/* the kernel keeps it from the resource as a whole; which of the actions, a guard around the port,
+	 * or the mode in which its driver is opened */
 	HELD_GUARD,
+	HELD_WHOLE, /* the same, but nothing tells its actions apart */
 };
 enum holder right_holder(const struct right *);
 /* The right that allows this, or NULL. resource: a key, a queue's name, and so on. */

@@ -101,7 +101,8 @@ int up_settings_read(struct up_settings *ret, const char *sources, const char *p
 		rc = err_where(e, conf_origin(c, "backup", "workers"));
 	}
 	ret->backup_workers = (int)workers;
-	return rc ? rc
-		  : backup_place_find(ret->lake, conf_text(c, "backup", "to"), arena, &ret->backup,
-				      e);
+	if (rc)
+		return rc;
+	rc = backup_place_find(ret->lake, conf_text(c, "backup", "to"), arena, &ret->backup, e);
+	return rc ? err_where(e, conf_origin(c, "backup", "to")) : OK;
 }

@@ -1,0 +1,205 @@
+/* access show, check, export: the role table for people and for programs. */
+#include <string.h>
+
+#include "cli.h"
+#include "render.h"
+#include "role_sandbox.h"
+#include "tr.h"
+
+struct access {
+	struct up_settings settings;
+	struct sandbox_lacks lacks;
+	const struct role *only; /* NULL: all */
+};
+
+static int open_access(struct cli *cli, struct access *ret, struct err *e)
+{
+	*ret = (struct access){.settings = {.lake = cli_lake(cli),
+					    .definitions = cli_definitions(cli),
+					    .conf = cli->conf}};
+	int rc = up_settings_read(&ret->settings, NULL, NULL, cli->arena, e);
+	if (rc)
+		return rc;
+	ret->lacks = role_sandbox_lacks(ret->settings.landlock_abi);
+	if (!cli->word_count)
+		return OK;
+	ret->only = role_find(cli->words[0]);
+	if (ret->only)
+		return OK;
+	AUTO_BUF struct buf names = {0};
+	for (size_t i = 0; i < role_count; i++)
+		buf_printf(&names, "%s%s", i ? ", " : "", role_table[i].name);
+	return err_set(e, ERR_USAGE, "there is no role `%s`; there are: %s", cli->words[0],
+		       names.data);
+}
+
+/* What the table promises, as far as this kernel can keep it. */
+static const char *held_by(const struct access *a, const struct right *r)
+{
+	if (r->resource == RES_NETWORK)
+		return a->lacks.network ? "nothing" : "kernel";
+	if (!a->lacks.files)
+		return right_holder(r) == HELD_KERNEL  ? "kernel"
+		       : right_holder(r) == HELD_GUARD ? "guard"
+						       : "whole";
+	bool guarded = r->resource == RES_STORE || r->resource == RES_QUEUE;
+	return guarded ? "guard" : "nothing";
+}
+
+static void means(struct cli *cli, const struct access *a, const struct right *r, struct buf *out)
+{
+	if (r->resource == RES_BACKUP)
+		buf_str(out, a->settings.backup.path);
+	else if (r->resource == RES_DEFINITIONS)
+		buf_str(out, a->settings.definitions);
+	if (r->resource != RES_NETWORK)
+		return;
+	const char *const *list = role_addresses(r, &a->settings, cli->arena);
+	for (size_t i = 0; list[i]; i++)
+		buf_printf(out, "%s%s", i ? " " : "", list[i]);
+}
+
+int cmd_access_show(struct cli *cli)
+{
+	struct err e = ERR_INIT;
+	struct access a;
+	if (open_access(cli, &a, &e) != OK)
+		return cli_fail(cli, &e);
+	static const struct column columns[] = {
+		{.name = "role", .type = COL_TEXT},    {.name = "action", .type = COL_TEXT},
+		{.name = "kind", .type = COL_TEXT},    {.name = "resource", .type = COL_TEXT},
+		{.name = "held_by", .type = COL_TEXT}, {.name = "means", .type = COL_TEXT}};
+	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
+	for (size_t i = 0; i < role_count; i++) {
+		if (a.only && a.only != &role_table[i])
+			continue;
+		for (const struct right *r = role_table[i].rights; r->action; r++) {
+			AUTO_BUF struct buf text = {0};
+			means(cli, &a, r, &text);
+			listing_text(l, role_table[i].name);
+			listing_text(l, action_name(r->action));
+			listing_text(l, resource_name(r->resource));
+			listing_text(l, r->name);
+			listing_text(l, held_by(&a, r));
+			listing_text(l, text.len ? text.data : NULL);
+		}
+	}
+	int rc = listing_print(l, cli, &e);
+	listing_free(l);
+	return rc ? cli_fail(cli, &e) : EXIT_DONE;
+}
+
+/* "queue:backup", "catalog", or a key of the lake. */
+static void split_resource(struct cli *cli, const char *word, enum resource *ret_kind,
+			   const char **ret_name)
+{
+	struct slice name = slice_of(word);
+	struct slice kind = slice_cut(&name, ':');
+	*ret_name = name.n ? arena_strndup(cli->arena, name.p, name.n) : "";
+	if (resource_find(arena_strndup(cli->arena, kind.p, kind.n), ret_kind))
+		return;
+	*ret_kind = RES_STORE;
+	*ret_name = word;
+}
+
+/* Hosts are what the settings name; the kernel tells ports only. */
+static const struct right *may_connect(struct cli *cli, const struct access *a, const char *action,
+				       const char *address)
+{
+	for (const struct right *r = a->only->rights; r->action; r++) {
+		if (r->resource != RES_NETWORK || strcmp(action, "connect") != 0)
+			continue;
+		const char *const *list = role_addresses(r, &a->settings, cli->arena);
+		for (size_t i = 0; list[i]; i++)
+			if (strcmp(list[i], address) == 0)
+				return r;
+	}
+	return NULL;
+}
+
+int cmd_access_check(struct cli *cli)
+{
+	struct err e = ERR_INIT;
+	struct access a;
+	enum resource kind;
+	const char *name, *action = cli->words[1];
+	if (open_access(cli, &a, &e) != OK)
+		return cli_fail(cli, &e);
+	if (!action_is_known(action)) {
+		err_set(&e, ERR_USAGE,
+			"there is no action `%s`; `pregao access show` shows those there are",
+			action);
+		return cli_fail(cli, &e);
+	}
+	split_resource(cli, cli->words[2], &kind, &name);
+	const struct right *r = kind == RES_NETWORK
+					? may_connect(cli, &a, action, name)
+					: role_may(a.only, resource_name(kind), action, name);
+	if (cli->format == FORMAT_JSON) {
+		AUTO_BUF struct buf b = {0};
+		buf_printf(&b, "{\"role\":\"%s\",\"action\":\"%s\",\"kind\":\"%s\",\"resource\":",
+			   a.only->name, action, resource_name(kind));
+		buf_json_str(&b, name, strlen(name));
+		buf_printf(&b, ",\"allowed\":%s", r ? "true" : "false");
+		if (r)
+			buf_printf(&b, ",\"held_by\":\"%s\",\"by\":\"%s %s %s\"", held_by(&a, r),
+				   action_name(r->action), resource_name(r->resource),
+				   r->name ? r->name : "*");
+		printf("%s}\n", b.data);
+	} else if (r) {
+		printf(tr("yes: %s has the right to %s %s %s\n"), a.only->name,
+		       action_name(r->action), resource_name(r->resource), r->name ? r->name : "*");
+	} else {
+		printf(tr("no: %s has no right to %s %s %s\n"), a.only->name, action,
+		       resource_name(kind), name);
+	}
+	return r ? EXIT_DONE : EXIT_FAILED;
+}
+
+static void export_right(struct cli *cli, const struct access *a, const struct right *r,
+			 struct buf *out)
+{
+	const char *kind = resource_name(r->resource);
+	buf_printf(out, "{\"Effect\":\"Allow\",\"Action\":[\"%s:%s\"", kind,
+		   action_name(r->action));
+	if (r->action == ACT_WRITE && r->resource != RES_TELEMETRY)
+		buf_printf(out, ",\"%s:read\"", kind);
+	buf_str(out, "],\"Resource\":[");
+	if (r->resource == RES_NETWORK) {
+		const char *const *list = role_addresses(r, &a->settings, cli->arena);
+		for (size_t i = 0; list[i]; i++) {
+			buf_str(out, i ? "," : "");
+			const char *full = arena_printf(cli->arena, "network:%s", list[i]);
+			buf_json_str(out, full, strlen(full));
+		}
+	} else if (r->resource == RES_STORE) {
+		buf_printf(out, "\"%s:%s/*\"", kind, r->name);
+	} else {
+		buf_printf(out, "\"%s:%s\"", kind, r->name ? r->name : "*");
+	}
+	buf_printf(out, "],\"HeldBy\":\"%s\"}", held_by(a, r));
+}
+
+int cmd_access_export(struct cli *cli)
+{
+	struct err e = ERR_INIT;
+	struct access a;
+	AUTO_BUF struct buf b = {0};
+	if (open_access(cli, &a, &e) != OK)
+		return cli_fail(cli, &e);
+	buf_str(&b, "{\"Version\":\"1\",\"Roles\":[");
+	for (size_t i = 0, shown = 0; i < role_count; i++) {
+		const struct role *role = &role_table[i];
+		if (a.only && a.only != role)
+			continue;
+		buf_printf(&b, "%s\n {\"Role\":\"%s\",\"Statement\":[", shown++ ? "," : "",
+			   role->name);
+		for (const struct right *r = role->rights; r->action; r++) {
+			buf_str(&b, r == role->rights ? "\n  " : ",\n  ");
+			export_right(cli, &a, r, &b);
+		}
+		buf_str(&b, "]}");
+	}
+	printf("%s\n]}\n", b.data);
+	return EXIT_DONE;
+}
