@@ -172,7 +172,7 @@ static void help_overview(FILE *out)
 	fprintf(out, "\n%s\n",
 		tr("Start with `pregao run --input auto`. `pregao COMMAND --help` tells more and shows examples."));
 	fprintf(out, "%s\n",
-		tr("Exit status: 0 done, 1 failed, 2 wrong usage, 3 input rejected (quarantined)."));
+		tr("Exit status: 0 done, 1 failed, 2 wrong usage, 3 input rejected (quarantined), 4 doctor found something wrong."));
 }
 
 static void help_option(FILE *out, enum option_id id)

@@ -13,7 +13,13 @@
 #include "mem.h"
 #include "system.h"
 
-enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REJECTED = 3 };
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_REJECTED = 3,
+	EXIT_UNWELL = 4
+};
 
 /* Every option that any command knows; its row in args.c holds name, argument and help. */
 enum option_id {
@@ -163,6 +169,7 @@ int cmd_backup_restore(struct cli *);
 int cmd_runs(struct cli *);
 int cmd_logs(struct cli *);
 int cmd_metrics(struct cli *);
+int cmd_doctor(struct cli *);
 int cmd_alarms_list(struct cli *);
 int cmd_alarms_history(struct cli *);
 int cmd_schedule_list(struct cli *);

@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "file.h"
+#include "hash.h"
 #include "intake.h"
 #include "render.h"
 #include "session.h"
@@ -29,6 +30,25 @@ static bool looks_like_payload(const char *name)
 	return false;
 }
 
+/* <sha256>.json lies beside what landed and tells how it came. */
+static bool is_receipt(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	return strspn(name, "0123456789abcdef") == HASH_HEX_SIZE - 1 &&
+	       strcmp(name + HASH_HEX_SIZE - 1, ".json") == 0;
+}
+
+/* JSON answers do not say which index they are; the folder that they landed in does. */
+static const char *index_of(struct cli *cli, const char *path)
+{
+	const char *folder = strstr(path, "/index=");
+	if (!folder || !slice_ends(slice_of(path), ".body.json"))
+		return NULL;
+	const char *name = folder + strlen("/index=");
+	return arena_strndup(cli->arena, name, strcspn(name, "/"));
+}
+
 static int found(void *ctx, const char *relative, int64_t size)
 {
 	struct files *f = ctx;
@@ -36,6 +56,8 @@ static int found(void *ctx, const char *relative, int64_t size)
 		f->skipped++;
 		return 0;
 	}
+	if (is_receipt(relative))
+		return 0;
 	if (f->count >= FILES_MAX)
 		return err_set(f->e, ERR_LIMIT, "more than %d files in one import", FILES_MAX);
 	*PUSH(f->paths, f->count, f->cap) =
@@ -131,7 +153,8 @@ int cmd_import(struct cli *cli)
 		progress(cli, i, f.count);
 		if (session_skips(&s, f.paths[i]))
 			continue;
-		if (intake_file(cli, f.paths[i], index, &bytes, &p, &why) != 0)
+		if (intake_file(cli, f.paths[i], index ? index : index_of(cli, f.paths[i]), &bytes,
+				&p, &why) != 0)
 			session_failed(&s, f.paths[i], &why);
 		else
 			session_add(&s, &p, f.paths[i]);

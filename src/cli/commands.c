@@ -55,9 +55,10 @@ const struct command commands[] = {
 			"and the others go on. Exit status 1 if any failed, else 3 if any was refused.",
 		.examples = "  pregao import portfolio IBOVDia_15-07-24.csv\n"
 			    "  pregao import portfolio downloads/          # a whole folder\n"
+			    "  pregao import portfolio --force FILE.csv    # again: the session's files were lost\n"
 			    "  curl -s ADDRESS | pregao import portfolio - # standard input",
 		.run = cmd_import,
-		.options = {OPT_INDEX, OPT_AS_OF, OPT_DRY_RUN, NO_MORE},
+		.options = {OPT_INDEX, OPT_AS_OF, OPT_FORCE, OPT_DRY_RUN, NO_MORE},
 		.words_min = 2,
 		.words_max = -1,
 		.group = "The daily pass",
@@ -379,6 +380,18 @@ const struct command commands[] = {
 		.run = cmd_compact,
 		.options = {OPT_DRY_RUN, NO_MORE},
 		.words_max = 1,
+		.group = "Operation",
+	},
+	{
+		.name = "doctor",
+		.arguments = "",
+		.summary = "what is wrong with the lake, and the command that mends it",
+		.text = "Looks at the lake, its files, sessions, jobs, queues, stream, backup, schedules and sandbox, and changes nothing. Exit status 4 when\n"
+			"anything is wrong (warning or error). --all looks at every file and reads every copy of the backup; otherwise files are sampled.",
+		.examples = "  pregao doctor\n"
+			    "  pregao doctor --all --format json",
+		.run = cmd_doctor,
+		.options = {OPT_ALL, NO_MORE},
 		.group = "Operation",
 	},
 	{

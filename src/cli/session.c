@@ -21,7 +21,8 @@ void session_begin(struct session *s, struct cli *cli, const struct source *sour
 	pass_begin(&s->pass, system_telemetry(cli->system), system_clock(cli->system), name);
 	s->extract = (struct extract){.publish = system_publish(cli->system),
 				      .telemetry = system_telemetry(cli->system),
-				      .run = s->pass.record.id};
+				      .run = s->pass.record.id,
+				      .force = cli_flag(cli, OPT_FORCE)};
 	s->batch = extract_begin(&s->extract, source);
 }
 

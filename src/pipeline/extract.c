@@ -262,7 +262,7 @@ static int decide(struct extract_batch *b, const struct source_parsed *parsed, i
 	AUTO_BUF struct buf text = {0};
 	json_canonical(new, &text);
 	s->properties = arena_strndup(b->arena, text.data, text.len);
-	s->publishes = s->outcome != EXTRACT_UNCHANGED;
+	s->publishes = s->outcome != EXTRACT_UNCHANGED || b->extract->force;
 	return OK;
 }
 

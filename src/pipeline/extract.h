@@ -11,6 +11,7 @@ struct extract {
 	struct publish publish; /* store, catalog, clock, parquet, how long to wait for the lock */
 	struct telemetry *telemetry; /* may be NULL */
 	const char *run;             /* of the pass, for log events; may be NULL */
+	bool force; /* writes unchanged sessions again: their files may be lost or damaged */
 };
 
 enum extract_outcome {
