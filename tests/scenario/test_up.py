@@ -256,3 +256,24 @@ def test_older_kernel(pregao, words, conf, abi, lacks):
     assert eventually(lambda: look.sql(pregao, conf.parent / 'lake', 'SELECT count(*) AS n FROM raw.bitcoin_ticks')[0]['n']), up.said()
     assert up.end() == 0, up.said()
     assert lacks in ''.join(up.errors)
+
+
+def test_access(pregao):
+    """What the table says; that it is true is shown by tests/unit/test_role_sandbox.c, from inside."""
+    shown = json.loads(pregao('access', 'show', '--format', 'json').stdout)
+    assert {r['role'] for r in shown} == ROLES
+    assert {r['held_by'] for r in shown} <= {'kernel', 'guard', 'whole', 'nothing'}
+    assert [r['means'] for r in shown if r['role'] == 'scraper' and r['kind'] == 'network'] == ['sistemaswebb3-listados.b3.com.br:443']
+    for role, action, resource, allowed in [('scraper', 'write', 'raw/portfolio/x', True), ('scraper', 'write', 'raw/portfolios/x', False),
+                                            ('job', 'read', 'raw/portfolio/x', True), ('job', 'write', 'raw/portfolio/x', False),
+                                            ('backup', 'receive', 'queue:backup', True), ('backup', 'send', 'queue:backup', False),
+                                            ('collector', 'connect', 'network:api.binance.com:443', True),
+                                            ('delivery', 'connect', 'network:api.binance.com:443', False),
+                                            ('collector', 'append', 'stream:bitcoin', True), ('scheduler', 'tick', 'scheduler', True)]:
+        said = pregao('access', 'check', role, action, resource, '--format', 'json', expect=0 if allowed else 1).stdout
+        assert json.loads(said)['allowed'] == allowed, (role, action, resource)
+    assert 'scraper' in pregao('access', 'check', 'nobody', 'read', 'raw', expect=2).stderr
+    assert 'juggle' in pregao('access', 'check', 'job', 'juggle', 'raw', expect=2).stderr
+    policies = json.loads(pregao('access', 'export').stdout)
+    assert {p['Role'] for p in policies['Roles']} == ROLES
+    assert all(s['Effect'] == 'Allow' and s['Action'] and s['Resource'] for p in policies['Roles'] for s in p['Statement'])
