@@ -44,8 +44,8 @@ void session_failed(struct session *s, const char *name, const struct err *e)
 	struct session_item *item = new_item(s, name);
 	item->code = e->code;
 	item->why = *e;
-	telemetry_log(s->extract.telemetry, LOG_LEVEL_ERROR, s->pass.record.id, "source.failed",
-		      e->text, (struct field[]){FIELD_TEXT("source", name)}, 1);
+	telemetry_failure(s->extract.telemetry, LOG_LEVEL_ERROR, s->pass.record.id, "source.failed",
+			  name, e);
 }
 
 /* The machine failed. What waited for the commit is lost with it; and where waiting for a lock was

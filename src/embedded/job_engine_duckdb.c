@@ -377,9 +377,10 @@ static int job_engine_duckdb_work(struct job_engine *port, struct arena *arena,
 	tell_run(&r, state, started_us, shown);
 	if (state == RUN_FAILED)
 		tell(&r, LOG_LEVEL_ERROR, "job_failed", why.text,
-		     (struct field[]){FIELD_TEXT("job", r.claim.request.job),
+		     (struct field[]){FIELD_TEXT("object", r.claim.request.job),
+				      FIELD_TEXT("error_code", err_name(why.code)),
 				      FIELD_TEXT("reason", why.reason)},
-		     2);
+		     3);
 	if (rc == OK && waiting) {
 		*e = why;
 		rc = outcome;

@@ -215,8 +215,8 @@ static void count_failure(struct backup_pool *p, const char *what, const struct 
 		p->result->failed++;
 		if (!p->result->first_error[0])
 			err_format(why, p->result->first_error, sizeof(p->result->first_error));
-		telemetry_log(p->with->telemetry, LOG_LEVEL_WARNING, p->with->run, "backup.failed",
-			      why->text, (struct field[]){FIELD_TEXT("object", what)}, 1);
+		telemetry_failure(p->with->telemetry, LOG_LEVEL_WARNING, p->with->run,
+				  "backup.failed", what, why);
 	}
 	if (p->in_a_row >= most) {
 		struct err all = *why;

@@ -44,8 +44,8 @@ static void fail(struct restore *r, struct object *o, const struct err *why)
 	r->result->failed++;
 	if (!r->result->first_error[0])
 		err_format(why, r->result->first_error, sizeof(r->result->first_error));
-	telemetry_log(r->with->telemetry, LOG_LEVEL_ERROR, r->with->run, "backup.restore_failed",
-		      why->text, (struct field[]){FIELD_TEXT("object", o->m->key)}, 1);
+	telemetry_failure(r->with->telemetry, LOG_LEVEL_ERROR, r->with->run,
+			  "backup.restore_failed", o->m->key, why);
 	pthread_mutex_unlock(&r->lock);
 }
 

@@ -121,6 +121,8 @@ static int refuse(struct extract_batch *b, const struct payload *payload, struct
 		arena_printf(arena, "quarantine/%s/%s.payload", b->source->path, result.sha256);
 	err_where(why, payload->source);
 	const struct field fields[] = {
+		FIELD_TEXT("object", result.landing_key),
+		FIELD_TEXT("error_code", err_name(why->code)),
 		FIELD_TEXT("source", payload->source ? payload->source : ""),
 		FIELD_TEXT("reason", why->reason),
 		FIELD_TEXT("sha256", result.sha256),
@@ -335,7 +337,8 @@ static void log_item(struct extract_batch *b, const struct staged *s)
 			"the content is the same, now with its detail: the session is replaced",
 		[EXTRACT_UNCHANGED] = "the content is the same: nothing to do",
 	};
-	const struct field fields[] = {FIELD_TEXT("scope", s->scope), FIELD_TEXT("source", s->what),
+	const struct field fields[] = {FIELD_TEXT("object", s->landing_key),
+				       FIELD_TEXT("scope", s->scope), FIELD_TEXT("source", s->what),
 				       FIELD_INT("rows", s->rows)};
 	AUTO_BUF struct buf event = {0};
 	buf_printf(&event, "payload_%s", extract_outcome_name(s->outcome));
@@ -424,7 +427,7 @@ int extract_add(struct extract_batch *b, const struct payload *payload, struct a
 	}
 	fill_result(&s, &parsed, payload, arena, &result);
 	if (!s.receipt) {
-		const struct field fields[] = {FIELD_TEXT("landing", s.landing_key),
+		const struct field fields[] = {FIELD_TEXT("object", s.landing_key),
 					       FIELD_TEXT("source", s.what),
 					       FIELD_INT("status", payload->status)};
 		telemetry_log(b->extract->telemetry, LOG_LEVEL_INFO, b->extract->run,

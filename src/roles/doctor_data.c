@@ -292,7 +292,7 @@ int doctor_verify_backup(struct examination *x, const struct backup_measure *m, 
 			   .table_count = BITCOIN_KINDS,
 			   .workers = 1};
 	struct backup_finding *list;
-	size_t count, damaged = 0;
+	size_t count = 0, damaged = 0;
 	int64_t checked;
 	const char *first = NULL;
 	int rc = system_backup_store(d->system, m->place.path, false, &b.to, e);

@@ -21,12 +21,9 @@ bool role_wait(struct role_context *c, int64_t us)
 
 bool role_failed(struct role_context *c, const char *event, const struct err *why, int *failures)
 {
-	char text[1400];
 	int64_t pause = INT64_C(500000) << (*failures < 7 ? *failures : 7);
 	if (*failures < 100)
 		++*failures;
-	telemetry_log(system_telemetry(c->system), LOG_LEVEL_ERROR, NULL, event,
-		      err_format(why, text, sizeof(text)),
-		      (struct field[]){FIELD_TEXT("code", err_name(why->code))}, 1);
+	telemetry_failure(system_telemetry(c->system), LOG_LEVEL_ERROR, NULL, event, NULL, why);
 	return role_wait(c, pause < PAUSE_CAP_US ? pause : PAUSE_CAP_US);
 }

@@ -82,8 +82,8 @@ int role_process(const struct role *role, const struct up_settings *s, pid_t par
 		return rc;
 	rc = role->run(&c, e);
 	if (rc)
-		telemetry_log(system_telemetry(c.system), LOG_LEVEL_ERROR, NULL, "role.failed",
-			      e->text, (struct field[]){FIELD_TEXT("code", err_name(rc))}, 1);
+		telemetry_failure(system_telemetry(c.system), LOG_LEVEL_ERROR, NULL, "role.failed",
+				  role->name, e);
 	system_free(c.system);
 	return rc;
 }
