@@ -168,9 +168,8 @@ static bool any_runs(const struct house *h)
 }
 
 /* All of them, or the one. */
-static void stop(struct house *h, struct worker *one)
+static void stop(struct house *h, struct worker *one, int64_t until)
 {
-	int64_t until = now_us() + STOP_US;
 	bool killed = false;
 	for (size_t i = 0; i < role_count; i++)
 		if (h->workers[i].pid && (!one || one == &h->workers[i]))
@@ -192,6 +191,17 @@ static void stop(struct house *h, struct worker *one)
 	}
 }
 
+/* Who fills the stream ends first, so that who empties it can deliver the rest. */
+static void stop_all(struct house *h)
+{
+	int64_t until = now_us() + STOP_US;
+	for (size_t i = 0; i < role_count; i++)
+		for (const struct right *r = role_table[i].rights; r->action; r++)
+			if (r->action == ACT_APPEND && h->workers[i].pid)
+				stop(h, &h->workers[i], now_us() + STOP_US / 3);
+	stop(h, NULL, until);
+}
+
 /* One by one, so that the others go on meanwhile. */
 static void reload(struct house *h)
 {
@@ -206,7 +216,7 @@ static void reload(struct house *h)
 	for (size_t i = 0; i < role_count; i++) {
 		struct worker *w = &h->workers[i];
 		if (w->pid)
-			stop(h, w);
+			stop(h, w, now_us() + STOP_US);
 		w->pause_us = 0;
 		start(h, w);
 	}
@@ -242,7 +252,7 @@ static void run(struct house *h, const sigset_t *signals)
 		if (number == SIGTERM || number == SIGINT) {
 			h->stopping = true;
 			tell(h, (struct supervisor_event){.what = SUP_STOPPING, .status = number});
-			stop(h, NULL);
+			stop_all(h);
 			return;
 		}
 	}

@@ -152,6 +152,8 @@ def test_everything_flows(pregao, words, conf, tmp_path):
     assert not [p for p in pids.values() if lives(p)]
     assert not [e for e in up.events if e['event'] in ('failed', 'killed')], up.said()
     nothing_lost(pregao, lake)
+    status = json.loads(pregao('stream', 'status', '--lake', lake, '--format', 'json').stdout)[0]
+    assert status['lag_records'] == 0, 'the collector did not end before the deliverer'
 
 
 def test_one_at_a_time(pregao, words):
