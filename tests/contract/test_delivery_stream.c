@@ -398,7 +398,7 @@ static void many_producers_share_the_numbers(void **state)
 		for (int j = 0; j < CALLS; j++) {
 			assert_true(j == 0 || p[i].first[j] > p[i].first[j - 1]);
 			for (int k = 0; k <= j; k++) {
-				char body[32];
+				char body[48];
 				snprintf(body, sizeof(body), "%d/%d/%d", i, j, k);
 				assert_string_equal(bodies[p[i].first[j] + k], body);
 			}
