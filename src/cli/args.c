@@ -1,18 +1,10 @@
 /* The command line: words and options to struct cli, and help from the same rows.
  * Options may stand anywhere; "--" ends them; "--name value" and "--name=value" are the same. */
-#include "cli.h"
+#include "args.h"
 
 #include <string.h>
 
 #include "tr.h"
-
-struct option_row {
-	const char *name;     /* without the dashes */
-	char letter;          /* 0: none */
-	const char *argument; /* NULL: a flag */
-	const char *help;
-	bool many; /* may be given again: the values are kept one a line */
-};
 
 /* In the order of enum option_id. */
 static const struct option_row options[OPT_COUNT] = {
@@ -23,7 +15,7 @@ static const struct option_row options[OPT_COUNT] = {
 		 "configuration file (else PREGAO_CONFIG, else XDG_CONFIG_HOME/pregao/pregao.ini)"},
 	[OPT_DEFINITIONS] = {"definitions", 0, "DIR",
 			     "your own job definitions (else XDG_DATA_HOME/pregao)"},
-	[OPT_FORMAT] = {"format", 0, "NAME", "table, json, csv (sql also: parquet)"},
+	[OPT_FORMAT] = {"format", 0, "table|json|csv", "form of the result (sql also: parquet)"},
 	[OPT_QUIET] = {"quiet", 'q', NULL, "results and errors only"},
 	[OPT_VERBOSE] = {"verbose", 'v', NULL, "log events on stderr as they happen"},
 	[OPT_HELP] = {"help", 'h', NULL, "this text"},
@@ -39,7 +31,7 @@ static const struct option_row options[OPT_COUNT] = {
 		     "base address of B3's index service (plain http to loopback only)"},
 	[OPT_DRY_RUN] = {"dry-run", 'n', NULL, "say what would be done, change nothing"},
 	[OPT_OUTPUT] = {"output", 'o', "FILE", "write the result to FILE (complete or not at all)"},
-	[OPT_TO] = {"to", 0, "FORM", "what to export to: sql"},
+	[OPT_TO] = {"to", 0, "sql", "what to export to"},
 	[OPT_NODE] = {"node", 0, "ID", "this node of the graph (default: each target)"},
 	[OPT_LIMIT] = {"limit", 0, "N", "at most N rows"},
 	[OPT_SCOPE] = {"partition", 0, "PATH[,PATH]",
@@ -48,7 +40,7 @@ static const struct option_row options[OPT_COUNT] = {
 	[OPT_DEAD] = {"dead", 0, NULL, "dead letters only"},
 	[OPT_ALL] = {"all", 0, NULL, "all of them"},
 	[OPT_HISTORY] = {"history", 0, NULL, "how the schema came to be"},
-	[OPT_LEVEL] = {"level", 0, "NAME", "debug, info, warning or error, and worse"},
+	[OPT_LEVEL] = {"level", 0, "debug|info|warning|error", "this and worse"},
 	[OPT_TIMEOUT] = {"timeout", 0, "TIME", "end the statement after this long (60s, 5m)"},
 	[OPT_FOLLOW] = {"follow", 0, NULL, "go on for ever, slot by slot; Ctrl-C ends it cleanly"},
 	[OPT_PERIOD] = {"period", 0, "TIME", "length of a slot, 1s to 24h (default 60s)"},
@@ -75,8 +67,14 @@ static const struct option_row options[OPT_COUNT] = {
 	[OPT_MEMORY] = {"memory", 0, "SIZE", "memory that the statement may use (default 1GiB)"},
 };
 /* What every command takes. */
-static const enum option_id common[] = {OPT_LAKE,  OPT_CONFIG,  OPT_DEFINITIONS, OPT_FORMAT,
-					OPT_QUIET, OPT_VERBOSE, OPT_HELP};
+const enum option_id common_options[] = {OPT_LAKE,  OPT_CONFIG,  OPT_DEFINITIONS, OPT_FORMAT,
+					 OPT_QUIET, OPT_VERBOSE, OPT_HELP};
+const size_t common_option_count = ARRAY_LEN(common_options);
+
+const struct option_row *option_at(enum option_id id)
+{
+	return &options[id];
+}
 
 const char *option_name(enum option_id id)
 {
@@ -94,8 +92,8 @@ static const char *const *list_options(size_t *ret_count)
 
 static bool takes(const struct command *c, enum option_id id)
 {
-	for (size_t i = 0; i < ARRAY_LEN(common); i++)
-		if (common[i] == id)
+	for (size_t i = 0; i < common_option_count; i++)
+		if (common_options[i] == id)
 			return true;
 	for (size_t i = 0; i < OPTION_LIST_MAX && c->options[i] != OPT_COUNT; i++)
 		if (c->options[i] == id)
@@ -194,8 +192,8 @@ static void help_command(FILE *out, const struct command *c)
 	fprintf(out, "\n%s\n", tr("options:"));
 	for (size_t i = 0; i < OPTION_LIST_MAX && c->options[i] != OPT_COUNT; i++)
 		help_option(out, c->options[i]);
-	for (size_t i = 0; i < ARRAY_LEN(common); i++)
-		help_option(out, common[i]);
+	for (size_t i = 0; i < common_option_count; i++)
+		help_option(out, common_options[i]);
 	if (c->examples)
 		fprintf(out, "\n%s\n%s\n", tr("examples:"), c->examples);
 }

@@ -178,5 +178,7 @@ int cmd_schedule_run(struct cli *);
 int cmd_calendar_sessions(struct cli *);
 int cmd_config_check(struct cli *);
 int cmd_config_show(struct cli *);
+int cmd_completion(struct cli *);
+int cmd_man(struct cli *);
 
 #endif

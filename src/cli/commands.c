@@ -516,5 +516,28 @@ const struct command commands[] = {
 		.options = {OPT_TEMPLATE, NO_MORE},
 		.group = "Operation",
 	},
+	{
+		.name = "completion",
+		.arguments = "bash|zsh|fish",
+		.summary = "what your shell needs to complete commands, options and values",
+		.text = "The installed program's is found by the shell itself; this is for one that was only built.",
+		.examples = "  source <(pregao completion bash)\n"
+			    "  source <(pregao completion zsh)\n"
+			    "  pregao completion fish | source",
+		.run = cmd_completion,
+		.options = {NO_MORE},
+		.words_min = 1,
+		.words_max = 1,
+		.group = "Operation",
+	},
+	{
+		.name = "man",
+		.arguments = "",
+		.summary = "the manual page, for man(1)",
+		.examples = "  pregao man | man -l -",
+		.run = cmd_man,
+		.options = {NO_MORE},
+		.group = "Operation",
+	},
 };
 const size_t command_count = ARRAY_LEN(commands);
