@@ -19,6 +19,7 @@ struct bitcoin_rows {
 	enum bitcoin_kind kind;
 	size_t count, cap;
 	size_t columns; /* without the partitions */
+	bool borrows;   /* texts are not copied */
 	struct column defs[TABLE_MAX_PARTITION + 32];
 	struct gathered gathered[TABLE_MAX_PARTITION + 32];
 	struct vector vectors[TABLE_MAX_PARTITION + 32];
@@ -58,9 +59,8 @@ static void *grown(struct arena *arena, const void *old, size_t count, size_t ca
 	return data;
 }
 
-static void grow(struct bitcoin_rows *rows)
+static void grow(struct bitcoin_rows *rows, size_t cap)
 {
-	size_t cap = rows->cap ? rows->cap * 2 : 64;
 	for (size_t i = 0; i < rows->columns + bitcoin_tables[rows->kind]->partition_count; i++) {
 		struct gathered *g = &rows->gathered[i];
 		g->data = grown(rows->arena, g->data, rows->count, cap,
@@ -70,10 +70,20 @@ static void grow(struct bitcoin_rows *rows)
 	rows->cap = cap;
 }
 
+struct bitcoin_rows *bitcoin_rows_borrowing(struct arena *arena, enum bitcoin_kind kind, size_t n)
+{
+	struct bitcoin_rows *rows = bitcoin_rows_new(arena, kind);
+	rows->borrows = true;
+	grow(rows, n ? n : 1);
+	return rows;
+}
+
 /* Sources, pairs and reasons repeat from row to row: one copy serves them all. */
 static struct slice kept(struct bitcoin_rows *rows, const struct gathered *g, struct slice s)
 {
 	const struct slice *all = g->data;
+	if (rows->borrows)
+		return s;
 	if (rows->count && slice_eq(all[rows->count - 1], s))
 		return all[rows->count - 1];
 	return (struct slice){arena_strndup(rows->arena, s.p, s.n), s.n};
@@ -110,7 +120,7 @@ static bool add_field(struct bitcoin_rows *rows, struct gathered *g, const struc
 void bitcoin_rows_add(struct bitcoin_rows *rows, const struct bitcoin_row *row, int64_t seq)
 {
 	if (rows->count == rows->cap)
-		grow(rows);
+		grow(rows, rows->cap ? rows->cap * 2 : 64);
 	int64_t hours = (rows->kind == BITCOIN_GAP ? row->slot_us : row->event_us) / US_PER_HOUR;
 	for (size_t i = 0; i < rows->columns + bitcoin_tables[rows->kind]->partition_count; i++) {
 		struct gathered *g = &rows->gathered[i];

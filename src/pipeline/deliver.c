@@ -10,6 +10,7 @@
 #include "retry.h"
 
 #define ROUND_US        INT64_C(1000000)
+#define BUSY_US         INT64_C(200000) /* between rounds that had something to deliver */
 #define SLICE_US        INT64_C(100000) /* how late a stop is seen while waiting */
 #define SETTLE_EVERY_US INT64_C(60000000)
 
@@ -41,9 +42,11 @@ static int deliver_sealed(const struct deliver *d, struct deliver_result *ret, s
 	ret->mark = mark;
 	rc = check_mark(d, mark, e);
 	for (bool found = true; rc == OK && found;) {
-		rc = deliver_segment(d, &mark, &found, ret, e);
-		if (rc == OK && found)
-			rc = delivery_stream_forget(d->stream, mark, e);
+		rc = deliver_segments(d, &mark, &found, ret, e);
+		if (found) {
+			int forgotten = delivery_stream_forget(d->stream, mark, rc ? NULL : e);
+			rc = rc ? rc : forgotten;
+		}
 	}
 	return rc;
 }
@@ -167,6 +170,7 @@ int deliver_run(const struct deliver *d, atomic_bool *stop, struct deliver_resul
 	*ret = (struct deliver_result){0};
 	while (!atomic_load(stop)) {
 		struct err why = ERR_INIT;
+		int64_t before = ret->mark;
 		int rc = one_round(&l, ret, &why);
 		if (rc)
 			tell_failure(&l, &why);
@@ -174,7 +178,9 @@ int deliver_run(const struct deliver *d, atomic_bool *stop, struct deliver_resul
 			tell_recovery(&l);
 		show_gauges(&l, ret);
 		l.attempt = rc ? l.attempt + 1 : 0;
-		wait_for(&l, rc ? retry_pause_us(&retry, l.attempt) : ROUND_US);
+		wait_for(&l, rc                   ? retry_pause_us(&retry, l.attempt)
+			     : ret->mark > before ? BUSY_US
+						  : ROUND_US);
 	}
 	int rc = deliver_pending(d, true, ret, e);
 	if (rc == OK) {

@@ -1,8 +1,8 @@
-/* One sealed segment into the lake: its records become rows, parted by table and hour; the rows become files, and all
+/* Sealed segments into the lake: their records become rows, parted by table and hour; the rows become files, and all
  * of them become live in one commit together with the mark.
  *
- * What a file holds and how it is called follows from the segment and from what the lake held before it, so a
- * segment that is delivered again after a death gives the same names and bytes. */
+ * A file is called by the numbers in it, and nothing of it is to be seen before the commit: what a death leaves is
+ * removed by the next session, and made again. */
 #include "deliver_private.h"
 
 #include <inttypes.h>
@@ -14,6 +14,9 @@
 
 #define BATCH_ROWS  ((size_t)250000)
 #define BATCH_BYTES ((size_t)128 << 20) /* of rows that are not yet in a file */
+/* Segments that wait go together until there is so much: fewer and larger files, and fewer commits. */
+#define GATHER_ROWS  ((size_t)100000)
+#define GATHER_BYTES ((size_t)24 << 20)
 /* A quarantine object is put when it has grown to this; a record's bytes are a third longer there. */
 #define REJECTED_BYTES ((size_t)16 << 20)
 
@@ -48,7 +51,7 @@ struct delivery {
 	struct arena *arena;             /* lives as long as this */
 	struct arena *rows;              /* the rows' own, renewed when they are in files */
 	size_t row_count;
-	bool taken; /* a record came */
+	bool taken; /* a record of this segment came */
 	struct group *groups;
 	size_t group_count, group_cap;
 	struct origin *origins;
@@ -258,7 +261,7 @@ static int write_file(struct delivery *d, struct group *g, struct err *e)
 {
 	const struct table_def *table = bitcoin_tables[g->kind];
 	AUTO_ARENA struct arena *arena = arena_new();
-	struct bitcoin_rows *rows = bitcoin_rows_new(arena, g->kind);
+	struct bitcoin_rows *rows = bitcoin_rows_borrowing(arena, g->kind, g->count);
 	struct parquet_result written;
 	const char *values[TABLE_MAX_PARTITION];
 	size_t value_count;
@@ -377,9 +380,10 @@ static int read_record(struct delivery *d, const struct stream_entry *entry,
 		err_set(e, ERR_INPUT, "there is no record kind \"%s\"", entry->record.kind);
 		return err_reason(e, "unknown_kind");
 	}
-	/* The row may point into its bytes, which are the stream's. */
-	struct slice own = {arena_strndup(d->rows, body->p, body->n), body->n};
-	int rc = bitcoin_decode((enum bitcoin_kind)kind, own, d->rows, row, e);
+	int rc = bitcoin_decode((enum bitcoin_kind)kind, *body, d->rows, row, e);
+	/* It may point into its bytes, which are the stream's. */
+	if (rc == OK && row->payload.p >= body->p && row->payload.p < body->p + body->n)
+		row->payload.p = arena_strndup(d->rows, row->payload.p, row->payload.n);
 	return rc ? rc : group_of(d, row, entry->at_us, group, e);
 }
 
@@ -465,45 +469,90 @@ static void tell_rejected(const struct delivery *d)
 		      3);
 }
 
-int deliver_segment(const struct deliver *with, int64_t *mark, bool *ret_found,
-		    struct deliver_result *ret, struct err *e)
+/* Rows of the next segment; *ret_found is false when there is none. */
+static int gather(struct delivery *d, int64_t *at, bool *ret_found, struct err *e)
+{
+	struct stream_segment segment;
+	d->taken = false;
+	int rc = delivery_stream_next(d->with->stream, *at, take, d, &segment, e);
+	/* Whatever take() does may fail with that code too. */
+	*ret_found = rc != ERR_NOT_FOUND || d->taken;
+	if (!*ret_found)
+		return OK;
+	/* By the segment, whatever it is delivered together with, so that a repetition gives the same names. */
+	if (rc == OK)
+		rc = put_rejected(d, e);
+	if (rc == OK) {
+		*at = segment.last;
+		d->result.segments++;
+	}
+	return rc;
+}
+
+static bool is_enough(const struct delivery *d)
+{
+	return d->files_made || d->row_count >= GATHER_ROWS || arena_bytes(d->rows) >= GATHER_BYTES;
+}
+
+static void clear(struct delivery *d)
+{
+	for (size_t i = 0; i < d->group_count; i++) {
+		free(d->groups[i].rows);
+		free(d->groups[i].files);
+		json_decref(d->groups[i].properties);
+		trade_ids_clear(&d->groups[i].ids);
+	}
+	publish_end(d->session);
+	free(d->groups);
+	free(d->origins);
+	buf_free(&d->rejected);
+	arena_free(d->rows);
+	arena_free(d->arena);
+}
+
+/* At most so many segments. *ret_before: how many stand before one that cannot be read, 0 when all can be. */
+static int deliver_some(const struct deliver *with, int64_t *mark, int64_t most,
+			int64_t *ret_before, struct deliver_result *ret, struct err *e)
 {
 	struct delivery d = {.with = with,
 			     .after = *mark,
 			     .arena = arena_new(),
 			     .rows = arena_new(),
 			     .first_rejected = ERR_INIT};
-	struct stream_segment segment;
-	int rc = delivery_stream_next(with->stream, *mark, take, &d, &segment, e);
-	/* Whatever take() does may fail with that code too. */
-	*ret_found = rc != ERR_NOT_FOUND || d.taken;
-	if (rc == OK)
+	int64_t at = *mark;
+	int rc = OK;
+	for (bool more = true; rc == OK && more && d.result.segments < most && !is_enough(&d);)
+		rc = gather(&d, &at, &more, e);
+	*ret_before = rc ? d.result.segments : 0;
+	if (rc == OK && at > *mark)
 		rc = flush(&d, e);
-	if (rc == OK)
-		rc = put_rejected(&d, e);
-	if (rc == OK)
-		rc = commit(&d, segment.last, e);
-	if (rc == OK) {
+	if (rc == OK && at > *mark)
+		rc = commit(&d, at, e);
+	if (rc == OK && at > *mark) {
 		tell_rejected(&d);
-		*mark = segment.last;
-		ret->mark = segment.last;
-		ret->segments++;
+		*mark = at;
+		ret->mark = at;
+		ret->segments += d.result.segments;
 		ret->rows += d.result.rows;
 		ret->files += d.result.files;
 		ret->rejected += d.result.rejected;
 		ret->repeated += d.result.repeated;
 	}
-	for (size_t i = 0; i < d.group_count; i++) {
-		free(d.groups[i].rows);
-		free(d.groups[i].files);
-		json_decref(d.groups[i].properties);
-		trade_ids_clear(&d.groups[i].ids);
+	clear(&d);
+	return rc;
+}
+
+int deliver_segments(const struct deliver *with, int64_t *mark, bool *ret_found,
+		     struct deliver_result *ret, struct err *e)
+{
+	int64_t good, again, began = *mark;
+	int rc = deliver_some(with, mark, INT64_MAX, &good, ret, e);
+	/* One that fails again and again does not hold up those before it. */
+	if (rc && good > 0) {
+		struct err ignored = ERR_INIT;
+		int first = deliver_some(with, mark, good, &again, ret, &ignored);
+		(void)first;
 	}
-	publish_end(d.session);
-	free(d.groups);
-	free(d.origins);
-	buf_free(&d.rejected);
-	arena_free(d.rows);
-	arena_free(d.arena);
-	return *ret_found ? rc : OK;
+	*ret_found = *mark > began;
+	return rc;
 }

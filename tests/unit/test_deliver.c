@@ -374,6 +374,48 @@ static void a_failing_catalog_loses_nothing(void **state)
 	stream_lake_free(s);
 }
 
+static const struct delivery_stream_ops *stream_real;
+static int64_t broken_from; /* a record that cannot be read from the spool */
+
+static int broken_next(struct delivery_stream *stream, int64_t after,
+		       int (*fn)(void *, const struct stream_entry *, struct err *), void *ctx,
+		       struct stream_segment *ret, struct err *e)
+{
+	int rc = stream_real->next(stream, after, fn, ctx, ret, e);
+	return rc == OK && ret->last >= broken_from ? err_set(e, ERR_IO, "damaged") : rc;
+}
+
+/* Segments are delivered together, but one that cannot be read holds up only those behind it. */
+static void a_bad_segment_holds_up_no_other(void **state)
+{
+	struct stream_lake *s = stream_lake_new();
+	struct delivery_stream_ops ops = *s->stream->ops;
+	struct err e = ERR_INIT;
+	for (int i = 0; i < 5; i++) {
+		append_tick(s, BEGIN_US + i);
+		DONE(s, delivery_stream_seal(s->stream, true, &s->e));
+	}
+	stream_real = s->stream->ops;
+	ops.next = broken_next;
+	s->stream->ops = &ops;
+	broken_from = 4;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(deliver_pending(&s->deliver, true, &s->result, &e), ERR_IO);
+		assert_string_equal(e.text, "damaged");
+		assert_int_equal(s->result.rows, 3);
+		assert_int_equal(mark_of(s, DELIVER_MARK), 3);
+	}
+	broken_from = INT64_MAX;
+	deliver_now(s);
+	assert_string_equal(ask(s, BITCOIN_TICK, LAYOUT_QUERY, "count(*) || ' ' || max(seq)"),
+			    "5 5");
+	assert_string_equal(keys_of(s, BITCOIN_TICK, LAYOUT_PUBLISHED),
+			    "date=2024-07-15/hour=15/1-3.parquet\n"
+			    "date=2024-07-15/hour=15/4-5.parquet\n");
+	s->stream->ops = stream_real;
+	stream_lake_free(s);
+}
+
 static void two_deliverers_deliver_once(void **state)
 {
 	struct stream_lake *s = stream_lake_new();
@@ -646,6 +688,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(unreadable_records_are_kept_aside),
 		cmocka_unit_test(a_failing_store_loses_nothing),
 		cmocka_unit_test(a_failing_catalog_loses_nothing),
+		cmocka_unit_test(a_bad_segment_holds_up_no_other),
 		cmocka_unit_test(two_deliverers_deliver_once),
 		cmocka_unit_test(a_lost_spool_is_told),
 		cmocka_unit_test(hours_and_days_become_one_file),
