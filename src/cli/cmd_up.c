@@ -58,6 +58,7 @@ struct up {
 	struct cli *cli;
 	const char *sources, *period;
 	const struct up_settings *settings;
+	struct conf *replaced; /* the configuration before this one, or NULL */
 };
 
 static void told_text(struct up *u, const struct supervisor_event *v)
@@ -126,15 +127,22 @@ static int read_settings(struct up *u, const struct conf *conf, const char *lake
 static int reload(void *ctx, const struct up_settings **ret, struct err *e)
 {
 	struct up *u = ctx;
-	struct conf *conf;
+	struct conf *conf, *before = u->cli->conf;
 	int rc = cli_load_conf(u->cli, &conf, e);
-	if (rc == OK)
-		rc = read_settings(u, conf, u->settings->lake, ret, e);
-	if (rc == OK) {
-		u->settings = *ret;
-		u->cli->conf = conf; /* the one before lives on in processes that still end */
+	if (rc)
+		return rc;
+	u->cli->conf = conf;
+	rc = read_settings(u, conf, u->settings->lake, ret, e);
+	if (rc) {
+		u->cli->conf = before;
+		conf_free(conf);
+		return rc;
 	}
-	return rc;
+	/* Until the next time, or the end: the settings before are in use until this returns. */
+	conf_free(u->replaced);
+	u->replaced = before;
+	u->settings = *ret;
+	return OK;
 }
 
 static int check_sandbox(struct cli *cli, const struct up_settings *s, struct err *e)
@@ -164,7 +172,7 @@ static int lake_folder(struct cli *cli, const char **ret, struct err *e)
 	const char *lake = cli_lake(cli);
 	if (strncmp(lake, "s3://", 5) == 0)
 		return err_set(e, ERR_USAGE, "%s: this version keeps lakes in folders only", lake);
-	*ret = lake;
+	*ret = arena_strdup(cli->arena, lake);
 	if (lake[0] != '/') {
 		char *here = getcwd(NULL, 0);
 		*ret = arena_printf(cli->arena, "%s/%s", here ? here : ".", lake);
@@ -188,5 +196,7 @@ int cmd_up(struct cli *cli)
 		return cli_fail(cli, &e);
 	struct supervisor with = {
 		.settings = u.settings, .reload = reload, .told = told, .ctx = &u};
-	return supervisor_run(&with, &e) ? cli_fail(cli, &e) : EXIT_DONE;
+	int rc = supervisor_run(&with, &e);
+	conf_free(u.replaced);
+	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }
