@@ -64,6 +64,8 @@ static inline void http_free(struct http *h)
 /* libcurl (opened with dlopen on first use: commands without a network do not pay for loading it).
  * Keeps connections alive. One thread at a time. */
 int http_curl_new(struct http **ret, struct err *) MUST_CHECK;
+/* Whether a request for the URL would be made at all: ERR_DENIED, ERR_USAGE or ERR_NOT_FOUND as above. */
+int http_url_check(const char *url, struct err *) MUST_CHECK;
 /* Begins to load libcurl on a thread of its own, for who will fetch soon. It brings thirty
  * libraries and takes 10 ms. What goes wrong is told by the first request. */
 void http_curl_preload(void);

@@ -416,6 +416,20 @@ static int exchange(struct http_curl *h, CURLU *u, struct curl_slist *headers, s
 	return OK;
 }
 
+int http_url_check(const char *url, struct err *e)
+{
+	bool loopback;
+	int rc = load(e);
+	if (rc < 0)
+		return rc;
+	CURLU *u = curl.url();
+	if (!u)
+		return err_set(e, ERR_LIMIT, "out of memory");
+	rc = check_url(u, url, &loopback, e);
+	curl.url_cleanup(u);
+	return rc;
+}
+
 static int curl_request(struct http *http, const struct http_request *q, struct http_response *ret,
 			struct err *e)
 {

@@ -157,9 +157,8 @@ int cmd_fetch_bitcoin(struct cli *cli)
 			"what was collected is safe in the spool; the next `pregao fetch bitcoin` or `pregao stream replay` delivers it");
 	}
 	pass_end(&pass, rc ? rc : ended, rc ? &e : &end);
-	if (rc)
-		cli_fail(cli, &e);
-	if (cli->format == FORMAT_TABLE)
+	int code = rc ? cli_fail(cli, &e) : ended ? EXIT_FAILED : EXIT_DONE;
+	if (cli->format == FORMAT_TABLE && code != EXIT_USAGE)
 		cli_note(cli,
 			 "%lld ticks and %lld gaps recorded, %lld rows delivered in %lld files",
 			 (long long)collected.ticks, (long long)collected.gaps,
@@ -173,5 +172,5 @@ int cmd_fetch_bitcoin(struct cli *cli)
 			 human_duration(asked[0].period_us -
 						clock_now_us(&clock_system) % asked[0].period_us,
 					text));
-	return rc || ended || nothing ? EXIT_FAILED : EXIT_DONE;
+	return code == EXIT_DONE && nothing ? EXIT_FAILED : code;
 }

@@ -175,6 +175,12 @@ static void progress(void *ctx, int64_t done, int64_t total, int64_t rows)
 		fputs("\r\033[K", stderr);
 }
 
+/* Every line could be read, and none is a trade or a ticker: it is hardly what was meant. */
+static bool holds_nothing(const struct replay_result *r)
+{
+	return r->trades + r->ticks + r->skipped + r->refused == 0;
+}
+
 static int print_replayed(struct cli *cli, const struct replayed *all, size_t n, struct err *e)
 {
 	static const struct column columns[] = {
@@ -234,9 +240,12 @@ static int replay_all(struct cli *cli, struct streaming *streaming, struct repla
 		r->code = atomic_load(stop)
 				  ? err_set(&r->why, ERR_CONFLICT, "not tried: interrupted")
 				  : replay_run(&replay, &r->result, &r->why);
-		if (r->code && r->code != ERR_INPUT)
+		if (r->code == ERR_USAGE && code == EXIT_DONE)
+			code = EXIT_USAGE;
+		else if (r->code && r->code != ERR_INPUT)
 			code = EXIT_FAILED;
-		else if ((r->code || r->result.refused) && code == EXIT_DONE)
+		else if ((r->code || r->result.refused || holds_nothing(&r->result)) &&
+			 code == EXIT_DONE)
 			code = EXIT_REJECTED;
 	}
 	return code;
@@ -250,6 +259,8 @@ static void complain(struct cli *cli, const struct replayed *all)
 			snprintf(shown.where, sizeof(shown.where), "%s", all[i].path);
 		if (all[i].code)
 			cli_fail(cli, &shown);
+		if (all[i].code == OK && holds_nothing(&all[i].result))
+			cli_warn(cli, "%s: nothing in it is a trade or a ticker", all[i].path);
 		if (all[i].result.refused)
 			cli_warn(cli, "%s: %lld lines were refused, the first is line %lld: %s",
 				 all[i].path, (long long)all[i].result.refused,
@@ -288,7 +299,8 @@ int cmd_stream_replay(struct cli *cli)
 	pass_start(&pass);
 	rc = streaming_end(streaming, &delivered, &e);
 	pass_done(&pass, "raw", delivered.rows, delivered.files, -1);
-	if (rc == OK && delivered.rows > 0)
+	/* Also when nothing new was delivered: a replay that was killed may have left messages. */
+	if (rc == OK)
 		rc = settle(cli, &pass, &settled, &e);
 	if (rc || settled.failed)
 		code = EXIT_FAILED;

@@ -3,9 +3,19 @@
 
 #include <string.h>
 
+#include "http.h"
 #include "value.h"
 
 #define SOURCES_MAX 256 /* each has a thread */
+
+/* What can never be asked is a wrong word, not a gap in every slot. */
+static int check_address(const char *url, struct err *e)
+{
+	int rc = http_url_check(url, e);
+	if (rc == ERR_DENIED)
+		rc = e->code = ERR_USAGE;
+	return rc ? err_where(e, url) : OK;
+}
 
 static int read_source(const struct conf *conf, const char *word, struct arena *arena,
 		       struct collect_source *ret, struct err *e)
@@ -20,7 +30,7 @@ static int read_source(const struct conf *conf, const char *word, struct arena *
 		.url = rest.n ? arena_strndup(arena, rest.p, rest.n) : NULL,
 		.deadline_us = conf_duration_us(conf, "bitcoin", "deadline")};
 	if (ret->source)
-		return OK;
+		return ret->url ? check_address(ret->url, e) : OK;
 	AUTO_BUF struct buf names = {0};
 	for (size_t i = 0; i < bitcoin_source_count; i++)
 		buf_printf(&names, "%s%s", i ? ", " : "", bitcoin_sources[i].name);

@@ -417,6 +417,10 @@ int system_stream(struct system *s, enum stream_use use, struct delivery_stream 
 			rc = catalog_mark_get(s->catalog, DELIVER_MARK, &o.after, e);
 		if (rc == OK)
 			rc = delivery_stream_spool_open(&o, &s->stream, e);
+		if (rc == ERR_CONFLICT)
+			err_wrap(
+				e,
+				"another pregao collects or replays into this lake; end it first, or use another lake");
 	}
 	*ret = s->stream;
 	return rc;

@@ -109,6 +109,20 @@ def test_nothing_came(pregao, server, tmp_path):
     assert [(r['kind'], r['reason']) for r in records(out)] == [('gap', 'http_500')]
 
 
+@pytest.mark.parametrize('word', ['binance=ftp://x/', 'binance=file:///etc/passwd', 'binance=notaurl', 'binance=http://192.0.2.1/', 'nobody', "binance/B C=%s"])
+def test_wrong_words(pregao, server, tmp_path, word):
+    """What can never be asked is a wrong word, not a gap."""
+    lake = tmp_path / 'lake'
+    pregao('fetch', 'bitcoin', '--lake', lake, '--source', word.replace('%s', server.url), expect=2)
+    assert numbers(pregao, lake) == []
+
+
+def test_nothing_in_the_file(pregao, tmp_path):
+    (tmp_path / 'odd.ndjson').write_text('{"hello": 1}\n{"hello": 2}\n')
+    done = pregao('stream', 'replay', tmp_path / 'odd.ndjson', '--lake', tmp_path / 'lake', expect=3)
+    assert 'odd.ndjson' in done.stderr
+
+
 def test_slot_already_recorded(pregao, server, tmp_path):
     words = ('fetch', 'bitcoin', '--lake', tmp_path / 'lake', '--period', '1h', '--source', f'binance={server.url}/binance')
     pregao(*words)
@@ -218,6 +232,7 @@ def test_replay_killed(pregao, conf, tmp_path):
         p.wait()
     pregao('stream', 'replay', file, '--lake', lake, '--config', conf)
     assert trade_ids(pregao, lake) == ids
+    assert look.sql(pregao, lake, "SELECT sum(trades) AS n FROM refined.bitcoin_candles WHERE width = '1d'")[0]['n'] == len(ids)
 
 
 def test_recorded_session(pregao, shared_data, tmp_path):
