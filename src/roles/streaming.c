@@ -9,6 +9,7 @@
 struct streaming {
 	struct system *system;
 	struct delivery_stream *stream;
+	struct catalog *catalog; /* the thread's own */
 	struct deliver deliver;
 	atomic_bool stop;
 	pthread_t thread;
@@ -31,8 +32,11 @@ int streaming_begin(struct system *sys, const char *run, struct streaming **ret,
 	s->system = sys;
 	s->why = (struct err)ERR_INIT;
 	int rc = system_stream(sys, STREAM_APPEND, &s->stream, e);
+	if (rc == OK)
+		rc = system_catalog_again(sys, &s->catalog, e);
 	if (rc == OK) {
 		s->deliver = system_deliver(sys, s->stream, run);
+		s->deliver.publish.catalog = s->catalog;
 		/* Signals are for the thread that waits for them. */
 		sigset_t all, before;
 		sigfillset(&all);
@@ -45,6 +49,7 @@ int streaming_begin(struct system *sys, const char *run, struct streaming **ret,
 			s->running = true;
 	}
 	if (rc) {
+		catalog_free(s->catalog);
 		free(s);
 		return rc;
 	}
@@ -69,6 +74,7 @@ int streaming_end(struct streaming *s, struct deliver_result *ret, struct err *e
 		*e = s->why;
 	if (ret)
 		*ret = s->result;
+	catalog_free(s->catalog);
 	struct err relay = ERR_INIT;
 	int told = system_relay(s->system, &relay);
 	if (told && rc == OK) {

@@ -426,6 +426,11 @@ int system_stream(struct system *s, enum stream_use use, struct delivery_stream 
 	return rc;
 }
 
+int system_catalog_again(struct system *s, struct catalog **ret, struct err *e)
+{
+	return catalog_sqlite_open(s->state, &clock_system, false, ret, e);
+}
+
 struct deliver system_deliver(struct system *s, struct delivery_stream *stream, const char *run)
 {
 	return (struct deliver){.stream = stream,

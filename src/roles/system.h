@@ -90,6 +90,9 @@ int system_stream(struct system *, enum stream_use, struct delivery_stream **ret
 		  struct err *) MUST_CHECK;
 /* What a deliverer of that stream needs; run (for the log) is borrowed. */
 struct deliver system_deliver(struct system *, struct delivery_stream *, const char *run);
+/* The catalog once more, for another thread: a handle serves one thread at a time. The caller frees it
+ * before the system. */
+int system_catalog_again(struct system *, struct catalog **ret, struct err *) MUST_CHECK;
 /* Tells the queues of every raw object created since the last time, where the store does not do so
  * itself. */
 int system_relay(struct system *, struct err *) MUST_CHECK;

@@ -183,12 +183,12 @@ def test_killed_at_random(pregao, server, conf, tmp_path):
     assert slots[0]['n'] == 0, 'a slot was recorded twice'
 
 
-def recording(path, trades, start_us=1_723_161_600_000_000):
+def recording(path, trades, start_us=1_723_161_600_000_000, first=5000):
     """A made-up recording: trades across an hour's end, repeats of ids, ids that never came, order books in between."""
     lines = []
     for i in range(trades):
         us = start_us + i * 3_000_000 - (7_000_000 if i % 50 == 0 else 0)
-        number = 5000 + i + (3 if i >= trades // 2 else 0)
+        number = first + i + (3 if i >= trades // 2 else 0)
         trade = {'stream': 'btcusdt@trade', 'data': {'e': 'trade', 'E': us // 1000, 's': 'BTCUSDT', 't': number, 'p': f'{61000 + i % 97}.{i % 100:02}000000',
                                                      'q': f'0.{i % 9973 + 1:08}', 'T': us // 1000, 'm': i % 2 == 0, 'M': True}}
         lines.append(f'{us * 1000} {json.dumps(trade, separators=(",", ":"))}')
@@ -198,7 +198,7 @@ def recording(path, trades, start_us=1_723_161_600_000_000):
             lines.append(f'{us * 1000} {{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate","E":{us // 1000},"s":"BTCUSDT","U":1,"u":2,"b":[],"a":[]}}}}')
     with gzip.open(path, 'wt') as file:
         file.write('\n'.join(lines) + '\n')
-    return [5000 + i + (3 if i >= trades // 2 else 0) for i in range(trades)]
+    return [first + i + (3 if i >= trades // 2 else 0) for i in range(trades)]
 
 
 def trade_ids(pregao, lake):
@@ -218,6 +218,18 @@ def test_replay(pregao, tmp_path):
     assert told['outcome'] == 'unchanged' and look.files(lake, 'raw') == before
     candles = look.sql(pregao, lake, "SELECT sum(trades) AS n FROM refined.bitcoin_candles WHERE width = '1d'")
     assert candles[0]['n'] == len(ids)
+
+
+def test_many_files(pregao, conf, tmp_path):
+    """Many recordings in one command, while the deliverer is busy beside: each trade once."""
+    files, ids = [], set()
+    for i in range(150):
+        file = tmp_path / f'{i:03}.ws.gz'
+        ids.update(recording(file, 60, start_us=1_723_161_600_000_000 + i * 200_000_000, first=5000 + i * 70))
+        files.append(file)
+    conf.write_text('[stream]\nage = 1s\nsegment = 4KiB\n')
+    pregao('stream', 'replay', *files, '--lake', tmp_path / 'lake', '--config', conf, timeout=60)
+    assert trade_ids(pregao, tmp_path / 'lake') == sorted(ids)
 
 
 def test_replay_killed(pregao, conf, tmp_path):
