@@ -121,6 +121,17 @@ static void add_drop(struct buf *sql, const struct parquet_merge *m)
 	}
 }
 
+static void add_order(struct buf *sql, const struct parquet_merge *m)
+{
+	buf_str(sql, " ORDER BY ");
+	for (size_t i = 0; i < m->sort_count; i++) {
+		buf_str(sql, "merged.");
+		buf_sql_name(sql, m->sort[i]);
+		buf_str(sql, ", ");
+	}
+	buf_str(sql, "COLUMNS(merged.*)");
+}
+
 /* The rows of the files; files with equal values of the added columns are read together. */
 static void add_sources(struct buf *sql, const struct parquet_merge *m)
 {
@@ -191,13 +202,9 @@ static int parquet_duckdb_merge(struct parquet *port, const struct parquet_merge
 	buf_str(&sql, ") AS merged");
 	if (m->drop_count)
 		add_drop(&sql, m);
-	buf_str(&sql, " ORDER BY ");
-	for (size_t i = 0; i < m->sort_count; i++) {
-		buf_str(&sql, "merged.");
-		buf_sql_name(&sql, m->sort[i]);
-		buf_str(&sql, ", ");
-	}
-	buf_str(&sql, "COLUMNS(merged.*)) TO ");
+	if (!m->in_order)
+		add_order(&sql, m);
+	buf_str(&sql, ") TO ");
 	buf_sql_str(&sql, m->out_path);
 	int64_t group = 0;
 	pthread_mutex_lock(&p->lock);

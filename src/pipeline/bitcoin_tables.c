@@ -53,6 +53,11 @@ const char *const bitcoin_kind_names[BITCOIN_KINDS] = {"tick", "gap", "trade"};
 		.name = (column_name), .type = COL_DECIMAL, .precision = 18, \
 		.scale = BITCOIN_SCALE, .doc = (sentence)                    \
 	}
+#define QUANTITY(column_name, sentence) /* see bitcoin.h for its digits */   \
+	{                                                                    \
+		.name = (column_name), .type = COL_DECIMAL, .precision = 20, \
+		.scale = BITCOIN_SCALE, .doc = (sentence)                    \
+	}
 #define SOURCE                                                                             \
 	{                                                                                  \
 		.name = "source", .type = COL_TEXT,                                        \
@@ -90,7 +95,8 @@ static const struct column tick_columns[] = {
 	DECIMAL("high_24h",
 		"Highest price of the last 24 hours; null where the source does not say"),
 	DECIMAL("low_24h", "Lowest price of the last 24 hours; null where the source does not say"),
-	DECIMAL("volume_24h",
+	QUANTITY(
+		"volume_24h",
 		"Quantity traded in the last 24 hours, in bitcoins; null where the source does not say"),
 	DECIMAL("var_24h",
 		"Change of the price over the last 24 hours in percent; null where the source does not say"),
@@ -128,7 +134,7 @@ static const struct column trade_columns[] = {
 	 .doc = "When the exchange made the trade, UTC"},
 	RECEIVED,
 	DECIMAL("price", "Price of one bitcoin in the pair's second currency"),
-	DECIMAL("quantity", "Quantity in bitcoins"),
+	QUANTITY("quantity", "Quantity in bitcoins"),
 	{.name = "buyer_is_maker",
 	 .type = COL_BOOLEAN,
 	 .doc = "Whether the buyer's order was in the book first, so that the seller was the taker; null: unknown"},
@@ -138,9 +144,12 @@ static const struct column partition_columns[] = {
 	{.name = "date", .type = COL_DATE, .doc = "UTC day of the event; of a gap, of its slot"},
 	{.name = "hour", .type = COL_INTEGER, .doc = "UTC hour of that day, 0 to 23"},
 };
-static const char *const tick_sort[] = {"source", "pair", "event_time", "seq"};
-static const char *const gap_sort[] = {"source", "pair", "slot", "seq"};
-static const char *const trade_sort[] = {"source", "pair", "event_time", "trade_id", "seq"};
+/* The hours first: so a day's file is its hours' files one after the other, and making it needs no memory for
+ * a day. */
+static const char *const tick_sort[] = {"date", "hour", "source", "pair", "event_time", "seq"};
+static const char *const gap_sort[] = {"date", "hour", "source", "pair", "slot", "seq"};
+static const char *const trade_sort[] = {"date",       "hour",     "source", "pair",
+					 "event_time", "trade_id", "seq"};
 
 #define TABLE(table_name, kind, sentence)                                                        \
 	{                                                                                        \

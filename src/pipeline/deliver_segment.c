@@ -15,8 +15,8 @@
 #define BATCH_ROWS  ((size_t)250000)
 #define BATCH_BYTES ((size_t)128 << 20) /* of rows that are not yet in a file */
 /* Segments that wait go together until there is so much: fewer and larger files, and fewer commits. */
-#define GATHER_ROWS  ((size_t)100000)
-#define GATHER_BYTES ((size_t)24 << 20)
+#define GATHER_ROWS  ((size_t)40000)
+#define GATHER_BYTES ((size_t)10 << 20)
 /* A quarantine object is put when it has grown to this; a record's bytes are a third longer there. */
 #define REJECTED_BYTES ((size_t)16 << 20)
 

@@ -65,7 +65,8 @@ struct table_def {
 	/* The second layout, for our own queries: sorted files with all columns (partition columns
 	 * too) inside. NULL: none. */
 	const char *compact_location; /* "compact/refined/portfolio" */
-	/* column names that order a compact file; partition columns allowed */
+	/* column names that order a compact file; partition columns allowed: where they are all of them and the
+	 * first, published files are sorted by the others, and a compact file is just one after the other */
 	const char *const *sort;
 	size_t sort_count;
 };
