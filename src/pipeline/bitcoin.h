@@ -18,8 +18,10 @@ extern const char *const bitcoin_kind_names[BITCOIN_KINDS]; /* "tick", "gap", "t
  * a compact layout (delivery makes it when a day is closed). */
 extern const struct table_def *const bitcoin_tables[BITCOIN_KINDS];
 
-/* Money and quantities are DECIMAL(18,8), scaled by 10^8, never floats; what has more decimals that
- * are not zeros, or more digits, is refused. */
+/* Money and quantities are scaled by 10^8, never floats; what has more than 8 decimals that are not
+ * zeros, or more than 10 digits before them, is refused. As columns, prices are DECIMAL(18,8) and
+ * quantities DECIMAL(20,8): no value needs the digits, but so a price times a quantity is a
+ * DECIMAL(38,16) in DuckDB, which is exact; of two decimals of 18 digits it multiplies in 64 bits. */
 #define BITCOIN_SCALE       8
 #define BITCOIN_NONE        INT64_MIN /* null, for numbers and times here */
 #define BITCOIN_PAYLOAD_MAX 65536     /* bytes of a payload that is kept with its tick */

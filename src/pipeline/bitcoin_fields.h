@@ -10,7 +10,7 @@ enum bitcoin_form {
 	FORM_TEXT,    /* const char *: 1 to BITCOIN_TEXT_MAX bytes of UTF-8 */
 	FORM_BYTES,   /* struct slice: 1 to BITCOIN_PAYLOAD_MAX bytes of UTF-8 */
 	FORM_TIME,    /* int64_t: microseconds since 1970, 2009 to 2200 */
-	FORM_DECIMAL, /* int64_t: DECIMAL(18,8) */
+	FORM_DECIMAL, /* int64_t, scaled: less than BITCOIN_DECIMAL_END either side of 0 */
 	FORM_NUMBER,  /* int64_t: 0 or more */
 	FORM_FLAG,    /* int: 1, 0; -1 unknown */
 };
@@ -33,7 +33,7 @@ extern const size_t bitcoin_field_count;
 
 #define BITCOIN_TIME_MIN INT64_C(1230768000000000) /* 2009-01-01, the year of the first block */
 #define BITCOIN_TIME_END INT64_C(7258118400000000) /* 2200-01-01 */
-/* Nothing of DECIMAL(18,8) is as large as this. */
+/* Nothing of 10 digits and 8 decimals is as large as this. */
 #define BITCOIN_DECIMAL_END INT64_C(1000000000000000000)
 
 #endif

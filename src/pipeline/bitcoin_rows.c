@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "bitcoin_fields.h"
+#include "value.h"
 
 #define US_PER_HOUR INT64_C(3600000000)
 
@@ -12,6 +13,7 @@ struct gathered {
 	int from;
 	void *data;
 	uint8_t *valid;
+	bool wide;  /* numbers are int128 */
 	bool nulls; /* any so far */
 };
 struct bitcoin_rows {
@@ -43,6 +45,8 @@ struct bitcoin_rows *bitcoin_rows_new(struct arena *arena, enum bitcoin_kind kin
 	for (size_t i = 0; i < t->column_count; i++) {
 		rows->defs[i] = t->columns[i];
 		rows->gathered[i].from = field_named(t->columns[i].name);
+		rows->gathered[i].wide = t->columns[i].type == COL_DECIMAL &&
+					 column_width_bytes(&t->columns[i]) == sizeof(int128);
 	}
 	for (size_t i = 0; i < t->partition_count; i++) {
 		rows->defs[t->column_count + i] = t->partition[i];
@@ -112,9 +116,13 @@ static bool add_field(struct bitcoin_rows *rows, struct gathered *g, const struc
 	case FORM_NUMBER: break;
 	}
 	int64_t number = *(const int64_t *)m;
-	if (number != BITCOIN_NONE)
+	if (number == BITCOIN_NONE)
+		return false;
+	if (g->wide)
+		((int128 *)g->data)[rows->count] = number;
+	else
 		((int64_t *)g->data)[rows->count] = number;
-	return number != BITCOIN_NONE;
+	return true;
 }
 
 void bitcoin_rows_add(struct bitcoin_rows *rows, const struct bitcoin_row *row, int64_t seq)

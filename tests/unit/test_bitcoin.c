@@ -355,6 +355,7 @@ static void rows_become_columns(void **state)
 		row.event_us = T0 + i * INT64_C(1000000);
 		row.last = i * INT64_C(100000000);
 		row.bid = i == 500 ? INT64_C(-1) : BITCOIN_NONE;
+		row.volume_24h = i == 3 ? BITCOIN_NONE : BITCOIN_DECIMAL_END - 1 - i;
 		snprintf(payload, sizeof(payload), "p%d", i);
 		row.payload = slice_of(payload);
 		bitcoin_rows_add(rows, &row, i + 7);
@@ -369,6 +370,9 @@ static void rows_become_columns(void **state)
 	assert_string_equal(cell(&b, "last", 999, &text), "999.00000000");
 	assert_string_equal(cell(&b, "bid", 500, &text), "-0.00000001");
 	assert_null(cell(&b, "bid", 499, &text));
+	assert_string_equal(cell(&b, "volume_24h", 0, &text), "9999999999.99999999");
+	assert_null(cell(&b, "volume_24h", 3, &text));
+	assert_string_equal(cell(&b, "volume_24h", 999, &text), "9999999999.99999000");
 	assert_null(cell(&b, "slot", 0, &text));
 	assert_string_equal(cell(&b, "payload", 731, &text), "p731");
 	assert_string_equal(cell(&b, "seq", 0, &text), "7");
@@ -380,6 +384,24 @@ static void rows_become_columns(void **state)
 	assert_int_equal(b.column_count, bitcoin_tables[BITCOIN_TICK]->column_count);
 	/* one that has no nulls says so, so that nobody looks */
 	assert_null(b.vectors[0].valid);
+}
+
+/* A price times a quantity is exact in SQL only when the engine does not multiply in 64 bits. */
+static void quantities_are_wider_than_prices(void **state)
+{
+	const struct {
+		enum bitcoin_kind kind;
+		const char *column, *type;
+	} wanted[] = {{BITCOIN_TRADE, "price", "DECIMAL(18,8)"},
+		      {BITCOIN_TRADE, "quantity", "DECIMAL(20,8)"},
+		      {BITCOIN_TICK, "last", "DECIMAL(18,8)"},
+		      {BITCOIN_TICK, "volume_24h", "DECIMAL(20,8)"}};
+	char type[COLUMN_TYPE_SIZE];
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		const struct column *c =
+			table_column(bitcoin_tables[wanted[i].kind], wanted[i].column);
+		assert_string_equal(column_type_format(c, type), wanted[i].type);
+	}
 }
 
 /* What the columns say must be what the rows hold: each has its field, of its type. */
@@ -427,6 +449,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(every_cut_of_a_record_is_refused),
 		cmocka_unit_test(scopes_are_utc_days_and_hours),
 		cmocka_unit_test(rows_become_columns),
+		cmocka_unit_test(quantities_are_wider_than_prices),
 		cmocka_unit_test(every_column_has_its_field),
 	};
 	return RUN_TESTS("bitcoin");
