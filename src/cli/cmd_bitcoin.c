@@ -90,6 +90,19 @@ static void recorded(void *ctx, int64_t seq, const struct bitcoin_row *row)
 		atomic_store(t->stop, true);
 }
 
+/* Also with --quiet: until it is over what is collected lies in memory alone. */
+static void trouble(void *ctx, const struct err *why)
+{
+	const struct told *t = ctx;
+	if (why)
+		cli_warn(
+			t->cli,
+			"the stream takes no records: %s; they are kept in memory, and appended when it takes them again",
+			why->text);
+	else
+		cli_warn(t->cli, "the stream takes records again");
+}
+
 static int dry_bitcoin(const struct collect_source *asked, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -140,6 +153,7 @@ int cmd_fetch_bitcoin(struct cli *cli)
 			    .user_agent = "pregao/" PREGAO_VERSION,
 			    .stop = told.stop,
 			    .recorded = recorded,
+			    .trouble = cli_flag(cli, OPT_FOLLOW) ? trouble : NULL,
 			    .ctx = &told};
 	if (cli_flag(cli, OPT_FOLLOW))
 		cli_note(cli, "collecting from %zu sources into %s; Ctrl-C ends it", count,

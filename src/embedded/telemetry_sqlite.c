@@ -11,6 +11,8 @@
 
 #define GATHER_MAX 64   /* records; then they are written */
 #define KEEP_MAX   1024 /* records kept while somebody else holds the file; then they are dropped */
+#define EVENTS_MAX 1000 /* events kept while nothing can be written, on a full disk */
+#define PAUSE_US   1000000 /* after a failed write, until the next try */
 #define QUIET_US   100000 /* after that long without a write the next record is written at once */
 #define BUSY_WAIT_MS \
 	250 /* longer than any write of ours takes, shorter than anybody would notice */
@@ -286,15 +288,63 @@ static int write_all(struct telemetry_sqlite *t, struct err *e)
 	return rc;
 }
 
+static struct log_event event_copy(struct arena *arena, const struct log_event *v)
+{
+	struct log_event copy = *v;
+	copy.run = keep(arena, v->run);
+	copy.event = keep(arena, v->event);
+	copy.text = keep(arena, v->text);
+	copy.fields = v->fields ? arena_strdup(arena, v->fields) : NULL;
+	return copy;
+}
+
+/* Of what could not be written the newest events stay, to be written when writing works again: an
+ * alarm tells of the very disk that cannot take it. Warnings outlast what is less. */
+static void keep_events(struct telemetry_sqlite *t)
+{
+	size_t n = 0, grave = 0, kept = 0;
+	for (size_t i = 0; i < t->count; i++)
+		if (t->records[i].kind == RECORD_EVENT) {
+			n++;
+			grave += t->records[i].event.level >= LOG_LEVEL_WARNING;
+		}
+	size_t too_many = n > EVENTS_MAX ? n - EVENTS_MAX : 0, light = n - grave;
+	size_t drop_light = too_many < light ? too_many : light;
+	size_t drop_grave = too_many - drop_light;
+	struct arena *arena = arena_new();
+	for (size_t i = 0; i < t->count; i++) {
+		const struct record *r = &t->records[i];
+		if (r->kind != RECORD_EVENT)
+			continue;
+		size_t *drop = r->event.level >= LOG_LEVEL_WARNING ? &drop_grave : &drop_light;
+		if (*drop) {
+			--*drop;
+			continue;
+		}
+		t->records[kept++] = (struct record){.kind = RECORD_EVENT,
+						     .event = event_copy(arena, &r->event)};
+	}
+	t->dropped += (int64_t)(t->count - kept);
+	t->count = kept;
+	arena_free(t->arena);
+	t->arena = arena;
+}
+
 void telemetry_sqlite_flush(struct telemetry_sqlite *t)
 {
 	t->flushed_us = clock_monotonic_us(t->clock);
 	if (t->count == 0)
 		return;
 	struct err ignored = ERR_INIT;
-	int rc = t->db && !t->db->read_only ? write_all(t, &ignored) : ERR_DENIED;
+	bool possible = t->db && !t->db->read_only;
+	int rc = possible ? write_all(t, &ignored) : ERR_DENIED;
+	t->failing = possible && rc && rc != ERR_RETRY;
 	if (rc == ERR_RETRY && t->count < KEEP_MAX)
 		return;
+	if (rc && possible) {
+		keep_events(t);
+		return;
+	}
 	if (rc == OK)
 		t->dropped_told = t->dropped;
 	else
@@ -322,8 +372,14 @@ static struct record *record_begin(struct telemetry *telemetry, enum record_kind
 static void record_end(struct telemetry *telemetry, bool at_once)
 {
 	struct telemetry_sqlite *t = (struct telemetry_sqlite *)telemetry;
+	/* What failed a moment ago is not tried with each record: that would take the time of those
+	 * who record. */
+	bool pause = t->failing && t->count < 2 * KEEP_MAX &&
+		     clock_monotonic_us(t->clock) - t->flushed_us < PAUSE_US;
 	/* The 64th, and while the file is held by somebody else every 64th after it. */
-	if (at_once || t->count % GATHER_MAX == 0 ||
+	if (pause)
+		;
+	else if (at_once || t->count % GATHER_MAX == 0 ||
 	    clock_monotonic_us(t->clock) - t->flushed_us > QUIET_US)
 		telemetry_sqlite_flush(t);
 	pthread_mutex_unlock(&t->lock);

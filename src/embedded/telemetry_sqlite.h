@@ -1,5 +1,6 @@
 /* Telemetry in one SQLite file: runs, steps, a ring of events, counters and gauges. Recording costs
- * microseconds and never waits for the disk; what cannot be written is dropped and counted. */
+ * microseconds and never waits for the disk; what cannot be written is dropped and counted, events
+ * after they waited for better times. */
 #ifndef PREGAO_TELEMETRY_SQLITE_H
 #define PREGAO_TELEMETRY_SQLITE_H
 
@@ -15,7 +16,10 @@
  * at once; what follows faster is gathered, and written with the next step, run record, warning or
  * error, with the 64th of them, before any reading, and when the telemetry is freed. So kill -9
  * loses at most the debug and info events and counts of the last 100 ms of a burst inside one step.
- * A power cut may lose more, never the file's soundness.
+ * A power cut may lose more, never the file's soundness. While writing fails (a full disk) the 1,000
+ * newest events wait in memory, warnings and errors before others, and are written with their own
+ * times by the first write that works: tried about each second while something is recorded, before
+ * any reading, and when the telemetry is freed.
  *
  * The file is kept near max_bytes (at least 256 KiB): the oldest events go first, then the oldest
  * runs. */

@@ -43,6 +43,7 @@ struct telemetry_sqlite {
 	size_t count, cap;
 	struct arena *arena;
 	int64_t flushed_us;   /* monotonic */
+	bool failing;         /* the last write failed, and not because the file was held */
 	int64_t unseen_bytes; /* written since the file's size was last looked at */
 	int64_t dropped, dropped_told;
 	char *path;

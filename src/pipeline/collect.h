@@ -41,6 +41,9 @@ struct collect {
 	/* A record is durable, under this number (0 where the stream numbers nothing); called by one
 	 * thread at a time, and not before. May be NULL. */
 	void (*recorded)(void *ctx, int64_t seq, const struct bitcoin_row *);
+	/* Appends begin to fail, and why; NULL: all sources' records are taken again. Once each per
+	 * episode, by one thread at a time. May be NULL. */
+	void (*trouble)(void *ctx, const struct err *why);
 	void *ctx;
 };
 struct collect_result {

@@ -13,7 +13,7 @@
 struct collecting {
 	const struct collect *c;
 	atomic_bool give_up;  /* a thread could not be started: the others are to end */
-	pthread_mutex_t lock; /* of what follows, and around recorded() */
+	pthread_mutex_t lock; /* of what follows, and around recorded() and trouble() */
 	struct collect_result result;
 	size_t failing;        /* sources whose last append failed */
 	int64_t step_noted_us; /* monotonic: when a step of the clock was last logged */

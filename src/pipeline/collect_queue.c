@@ -107,6 +107,8 @@ static void note_failure(struct poller *p, const struct err *e)
 	pthread_mutex_lock(&all->lock);
 	all->result.waited++;
 	bool first = !p->queue.failures && all->failing++ == 0;
+	if (first && all->c->trouble)
+		all->c->trouble(all->c->ctx, e);
 	pthread_mutex_unlock(&all->lock);
 	p->queue.failures++;
 	p->queue.next_try_us =
@@ -122,6 +124,8 @@ static void note_success(struct poller *p)
 		return;
 	pthread_mutex_lock(&all->lock);
 	bool last = --all->failing == 0;
+	if (last && all->c->trouble)
+		all->c->trouble(all->c->ctx, NULL);
 	pthread_mutex_unlock(&all->lock);
 	p->queue.failures = 0;
 	p->queue.next_try_us = 0;

@@ -108,6 +108,7 @@ struct world {
 	int64_t deadline_us;    /* of the last request */
 	int answered[64];
 	/* the log */
+	int told_trouble, told_recovery;
 	int logged_failed, logged_recovered, logged_steps, logged_lost, logged_missed;
 };
 #define WORLD(member, p) ((struct world *)((char *)(p)-offsetof(struct world, member)))
@@ -218,6 +219,15 @@ static void world_recorded(void *ctx, int64_t seq, const struct bitcoin_row *row
 	m->told = seq;
 }
 
+static void world_trouble(void *ctx, const struct err *why)
+{
+	struct world *w = ctx;
+	w->told_trouble += why != NULL;
+	w->told_recovery += why == NULL;
+	assert_int_equal(w->told_trouble - w->told_recovery, why != NULL);
+	assert_true(!why || why->code == w->memory.code);
+}
+
 static uint32_t half(void *ctx, uint32_t below)
 {
 	return below / 2;
@@ -270,6 +280,7 @@ static struct world *world_new(int64_t period_us)
 		.source_count = 1,
 		.stop = &w->stop,
 		.recorded = world_recorded,
+		.trouble = world_trouble,
 		.ctx = w,
 	};
 	return w;
@@ -651,6 +662,8 @@ static void a_full_disk_costs_nothing(void **state)
 	}
 	assert_int_equal(w->logged_failed, 1);
 	assert_int_equal(w->logged_recovered, 1);
+	assert_int_equal(w->told_trouble, 1);
+	assert_int_equal(w->told_recovery, 1);
 }
 
 static void too_many_waiting_become_a_gap_that_counts_them(void **state)

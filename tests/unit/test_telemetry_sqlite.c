@@ -239,7 +239,7 @@ static void while_the_file_is_held_records_wait_then_drop_and_are_counted(void *
 	telemetry_count(t, "c", NULL, 1);
 	info(t, "goes with it");
 	telemetry_log(t, LOG_LEVEL_ERROR, NULL, "and it", NULL, NULL, 0);
-	assert_int_equal(dropped(t), 3);
+	assert_int_equal(dropped(t), 1); /* the count; events wait */
 	assert_int_equal(
 		sqlite3_exec(
 			holder,
@@ -248,7 +248,7 @@ static void while_the_file_is_held_records_wait_then_drop_and_are_counted(void *
 			NULL, NULL, NULL),
 		SQLITE_OK);
 	info(t, "works again");
-	assert_int_equal(count_events(t), 2);
+	assert_int_equal(count_events(t), 4);
 	AUTO_ARENA struct arena *arena = arena_new();
 	struct metric *m;
 	size_t count;
@@ -256,9 +256,65 @@ static void while_the_file_is_held_records_wait_then_drop_and_are_counted(void *
 	must(telemetry_metrics(t, arena, &m, &count, &e), &e);
 	assert_int_equal(count, 1);
 	assert_string_equal(m[0].name, "pregao_telemetry_dropped_total");
-	assert_int_equal(m[0].value, 3);
+	assert_int_equal(m[0].value, 1);
 	sqlite3_close(holder);
 	telemetry_free(t);
+}
+
+/* SQLite says SQLITE_FULL when a file may have no more pages, as it does when the disk has none. */
+static void fill_up(struct telemetry *t, bool full)
+{
+	struct telemetry_sqlite *own = (struct telemetry_sqlite *)t;
+	assert_int_equal(sqlite3_exec(own->db->db,
+				      full ? "PRAGMA max_page_count = 1"
+					   : "PRAGMA max_page_count = 1000000",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+}
+
+static void on_a_full_disk_the_alarm_waits_and_keeps_its_time(void **state)
+{
+	AUTO_FOLDER char *dir = temporary_folder();
+	AUTO_FREE char *path = path_in(dir, "t.db");
+	AUTO_ARENA struct arena *arena = arena_new();
+	struct clock_fake clock;
+	clock_fake_init(&clock, NOON);
+	struct telemetry *t = open_at(path, 1 << 20, &clock);
+	char text[8000];
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	fill_up(t, true);
+	telemetry_log(t, LOG_LEVEL_ERROR, "run-1", "append_failed", text,
+		      (struct field[]){FIELD_TEXT("reason", "limit")}, 1);
+	assert_int_equal(seen_by_others(path), 0);
+	int64_t before = dropped(t);
+	for (int i = 0; i < 5000; i++) {
+		clock.now += 10000;
+		telemetry_log(t, LOG_LEVEL_INFO, "run-1", "noise", i % 100 ? "n" : text, NULL, 0);
+		telemetry_count(t, "c", NULL, 1);
+	}
+	assert_in_range(((struct telemetry_sqlite *)t)->count, 1000, 2048);
+	assert_true(dropped(t) > before);
+	fill_up(t, false);
+	clock.now += 2 * SECOND;
+	info(t, "append_recovered");
+	struct log_event *v;
+	size_t count;
+	struct err e = ERR_INIT;
+	must(telemetry_logs(t, &(struct log_query){.max = 1 << 30}, arena, &v, &count, &e), &e);
+	assert_in_range(count, 1000, 2048);
+	size_t first = strcmp(v[0].event, "append_failed") == 0 ? 0 : count - 1;
+	assert_string_equal(v[first].event, "append_failed");
+	assert_int_equal(v[first].at_us, NOON);
+	assert_string_equal(v[first].text, text);
+	assert_string_equal(v[first].fields, "{\"reason\":\"limit\"}");
+	/* What waits is also written at the end. */
+	fill_up(t, true);
+	telemetry_log(t, LOG_LEVEL_ERROR, NULL, "spool_full", text, NULL, 0);
+	int seen = seen_by_others(path);
+	fill_up(t, false);
+	telemetry_free(t);
+	assert_int_equal(seen_by_others(path), seen + 1);
 }
 
 static void a_damaged_file_stops_nothing_and_says_so_when_read(void **state)
@@ -353,6 +409,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(series_are_kept_within_the_limit_and_take_no_events_with_them),
 		cmocka_unit_test(bursts_are_gathered_and_the_rest_is_written_at_once),
 		cmocka_unit_test(while_the_file_is_held_records_wait_then_drop_and_are_counted),
+		cmocka_unit_test(on_a_full_disk_the_alarm_waits_and_keeps_its_time),
 		cmocka_unit_test(a_damaged_file_stops_nothing_and_says_so_when_read),
 		cmocka_unit_test(read_only_it_can_be_read_and_drops),
 		cmocka_unit_test(the_mirror_writes_lines_of_json_at_once),
