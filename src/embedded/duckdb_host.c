@@ -1,6 +1,6 @@
 /* Finding, loading and opening libduckdb: see duckdb_host.h. Lazy binding (RTLD_LAZY) halves the
- * loading: 14 ms against 27, and 3 ms where scripts/bind-library has seen the library; what opening
- * takes (15 ms, registering DuckDB's functions) no setting makes shorter. */
+ * loading: 14 ms against 27; what opening takes (15 ms, registering DuckDB's functions)
+ * no setting makes shorter. */
 #include "duckdb_host.h"
 
 #include <dlfcn.h>
