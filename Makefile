@@ -2,7 +2,11 @@
 # The build itself is in meson.build, the set-up in scripts/setup, what the tests are in scripts/run-tests.
 
 .POSIX:
-.PHONY: all program run test bench fuzz soak lint format clean help
+.PHONY: all program run test bench fuzz soak lint format install deb clean help
+
+# where `make install` puts things; DESTDIR is for packagers
+PREFIX = /usr/local
+DESTDIR =
 
 all: program
 
@@ -36,6 +40,16 @@ lint: ## format, clang-tidy, a clang build, banned and unused functions, imports
 format: ## put every C file into the form that lint wants
 	@scripts/setup lint
 	@git ls-files --cached --others --exclude-standard 'src/*.[ch]' 'tests/*.[ch]' | xargs clang-format -i
+
+install: ## the program, its library, manual, completions, systemd unit, docs: PREFIX (/usr/local), DESTDIR
+	@scripts/setup build
+	@scripts/compile build-package -Dinstalled=true -- pregao
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' packaging/install
+
+deb: ## a Debian package in build/
+	@scripts/setup build
+	@scripts/compile build-package -Dinstalled=true -- pregao
+	@packaging/deb
 
 clean: ## remove all that was built (downloads stay in the cache folder)
 	rm -rf build build-*
