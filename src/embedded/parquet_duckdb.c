@@ -1,5 +1,5 @@
 /* Parquet files by DuckDB: batches are a table function that COPY reads, files are
- * merged by a sort that may spill. */
+ * merged by a sort that may spill, or just put one after the other. */
 #include "parquet_duckdb.h"
 
 #include <inttypes.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "duckdb_feed.h"
+#include "parquet_order.h"
 
 /* Of merged files: DuckDB's own rows of a row group, and bytes of one of wide rows. */
 #define GROUP_ROWS       122880
@@ -189,6 +190,58 @@ static int row_group_rows(struct parquet_duckdb *p, const struct parquet_merge *
 	return OK;
 }
 
+/* The same merge with its files in the order of their rows; *ret_follow: just put one after the other they are sorted. */
+static int put_in_order(struct parquet_duckdb *p, const struct parquet_merge *m,
+			struct arena *arena, struct parquet_merge *ret, bool *ret_follow,
+			struct err *e)
+{
+	size_t n = m->add_column_count, *order = ANEW_ARRAY(arena, m->path_count, size_t);
+	const char **paths = ANEW_ARRAY(arena, m->path_count, const char *),
+		   **values = ANEW_ARRAY(arena, m->path_count * n, const char *);
+	*ret = *m;
+	*ret_follow = false;
+	int rc = m->sorted && m->drop_count == 0 ? parquet_order(&p->duck, m, order, ret_follow, e)
+						 : OK;
+	if (rc || !*ret_follow)
+		return rc;
+	for (size_t i = 0; i < m->path_count; i++) {
+		paths[i] = m->paths[order[i]];
+		for (size_t c = 0; c < n; c++)
+			values[i * n + c] = m->add[order[i] * n + c];
+	}
+	ret->paths = paths;
+	ret->add = values;
+	return OK;
+}
+
+static int merge(struct parquet_duckdb *p, const struct parquet_merge *given, struct arena *arena,
+		 struct parquet_result *ret, struct err *e)
+{
+	AUTO_BUF struct buf sql = {0};
+	struct parquet_merge m;
+	int64_t group = 0;
+	bool follow;
+	int rc = put_in_order(p, given, arena, &m, &follow, e);
+	if (rc == OK)
+		rc = row_group_rows(p, &m, &group, e);
+	if (rc)
+		return rc;
+	buf_str(&sql, "COPY (SELECT merged.* FROM (");
+	add_sources(&sql, &m);
+	buf_str(&sql, ") AS merged");
+	if (m.drop_count)
+		add_drop(&sql, &m);
+	if (!follow)
+		add_order(&sql, &m);
+	buf_str(&sql, ") TO ");
+	buf_sql_str(&sql, m.out_path);
+	buf_str(&sql, " (" FORMAT);
+	if (group)
+		buf_printf(&sql, ", ROW_GROUP_SIZE %" PRId64, group);
+	buf_char(&sql, ')');
+	return copy(p, sql.data, m.out_path, arena, ret, e);
+}
+
 static int parquet_duckdb_merge(struct parquet *port, const struct parquet_merge *m,
 				struct arena *arena, struct parquet_result *ret, struct err *e)
 {
@@ -196,27 +249,10 @@ static int parquet_duckdb_merge(struct parquet *port, const struct parquet_merge
 	if (m->path_count == 0 || (m->drop_count && m->drop_column_count == 0))
 		return err_set(e, ERR_BUG,
 			       "a merge needs files, and columns for the rows that it drops");
-	AUTO_BUF struct buf sql = {0};
-	buf_str(&sql, "COPY (SELECT merged.* FROM (");
-	add_sources(&sql, m);
-	buf_str(&sql, ") AS merged");
-	if (m->drop_count)
-		add_drop(&sql, m);
-	if (!m->in_order)
-		add_order(&sql, m);
-	buf_str(&sql, ") TO ");
-	buf_sql_str(&sql, m->out_path);
-	int64_t group = 0;
 	pthread_mutex_lock(&p->lock);
 	int rc = open_driver(p, e);
 	if (rc == OK)
-		rc = row_group_rows(p, m, &group, e);
-	if (rc == OK && group)
-		buf_printf(&sql, " (" FORMAT ", ROW_GROUP_SIZE %" PRId64 ")", group);
-	else
-		buf_str(&sql, " (" FORMAT ")");
-	if (rc == OK)
-		rc = copy(p, sql.data, m->out_path, arena, ret, e);
+		rc = merge(p, m, arena, ret, e);
 	pthread_mutex_unlock(&p->lock);
 	return rc;
 }

@@ -51,48 +51,21 @@ static size_t published_sort(struct arena *arena, const struct table_def *table,
 	return n;
 }
 
-/* Files of one partition each, in the order of their partitions. */
-static bool is_before(const struct table_def *table, const struct catalog_file *a,
-		      const struct catalog_file *b)
+/* What table.h says of sort. */
+static bool is_sorted(const struct table_def *table)
 {
-	for (size_t c = 0; c < table->partition_count; c++) {
-		int order = column_compare(&table->partition[c], a->low[c], b->low[c]);
-		if (order)
-			return order < 0;
-	}
-	return false;
-}
-
-/* Whether the sources, put into the order of their partitions, are sorted as the table's compact files are: its sort
- * begins with the partition's columns, and no partition has two files. (Whoever publishes to such a
- * table writes sorted files.) */
-static bool put_in_order(const struct table_def *table, struct sources *from)
-{
-	if (table->sort_count < table->partition_count)
-		return false;
-	for (size_t c = 0; c < table->partition_count; c++)
-		if (strcmp(table->sort[c], table->partition[c].name) != 0)
-			return false;
-	for (size_t i = 1; i < from->count; i++)
-		for (size_t k = i; k > 0 && is_before(table, &from->files[k], &from->files[k - 1]);
-		     k--) {
-			struct catalog_file later = from->files[k - 1];
-			from->files[k - 1] = from->files[k];
-			from->files[k] = later;
-		}
-	for (size_t i = 1; i < from->count; i++)
-		if (!is_before(table, &from->files[i - 1], &from->files[i]))
-			return false;
-	return true;
+	bool all = table->sort_count > table->partition_count;
+	for (size_t c = 0; all && c < table->partition_count; c++)
+		all = strcmp(table->sort[c], table->partition[c].name) == 0;
+	return all;
 }
 
 /* Writes the sources' rows to `file`; with their partition columns when it is a compact one. */
 static int write_merged(struct publish_session *s, struct arena *arena,
-			const struct table_def *table, struct sources *from,
+			const struct table_def *table, const struct sources *from,
 			struct publish_file *file, struct err *e)
 {
 	bool compact = file->file.layout == LAYOUT_COMPACT;
-	bool in_order = compact && put_in_order(table, from);
 	size_t columns = compact ? table->partition_count : 0;
 	const char *const *sort = table->sort;
 	size_t sort_count = compact ? table->sort_count : published_sort(arena, table, &sort);
@@ -117,7 +90,7 @@ static int write_merged(struct publish_session *s, struct arena *arena,
 		.path_count = from->count,
 		.sort = sort,
 		.sort_count = sort_count,
-		.in_order = in_order,
+		.sorted = is_sorted(table),
 		.add_columns = table->partition,
 		.add_column_count = columns,
 		.add = values,

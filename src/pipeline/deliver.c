@@ -9,8 +9,9 @@
 #include "deliver_private.h"
 #include "retry.h"
 
-#define ROUND_US        INT64_C(1000000)
-#define BUSY_US         INT64_C(200000) /* between rounds that had something to deliver */
+#define ROUND_US        INT64_C(250000)
+#define BUSY_US         INT64_C(10000) /* after one that had something to deliver: there may be more */
+#define GAUGES_EVERY_US INT64_C(1000000)
 #define SLICE_US        INT64_C(100000) /* how late a stop is seen while waiting */
 #define SETTLE_EVERY_US INT64_C(60000000)
 
@@ -71,9 +72,9 @@ int deliver_pending(const struct deliver *d, bool everything, struct deliver_res
 struct loop {
 	const struct deliver *d;
 	atomic_bool *stop;
-	int attempt; /* rounds in a row that failed */
-	int64_t settled_at_us;
-	char failure[1200]; /* the last one that was told */
+	int64_t settled_at_us, shown_at_us; /* monotonic; 0: not yet */
+	int attempt;                        /* rounds in a row that failed */
+	char failure[1200];                 /* the last one that was told */
 	bool full;
 };
 
@@ -176,7 +177,10 @@ int deliver_run(const struct deliver *d, atomic_bool *stop, struct deliver_resul
 			tell_failure(&l, &why);
 		else
 			tell_recovery(&l);
-		show_gauges(&l, ret);
+		if (rc || clock_monotonic_us(d->clock) - l.shown_at_us >= GAUGES_EVERY_US) {
+			l.shown_at_us = clock_monotonic_us(d->clock);
+			show_gauges(&l, ret);
+		}
 		l.attempt = rc ? l.attempt + 1 : 0;
 		wait_for(&l, rc                   ? retry_pause_us(&retry, l.attempt)
 			     : ret->mark > before ? BUSY_US

@@ -12,14 +12,15 @@ struct parquet_result {
 	size_t stats_count;
 };
 /* Rewrites files into one: all their rows, but for those whose `drop_columns` equal the values of
- * any `drop` row, ordered by `sort` and then by all columns; or, where that is known to be the same,
- * as they are, file after file: then memory does not grow with the rows. */
+ * any `drop` row, ordered by `sort` and then by all columns. */
 struct parquet_merge {
 	const char *const *paths;
 	size_t path_count;
 	const char *const *sort;
 	size_t sort_count;
-	bool in_order;
+	/* Each file is in that order already, and no two rows have the same values of sort: files that follow
+	 * each other are then only copied, whatever their size in little memory. */
+	bool sorted;
 	const struct column *drop_columns;
 	size_t drop_column_count;
 	const char *const *drop; /* plain text; drop_count rows of drop_column_count values */

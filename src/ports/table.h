@@ -65,8 +65,8 @@ struct table_def {
 	/* The second layout, for our own queries: sorted files with all columns (partition columns
 	 * too) inside. NULL: none. */
 	const char *compact_location; /* "compact/refined/portfolio" */
-	/* column names that order a compact file; partition columns allowed: where they are all of them and the
-	 * first, published files are sorted by the others, and a compact file is just one after the other */
+	/* Column names that order a compact file; partition columns allowed. Where these are all of them and
+	 * the first, whoever publishes sorts each file by the others, which tell any two rows apart. */
 	const char *const *sort;
 	size_t sort_count;
 };

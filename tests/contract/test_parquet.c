@@ -439,6 +439,83 @@ static void run(struct fixture *f, const char *sql)
 
 /* A day of a busy exchange, and one of tickers with their answers, where memory is a fraction of
  * it. */
+/* A sorted file of a market's rows from `from` on, every so many units of time. */
+static void put_sorted(struct fixture *f, const char *path, const char *market, int64_t from,
+		       int64_t every, int64_t seq)
+{
+	enum { ROWS = 7 };
+	struct err e = ERR_INIT;
+	const struct column columns[] = {{.name = "market", .type = COL_TEXT},
+					 {.name = "t", .type = COL_TIMESTAMP},
+					 {.name = "seq", .type = COL_BIGINT}};
+	struct slice markets[ROWS];
+	int64_t moments[ROWS], numbers[ROWS];
+	for (int i = 0; i < ROWS; i++) {
+		markets[i] = slice_of(market);
+		moments[i] = from + i * every;
+		numbers[i] = seq + i;
+	}
+	struct vector v[] = {{markets, NULL}, {moments, NULL}, {numbers, NULL}};
+	struct batch b = {columns, v, 3, ROWS};
+	struct parquet_result r;
+	assert_int_equal(parquet_write(f->parquet, &b, 1, path, f->arena, &r, &e), 0);
+}
+
+/* That the files are sorted is a hint: whether they follow each other, overlap, or come in any order, the
+ * result is the same to the byte. */
+static void merge_of_sorted_files(void **state)
+{
+	enum { FILES = 6 };
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	static const char *const sort[] = {"hour", "market", "t", "seq"};
+	static const char *const markets[] = {"a", "b", "\xc3\xa9"}, *const hours[] = {"2", "10"};
+	const struct column hour = {.name = "hour", .type = COL_INTEGER};
+	uint32_t seed = 7;
+	for (int round = 0; round < 24; round++) {
+		const char *paths[FILES], *add[FILES];
+		int64_t at = 0;
+		for (int i = 0; i < FILES; i++) {
+			seed = seed * 1664525 + 1013904223;
+			uint32_t random = seed >> 8;
+			/* Rounds of files that follow each other in time, touch, overlap, or are of several
+			 * markets; shuffled in every second one. */
+			int slot = round % 2 ? (i * 5 + round) % FILES : i;
+			paths[slot] = in_dir(f, arena_printf(f->arena, "s%d.parquet", i));
+			add[slot] = hours[round % 8 >= 6 ? i >= FILES / 2 : 0];
+			put_sorted(f, paths[slot], markets[round % 8 == 4 ? random % 3 : 0], at, 3,
+				   i * 10);
+			at += round % 8 == 2 ? 18 : round % 8 == 3 ? random % 20 : 19;
+		}
+		struct parquet_merge m = {.paths = paths,
+					  .path_count = FILES,
+					  .sort = sort,
+					  .sort_count = ARRAY_LEN(sort),
+					  .add_columns = &hour,
+					  .add_column_count = 1,
+					  .add = add,
+					  .out_path = in_dir(f, "all.parquet")};
+		struct parquet_result r;
+		struct buf a = {0}, b = {0};
+		assert_int_equal(parquet_merge(f->parquet, &m, f->arena, &r, &e), 0);
+		assert_int_equal(r.rows, 42);
+		bytes_of(f, m.out_path, &a);
+		m.sorted = true;
+		m.out_path = in_dir(f, "sorted.parquet");
+		assert_int_equal(parquet_merge(f->parquet, &m, f->arena, &r, &e), 0);
+		assert_int_equal(r.rows, 42);
+		bytes_of(f, m.out_path, &b);
+		if (a.len != b.len || memcmp(a.data, b.data, a.len) != 0)
+			fail_msg(
+				"round %d:\n%s\n%s", round,
+				ask(f, "SELECT hour, market, t, seq FROM '%s/all.parquet'", f->dir),
+				ask(f, "SELECT hour, market, t, seq FROM '%s/sorted.parquet'",
+				    f->dir));
+		buf_free(&a);
+		buf_free(&b);
+	}
+}
+
 static void merge_spills(void **state)
 {
 	struct fixture *f = *state;
@@ -516,6 +593,8 @@ int main(int argc, char **argv)
 			cmocka_unit_test_prestate_setup_teardown(merge_orders_and_drops, set_up,
 								 tear_down, (void *)&drivers[i]),
 			cmocka_unit_test_prestate_setup_teardown(merge_adds_columns, set_up,
+								 tear_down, (void *)&drivers[i]),
+			cmocka_unit_test_prestate_setup_teardown(merge_of_sorted_files, set_up,
 								 tear_down, (void *)&drivers[i]),
 			cmocka_unit_test_prestate_setup_teardown(merge_spills, set_up, tear_down,
 								 (void *)&drivers[i]),
