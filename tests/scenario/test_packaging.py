@@ -8,8 +8,8 @@ import subprocess
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-# what the package of the tested program is made with; no compression, which takes longest
-MAKE = {'COMPRESSION': 'none'}
+# what the package of the tested program is made with: no compression, which takes longest; a commit may come in between
+MAKE = {'COMPRESSION': 'none', 'SOURCE_DATE_EPOCH': '1700000000'}
 
 
 def commands(pregao):

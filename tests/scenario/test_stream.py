@@ -6,6 +6,7 @@ import random
 import subprocess
 import threading
 import time
+from decimal import Decimal
 
 import pytest
 
@@ -131,6 +132,11 @@ def test_slot_already_recorded(pregao, server, tmp_path):
     assert numbers(pregao, tmp_path / 'lake') == [1]
 
 
+def types_of_a_product(pregao, lake):
+    return look.sql(pregao, lake, """SELECT DISTINCT typeof(last) AS price, typeof(volume_24h) AS quantity, typeof(last * volume_24h) AS product
+                                     FROM raw.bitcoin_ticks""")
+
+
 def test_undelivered_is_seen(pregao, server, tmp_path):
     """What is in the spool only is a part of the table, and seen once when it is delivered."""
     lake = tmp_path / 'lake'
@@ -139,6 +145,8 @@ def test_undelivered_is_seen(pregao, server, tmp_path):
     told = [json.loads(p.stdout.readline()) for _ in range(3)]
     status = json.loads(pregao('stream', 'status', '--lake', lake, '--format', 'json').stdout)[0]
     assert status['delivered_seq'] == 0 and status['lag_records'] >= 3
+    types = [{'price': 'DECIMAL(18,8)', 'quantity': 'DECIMAL(20,8)', 'product': 'DECIMAL(38,16)'}]
+    assert types_of_a_product(pregao, lake) == types
     exactly_once(pregao, lake, [r['seq'] for r in told])
     p.terminate()
     rest = records(p.communicate(timeout=30)[0])
@@ -147,6 +155,7 @@ def test_undelivered_is_seen(pregao, server, tmp_path):
     assert numbers(pregao, lake) == [r['seq'] for r in told + rest]
     status = json.loads(pregao('stream', 'status', '--lake', lake, '--format', 'json').stdout)[0]
     assert status['delivered_seq'] == status['last_seq']
+    assert types_of_a_product(pregao, lake) == types
 
 
 def test_one_collector(pregao, server, tmp_path):
@@ -205,12 +214,25 @@ def trade_ids(pregao, lake):
     return [r['trade_id'] for r in look.sql(pregao, lake, 'SELECT trade_id FROM raw.bitcoin_trades ORDER BY 1')]
 
 
+def worth_exactly(pregao, lake, trades):
+    """What was paid: each price times its quantity and their sum, to the last digit. trades: (trade_id, price, quantity) as text."""
+    wanted = [(number, Decimal(price) * Decimal(quantity)) for number, price, quantity in sorted(trades)]
+    got = look.sql(pregao, lake, 'SELECT trade_id, CAST(price * quantity AS VARCHAR) AS worth FROM raw.bitcoin_trades ORDER BY trade_id')
+    assert [(r['trade_id'], Decimal(r['worth'])) for r in got] == wanted
+    got = look.sql(pregao, lake, """SELECT CAST(sum(price * quantity) AS VARCHAR) AS worth, typeof(sum(price * quantity)) AS type,
+                                    CAST(sum(quantity) AS VARCHAR) AS traded, sum(price * quantity) / sum(quantity) AS mean FROM raw.bitcoin_trades""")[0]
+    worth, traded = sum(worth for _, worth in wanted), sum(Decimal(quantity) for *_, quantity in trades)
+    assert (Decimal(got['worth']), got['type'], Decimal(got['traded'])) == (worth, 'DECIMAL(38,16)', traded)
+    assert got['mean'] == pytest.approx(float(worth / traded), rel=1e-15)
+
+
 def test_replay(pregao, tmp_path):
     lake, file = tmp_path / 'lake', tmp_path / 'btcusdt.ws.gz'
     ids = recording(file, 2000)
     told = json.loads(pregao('stream', 'replay', file, '--lake', lake, '--format', 'json').stdout)[0]
     assert (told['outcome'], told['refused']) == ('replayed', 0)
     assert trade_ids(pregao, lake) == ids
+    worth_exactly(pregao, lake, [(n, f'{61000 + i % 97}.{i % 100:02}', f'0.{i % 9973 + 1:08}') for i, n in enumerate(ids)])
     gaps = json.loads(pregao('stream', 'gaps', '--lake', lake, '--format', 'json').stdout)
     assert [(g['kind'], g['first'], g['last'], g['missing']) for g in gaps] == [('trades', '6000', '6002', 3)]
     before = look.files(lake, 'raw')
@@ -260,6 +282,7 @@ def test_recorded_session(pregao, shared_data, tmp_path):
     got = look.sql(pregao, lake, """SELECT trade_id, CAST(price AS VARCHAR) AS p, CAST(quantity AS VARCHAR) AS q,
                                     epoch_us(event_time) AS t, buyer_is_maker AS m FROM raw.bitcoin_trades ORDER BY trade_id""")
     assert [(r['trade_id'], r['p'], r['q'], r['t'], r['m']) for r in got] == sorted(wanted)
+    worth_exactly(pregao, lake, [row[:3] for row in wanted])
 
 
 @pytest.mark.soak
