@@ -153,8 +153,8 @@ static int flush(struct run *r, struct err *e)
 
 /* -- pace -------------------------------------------------------------------------------------- */
 
-/* Waits until as much time has passed since the first row as had when the row was received. What came before goes
- * first. */
+/* Waits until as much time has passed since the first row as had when the row was received. What came
+ * before was appended by take_line. */
 static int keep_pace(struct run *r, const struct bitcoin_row *row, struct err *e)
 {
 	struct clock *clock = r->with->clock;
@@ -170,8 +170,7 @@ static int keep_pace(struct run *r, const struct bitcoin_row *row, struct err *e
 	int64_t due_us = r->began_us + (us - r->first_us);
 	if (due_us <= clock_monotonic_us(clock))
 		return OK;
-	int rc = flush(r, e);
-	while (rc == OK) {
+	for (;;) {
 		int64_t left_us = due_us - clock_monotonic_us(clock);
 		if (left_us <= 0)
 			return OK;
@@ -179,7 +178,6 @@ static int keep_pace(struct run *r, const struct bitcoin_row *row, struct err *e
 			return interrupted(e);
 		clock_sleep_us(clock, left_us < SLICE_US ? left_us : SLICE_US);
 	}
-	return rc;
 }
 
 /* -- lines ------------------------------------------------------------------------------------- */
@@ -219,6 +217,10 @@ static int take_rows(struct run *r, struct replay_line *l, int64_t line, struct 
 static int take_line(struct run *r, struct slice text, int64_t line, struct err *e)
 {
 	struct err why = ERR_INIT;
+	/* Nothing waits while the pace is kept; a flush later would take this line's memory too. */
+	int flushed = r->with->recorded_pace && r->count ? flush(r, e) : OK;
+	if (flushed)
+		return flushed;
 	struct replay_line l = {.arena = r->arena};
 	struct slice own = {arena_strndup(r->arena, text.p, text.n), text.n};
 	int rc = replay_lines_read(r->lines, own, &l, &why);
