@@ -53,10 +53,11 @@ const struct command commands[] = {
 		.text = "Takes what B3 lets you download (CSV with or without sectors) and the service's JSON answers, which need --index. A folder is\n"
 			"searched for .csv, .txt and .json files. Each file stands alone: what is refused goes to quarantine with its reason and place,\n"
 			"and the others go on. Exit status 1 if any failed, else 3 if any was refused.",
-		.examples = "  pregao import portfolio IBOVDia_15-07-24.csv\n"
-			    "  pregao import portfolio downloads/          # a whole folder\n"
-			    "  pregao import portfolio --force FILE.csv    # again: the session's files were lost\n"
-			    "  curl -s ADDRESS | pregao import portfolio - # standard input",
+		.examples =
+			"  pregao import portfolio IBOVDia_15-07-24.csv\n"
+			"  pregao import portfolio downloads/          # a whole folder\n"
+			"  pregao import portfolio --force FILE.csv    # again: the session's files were lost\n"
+			"  curl -s ADDRESS | pregao import portfolio - # standard input",
 		.run = cmd_import,
 		.options = {OPT_INDEX, OPT_AS_OF, OPT_FORCE, OPT_DRY_RUN, NO_MORE},
 		.words_min = 2,

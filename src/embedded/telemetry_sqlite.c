@@ -13,7 +13,7 @@
 #define KEEP_MAX   1024 /* records kept while somebody else holds the file; then they are dropped */
 #define EVENTS_MAX 1000 /* events kept while nothing can be written, on a full disk */
 #define PAUSE_US   1000000 /* after a failed write, until the next try */
-#define QUIET_US   100000 /* after that long without a write the next record is written at once */
+#define QUIET_US   100000  /* after that long without a write the next record is written at once */
 #define BUSY_WAIT_MS \
 	250 /* longer than any write of ours takes, shorter than anybody would notice */
 #define TRIM_SHARE \
@@ -380,7 +380,7 @@ static void record_end(struct telemetry *telemetry, bool at_once)
 	if (pause)
 		;
 	else if (at_once || t->count % GATHER_MAX == 0 ||
-	    clock_monotonic_us(t->clock) - t->flushed_us > QUIET_US)
+		 clock_monotonic_us(t->clock) - t->flushed_us > QUIET_US)
 		telemetry_sqlite_flush(t);
 	pthread_mutex_unlock(&t->lock);
 }

@@ -64,8 +64,7 @@ struct bitcoin_rows; /* of one kind, in the arena */
 struct bitcoin_rows *bitcoin_rows_new(struct arena *, enum bitcoin_kind) NEVER_NULL;
 /* The same with room for n rows at once, and texts that are not copied: they stay where they are as long as
  * the rows do. */
-struct bitcoin_rows *bitcoin_rows_borrowing(struct arena *, enum bitcoin_kind,
-					    size_t n) NEVER_NULL;
+struct bitcoin_rows *bitcoin_rows_borrowing(struct arena *, enum bitcoin_kind, size_t n) NEVER_NULL;
 /* Copies texts. seq is the row's number in the stream. */
 void bitcoin_rows_add(struct bitcoin_rows *, const struct bitcoin_row *, int64_t seq);
 size_t bitcoin_rows_count(const struct bitcoin_rows *);

@@ -265,11 +265,11 @@ static void while_the_file_is_held_records_wait_then_drop_and_are_counted(void *
 static void fill_up(struct telemetry *t, bool full)
 {
 	struct telemetry_sqlite *own = (struct telemetry_sqlite *)t;
-	assert_int_equal(sqlite3_exec(own->db->db,
-				      full ? "PRAGMA max_page_count = 1"
-					   : "PRAGMA max_page_count = 1000000",
-				      NULL, NULL, NULL),
-			 SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(own->db->db,
+			     full ? "PRAGMA max_page_count = 1" : "PRAGMA max_page_count = 1000000",
+			     NULL, NULL, NULL),
+		SQLITE_OK);
 }
 
 static void on_a_full_disk_the_alarm_waits_and_keeps_its_time(void **state)
