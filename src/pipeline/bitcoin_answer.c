@@ -70,26 +70,32 @@ static bool colon_follows(struct slice s)
 
 void bitcoin_quote_numbers(struct slice json, struct buf *out)
 {
-	while (json.n) {
-		size_t n = 1;
-		bool quoted = false;
-		if (json.p[0] == '"') {
-			n = text_length(json);
-		} else if (json.p[0] == '-' || is_digit(json.p[0])) {
-			size_t number = number_length(json);
-			struct slice behind = {json.p + number, json.n - number};
-			quoted = number && !colon_follows(behind);
-			/* What is no number is copied whole, so that no part of it becomes one. */
-			n = number ? number : 1 + digits(json, 1);
+	size_t copied = 0, at = 0;
+	while (at < json.n) {
+		struct slice rest = {json.p + at, json.n - at};
+		if (rest.p[0] == '"') {
+			at += text_length(rest);
+			continue;
 		}
-		if (quoted)
-			buf_char(out, '"');
-		buf_add(out, json.p, n);
-		if (quoted)
-			buf_char(out, '"');
-		json.p += n;
-		json.n -= n;
+		if (rest.p[0] != '-' && !is_digit(rest.p[0])) {
+			at++;
+			continue;
+		}
+		size_t n = number_length(rest);
+		struct slice behind = {rest.p + n, rest.n - n};
+		if (!n || colon_follows(behind)) {
+			/* What is no number is copied whole, so that no part of it becomes one. */
+			at += n ? n : 1 + digits(rest, 1);
+			continue;
+		}
+		buf_add(out, json.p + copied, at - copied);
+		buf_char(out, '"');
+		buf_add(out, rest.p, n);
+		buf_char(out, '"');
+		at += n;
+		copied = at;
 	}
+	buf_add(out, json.p + copied, json.n - copied);
 }
 
 int bitcoin_answer_read(struct slice body, struct arena *arena, json_t **ret, struct err *e)

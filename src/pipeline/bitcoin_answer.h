@@ -12,7 +12,10 @@
  * "not_json" (also what is not UTF-8, has a key twice, or is nested too deep). */
 int bitcoin_answer_read(struct slice body, struct arena *, json_t **ret, struct err *) MUST_CHECK;
 /* What makes it so: copies JSON with quotes around each number that is not within a text. What was no
- * JSON before is none afterwards. */
+ * JSON before is none afterwards. The one place beside jansson that looks at JSON's bytes: jansson has no
+ * way to give a number's own digits (it makes a double of it, and there is no hook, and no flag that gives
+ * the text), and 0.1 as a double is another number. It reads nothing: what the document says, jansson
+ * tells. */
 void bitcoin_quote_numbers(struct slice json, struct buf *out);
 
 /* "2021-03-14T00:17:00-0300", "2024-08-08T23:54:13.937085123Z", "...-03:00": any number of decimals, of

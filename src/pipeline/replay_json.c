@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "bitcoin_answer.h"
-#include "replay_flat.h"
 #include "replay_private.h"
 #include "shown.h"
 
@@ -134,22 +133,12 @@ static int walk(struct replay_line *l, const json_t *v, int depth, struct err *e
 	return replay_shape_read(l, &fields, &known, e);
 }
 
-/* true: *ret is what came of it. */
-static bool read_quickly(struct replay_line *l, struct slice text, int *ret, struct err *e)
-{
-	struct replay_flat flat;
-	const struct replay_fields fields = {replay_flat_get, &flat};
-	bool known;
-	if (!replay_flat_read(l->arena, text, &flat) || ticker_of(&fields))
-		return false;
-	*ret = replay_shape_read(l, &fields, &known, e);
-	return true;
-}
-
-int replay_json_whole(struct replay_line *l, struct slice text, struct err *e)
+int replay_json(struct replay_line *l, struct slice text, struct err *e)
 {
 	AUTO_JSON json_t *root = NULL;
 	size_t before = l->count;
+	/* Kept with a tick that it is the whole of. */
+	l->payload = text.n <= BITCOIN_PAYLOAD_MAX ? text : (struct slice){NULL, 0};
 	int rc = bitcoin_answer_read(text, l->arena, &root, e);
 	if (rc)
 		return rc;
@@ -165,12 +154,4 @@ int replay_json_whole(struct replay_line *l, struct slice text, struct err *e)
 		for (size_t i = before; i < l->count; i++)
 			l->rows[i].payload = (struct slice){NULL, 0};
 	return rc;
-}
-
-int replay_json(struct replay_line *l, struct slice text, struct err *e)
-{
-	int rc;
-	/* Kept with a tick that it is the whole of. */
-	l->payload = text.n <= BITCOIN_PAYLOAD_MAX ? text : (struct slice){NULL, 0};
-	return read_quickly(l, text, &rc, e) ? rc : replay_json_whole(l, text, e);
 }

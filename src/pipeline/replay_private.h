@@ -40,8 +40,6 @@ int replay_time(const char *text, int64_t *ret_us, struct err *) MUST_CHECK;
 /* A JSON message or document: an object or an array of them, bare or wrapped ({"stream", "data"}). OK without
  * rows: it is none of ours. */
 int replay_json(struct replay_line *, struct slice text, struct err *) MUST_CHECK;
-/* The same without the quick reader in front, and without the payload: what the quick one must agree with. */
-int replay_json_whole(struct replay_line *, struct slice text, struct err *) MUST_CHECK;
 
 /* CSV. The columns are known from the first line. */
 struct replay_csv;

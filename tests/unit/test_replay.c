@@ -313,6 +313,21 @@ static const struct form forms[] = {
 	 "", .code = ERR_INPUT, .refused = 1, .reason = "candles"},
 	{"html", "<!DOCTYPE html>\n<html>\n", "", .code = ERR_INPUT, .reason = "no known form"},
 	{"yaml", "interactions:\n- request:\n    body: null\n", "", .code = ERR_INPUT},
+	{"control characters in texts",
+	 TRADE_JSON "\n{\"e\":\"trade\",\"s\":\"BTC\\u0000USDT\",\"t\":1,\"p\":\"1\",\"q\":\"1\","
+		    "\"T\":1723161255342,\"m\":true}\n"
+		    "{\"e\":\"trade\",\"s\":\"BTC\\u0007USDT\",\"t\":1,\"p\":\"1\",\"q\":\"1\","
+		    "\"T\":1723161255342,\"m\":true}\n"
+		    "{\"e\":\"trade\",\"s\":\"BTC\tUSDT\",\"t\":1,\"p\":\"1\",\"q\":\"1\","
+		    "\"T\":1723161255342,\"m\":true}\n",
+	 TRADE_ROW "\n", .refused = 3, .reason = "NUL"},
+	{"control characters in CSV",
+	 "source,pair,slot,event_time,received_at,last,bid,ask,payload\n"
+	 "bina\x1bnce,BTCUSDT,,2024-08-08 23:54:15.342,,1,,,\n"
+	 "binance,BTC\tUSDT,,2024-08-08 23:54:15.342,,1,,,\n"
+	 "binance,\"BTC\nUSDT\",,2024-08-08 23:54:15.342,,1,,,\n"
+	 "binance,BTCUSDT,,2024-08-08 23:54:15.342,,1\x7f,,,\n",
+	 "", .code = ERR_INPUT, .refused = 4, .reason = "source"},
 	{"nothing", "", "", .code = ERR_INPUT, .reason = "empty"},
 	{"blank lines", "\n\r\n  \n", "", .code = ERR_INPUT, .reason = "empty"},
 	{"zip", "PK\x03\x04 and so on", "", .code = ERR_INPUT, .reason = "ZIP"},
