@@ -129,6 +129,31 @@ int bitcoin_answer_read(struct slice body, struct arena *arena, json_t **ret, st
 	return err_reason(e, "not_json");
 }
 
+/* ---- prices ---- */
+
+/* A plain number, but of more digits than a column has. */
+static bool is_too_large(struct slice s)
+{
+	size_t n = number_length(s), whole = digits(s, s.n && s.p[0] == '-');
+	return n && n == s.n && whole > 10 && !memchr(s.p, 'e', n) && !memchr(s.p, 'E', n);
+}
+
+int bitcoin_price(const char *name, struct slice text, int64_t *ret, struct err *e)
+{
+	int64_t price;
+	int rc = bitcoin_decimal(text, &price, e);
+	if (rc == OK && price > 0) {
+		*ret = price;
+		return OK;
+	}
+	if (rc && !is_too_large(text))
+		return err_wrap(e, "%s", name);
+	AUTO_ARENA struct arena *arena = arena_new();
+	err_set(e, ERR_INPUT, "%s: found \"%s\", expected a price over 0 and below 10^10", name,
+		shown(arena, text));
+	return err_reason(e, "bad_price");
+}
+
 /* ---- times ---- */
 
 /* Two digits at s.p[at]; -1 */

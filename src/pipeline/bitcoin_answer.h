@@ -18,6 +18,10 @@ int bitcoin_answer_read(struct slice body, struct arena *, json_t **ret, struct 
  * tells. */
 void bitcoin_quote_numbers(struct slice json, struct buf *out);
 
+/* A price of a ticker or a recording: over 0 and below 10^10, which is what the columns hold. ERR_INPUT with
+ * the name, and the reason "bad_price", or "bad_number" for what bitcoin_decimal refuses otherwise. */
+int bitcoin_price(const char *name, struct slice text, int64_t *ret, struct err *) MUST_CHECK;
+
 /* "2021-03-14T00:17:00-0300", "2024-08-08T23:54:13.937085123Z", "...-03:00": any number of decimals, of
  * which six count; an offset there must be, for whose clock would it be otherwise? ERR_INPUT with the reason
  * "bad_time", also outside 2009 to 2200. */

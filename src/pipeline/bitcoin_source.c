@@ -55,44 +55,12 @@ static int get_text(const struct reading *r, const char *key, bool required, str
 	return err_reason(e, "wrong_shape");
 }
 
-/* Whether the text is a plain decimal number of any length. */
-static bool is_plain_number(struct slice s)
-{
-	size_t digits = 0, points = 0;
-	for (size_t i = s.n && s.p[0] == '-'; i < s.n; i++) {
-		points += s.p[i] == '.';
-		digits += s.p[i] >= '0' && s.p[i] <= '9';
-	}
-	return digits && points <= 1 && digits + points + (s.p[0] == '-') == s.n;
-}
-
-static int bad_price(const char *key, const char *text, const char *expected, struct err *e)
-{
-	err_set(e, ERR_INPUT, "%s: found %s, expected %s", key, text, expected);
-	return err_reason(e, "bad_price");
-}
-
 static int get_price(const struct reading *r, const char *key, bool required, int64_t *ret,
 		     struct err *e)
 {
 	struct slice text;
 	int rc = get_text(r, key, required, &text, e);
-	if (rc < 0 || !text.n)
-		return rc;
-	rc = bitcoin_decimal(text, ret, e);
-	size_t whole = text.p[0] == '-';
-	while (whole < text.n && text.p[whole] == '0')
-		whole++;
-	struct slice decimals = {text.p + whole, text.n - whole};
-	if (rc < 0 && is_plain_number(text) && slice_cut(&decimals, '.').n > 10)
-		return bad_price(key, shown(r->arena, text), tr("a price below 10,000,000,000"), e);
-	if (rc < 0) {
-		err_wrap(e, "the member \"%s\"", key);
-		return rc;
-	}
-	if (*ret <= 0)
-		return bad_price(key, shown(r->arena, text), tr("a price above zero"), e);
-	return OK;
+	return rc < 0 || !text.n ? rc : bitcoin_price(key, text, ret, e);
 }
 
 /* A figure beside the prices. Some sources compute these with floats, and some pairs are traded by the

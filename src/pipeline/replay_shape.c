@@ -10,7 +10,6 @@
 #include "tr.h"
 
 #define NAMES_MAX 8
-#define PRICE_MAX INT64_C(100000000000000000) /* 10^9, scaled */
 #define DAY_US    INT64_C(86400000000)
 
 struct trade_names {
@@ -221,13 +220,11 @@ static int figure(const struct replay_fields *f, const char *name, int64_t *ret,
 	return text[strspn(text, "+-.0123456789eE")] ? number(f, name, ret, e) : OK;
 }
 
-static int price(struct replay_line *l, const struct replay_fields *f, const char *name,
-		 int64_t *ret, struct err *e)
+/* NONE where there is none. */
+static int price(const struct replay_fields *f, const char *name, int64_t *ret, struct err *e)
 {
-	int rc = number(f, name, ret, e);
-	if (rc || *ret == BITCOIN_NONE || (*ret > 0 && *ret < PRICE_MAX))
-		return rc;
-	return refuse(l, name, get(f, name), "bad_price", tr("a price over 0 and below 10^9"), e);
+	const char *text = get(f, name);
+	return text ? bitcoin_price(name, slice_of(text), ret, e) : OK;
 }
 
 static int moment(struct replay_line *l, const struct replay_fields *f, const char *name,
@@ -294,7 +291,7 @@ static int read_trade(struct replay_line *l, const struct replay_fields *f,
 	if (rc == OK)
 		rc = trade_id(l, names->id, get(f, names->id), &row, e);
 	if (rc == OK)
-		rc = price(l, f, names->price, &row.price, e);
+		rc = price(f, names->price, &row.price, e);
 	if (rc == OK)
 		rc = quantity(l, f, names->quantity, &row.quantity, e);
 	if (rc == OK)
@@ -330,15 +327,15 @@ static int check_tick(struct replay_line *l, struct bitcoin_row *row, struct err
 static int read_prices(struct replay_line *l, const struct replay_fields *f,
 		       const struct tick_names *names, struct bitcoin_row *row, struct err *e)
 {
-	int rc = price(l, f, names->last, &row->last, e);
+	int rc = price(f, names->last, &row->last, e);
 	if (rc == OK)
-		rc = price(l, f, names->bid, &row->bid, e);
+		rc = price(f, names->bid, &row->bid, e);
 	if (rc == OK)
-		rc = price(l, f, names->ask, &row->ask, e);
+		rc = price(f, names->ask, &row->ask, e);
 	if (rc == OK)
-		rc = price(l, f, names->high, &row->high_24h, e);
+		rc = price(f, names->high, &row->high_24h, e);
 	if (rc == OK)
-		rc = price(l, f, names->low, &row->low_24h, e);
+		rc = price(f, names->low, &row->low_24h, e);
 	if (rc == OK)
 		rc = figure(f, names->volume, &row->volume_24h, e);
 	return rc ? rc : figure(f, names->change, &row->var_24h, e);
@@ -391,7 +388,7 @@ static int read_own(struct replay_line *l, const struct replay_fields *f, bool t
 		row.maker = maker ? strcasecmp(maker, "true") == 0 : -1;
 		rc = trade_id(l, "trade_id", get(f, "trade_id"), &row, e);
 		if (rc == OK)
-			rc = price(l, f, "price", &row.price, e);
+			rc = price(f, "price", &row.price, e);
 		if (rc == OK)
 			rc = quantity(l, f, "quantity", &row.quantity, e);
 	} else if (rc == OK) {

@@ -313,6 +313,13 @@ static const struct form forms[] = {
 	 "", .code = ERR_INPUT, .refused = 1, .reason = "candles"},
 	{"html", "<!DOCTYPE html>\n<html>\n", "", .code = ERR_INPUT, .reason = "no known form"},
 	{"yaml", "interactions:\n- request:\n    body: null\n", "", .code = ERR_INPUT},
+	{"a price of the size that is taken live too",
+	 "{\"e\":\"trade\",\"s\":\"BTCIDR\",\"t\":1,\"p\":\"9999999999.99\",\"q\":\"1\","
+	 "\"T\":1723161255342,\"m\":true}\n"
+	 "{\"e\":\"trade\",\"s\":\"BTCIDR\",\"t\":2,\"p\":\"10000000000\",\"q\":\"1\","
+	 "\"T\":1723161255342,\"m\":true}\n",
+	 "trade binance BTCIDR 2024-08-08T23:54:15.342000Z 1 9999999999.99000000 1.00000000 1\n",
+	 .refused = 1, .reason = "below 10^10"},
 	{"control characters in texts",
 	 TRADE_JSON "\n{\"e\":\"trade\",\"s\":\"BTC\\u0000USDT\",\"t\":1,\"p\":\"1\",\"q\":\"1\","
 		    "\"T\":1723161255342,\"m\":true}\n"
@@ -341,7 +348,8 @@ static const struct form forms[] = {
 	 "{\"e\":\"trade\",\"s\":\"B\",\"t\":1,\"p\":\"-1\",\"q\":\"1\",\"T\":1723161255342,"
 	 "\"m\":true}\n" T0
 	 "{\"e\":\"trade\",\"s\":\"B\",\"t\":1,\"p\":\"1e3\",\"q\":\"1\",\"T\":1723161255342,"
-	 "\"m\":true}\n" T0 "{\"e\":\"trade\",\"s\":\"B\",\"t\":1,\"p\":\"1000000000\",\"q\":\"1\","
+	 "\"m\":true}\n" T0
+	 "{\"e\":\"trade\",\"s\":\"B\",\"t\":1,\"p\":\"10000000000\",\"q\":\"1\","
 	 "\"T\":1723161255342,\"m\":true}\n" T0
 	 "{\"e\":\"trade\",\"s\":\"B\",\"t\":1,\"p\":\"1\",\"q\":\"0.000000001\","
 	 "\"T\":1723161255342,\"m\":true}\n" T0
