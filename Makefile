@@ -29,7 +29,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (30)
 	@scripts/setup fuzz
 	@scripts/run-fuzz
 
-soak: program ## the long tests, for SOAK_SECONDS (300)
+soak: program ## the long tests, for SOAK_SECONDS (600)
 	@scripts/setup test
 	@scripts/run-soak
 

@@ -1,94 +1,17 @@
-"""`pregao up`: everything at once, whatever is killed when; and what keeps it from starting."""
+"""`pregao up`: everything at once, and what keeps it from starting. What is killed meanwhile: test_up_kill.py."""
 import datetime
 import json
 import os
-import pathlib
-import random
 import signal
-import subprocess
-import threading
-import time
 
 import pytest
 
 import bitcoin_server
 import lake as look
 from b3_server import B3Server, make_portfolio
+from supervised import ROLES, Up, eventually, lives
 
-# For so long roles and supervisors are killed: seconds in every run, minutes in `make soak`.
-KILL_SECONDS = float(os.environ.get('UP_KILL_SECONDS', '12'))
-ROLES = {'scheduler', 'scraper', 'activator', 'job', 'collector', 'delivery', 'backup'}
 SESSION = datetime.date(2024, 7, 15)
-
-
-class Up:
-    """A running `up`, and what it said so far."""
-
-    def __init__(self, pregao, *args, **kw):
-        self.process = pregao.start('up', '--format', 'json', *args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
-        self.events = []
-        self.errors = []
-        self.readers = [threading.Thread(target=self.read), threading.Thread(target=self.read_errors)]
-        for reader in self.readers:
-            reader.start()
-
-    def read(self):
-        for line in self.process.stdout:
-            if line.startswith('{'):
-                self.events.append(json.loads(line))
-
-    def read_errors(self):
-        self.errors += self.process.stderr
-
-    def wait(self, fits, seconds=20):
-        """The first event that fits."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            for event in list(self.events):
-                if fits(event):
-                    return event
-            assert self.process.poll() is None or time.monotonic() < until - seconds + 1, self.said()
-            time.sleep(0.02)
-        pytest.fail(f'it never came\n{self.said()}')
-
-    def said(self):
-        return '\n'.join(map(str, self.events)) + ''.join(self.errors)
-
-    def pids(self):
-        """The process of each role that runs."""
-        running = {}
-        for e in list(self.events):
-            if e['event'] == 'started':
-                running[e['role']] = e['pid']
-            elif e['event'] == 'ended' and running.get(e['role']) == e['pid']:
-                del running[e['role']]
-        return running
-
-    def end(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
-        code = self.process.wait(timeout=30)
-        for reader in self.readers:
-            reader.join(10)
-        return code
-
-
-def lives(pid):
-    try:
-        return pathlib.Path(f'/proc/{pid}/stat').read_text().split(')')[-1].split()[0] != 'Z'
-    except OSError:
-        return False
-
-
-def eventually(what, seconds=30):
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            found = what()
-        except AssertionError:
-            found = None
-        if found or time.monotonic() > until:
-            return found
-        time.sleep(0.2)
 
 
 @pytest.fixture
@@ -180,35 +103,6 @@ def test_new_configuration(pregao, words, conf):
     after = up.pids()
     assert set(after) == ROLES and not set(after.values()) & set(before.values())
     assert up.end() == 0, up.said()
-
-
-def test_killed_at_random(pregao, words, conf, tmp_path):
-    """kill -9 of roles and supervisors; it mends itself, nothing stays behind, nothing is lost."""
-    lake = tmp_path / 'lake'
-    chance = random.Random(5)
-    up = Up(pregao, *words)
-    up.wait(lambda e: e['event'] == 'up')
-    ask_for_session(pregao, tmp_path, conf)
-    until = time.monotonic() + KILL_SECONDS
-    while time.monotonic() < until:
-        time.sleep(chance.uniform(0.2, 1.2))
-        pids = up.pids()
-        if chance.random() < 0.25:
-            up.process.kill()
-            up.process.wait()
-            assert eventually(lambda gone=pids: not [p for p in gone.values() if lives(p)], 5), 'roles outlived their supervisor'
-            up = Up(pregao, *words)
-            up.wait(lambda e: e['event'] == 'up')
-        elif pids:
-            os.kill(chance.choice(sorted(pids.values())), signal.SIGKILL)
-    assert eventually(lambda: refined(pregao, lake) == 85, 60), up.said()
-    assert eventually(lambda: slot(pregao, lake) == 'done', 60), up.said()
-    assert eventually(lambda: set(up.pids()) == ROLES, 70), up.said()
-    assert eventually(lambda: backed_up(pregao, lake)), up.said()
-    assert up.end() == 0, up.said()
-    nothing_lost(pregao, lake)
-    pregao('backup', 'run', '--lake', lake)
-    pregao('backup', 'verify', '--lake', lake)
 
 
 @pytest.mark.parametrize('text, says', [
