@@ -1,7 +1,9 @@
-/* SHA-256 by libcrypto, and the framing that keeps neighbouring fields apart. */
+/* SHA-256 and HMAC by libcrypto, and the framing that keeps neighbouring fields apart. */
 #include "hash.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,20 +57,37 @@ void hash_i64(struct hash *h, int64_t n)
 	hash_field(h, bytes, sizeof(bytes));
 }
 
-void hash_end_hex(struct hash *h, char hex[HASH_HEX_SIZE])
+static void end(struct hash *h, unsigned char ret[HASH_SIZE])
+{
+	unsigned int n = 0;
+	must(EVP_DigestFinal_ex(h->context, ret, &n));
+	must(n == HASH_SIZE);
+	EVP_MD_CTX_free(h->context);
+	free(h);
+}
+
+void hash_hex(const unsigned char sum[HASH_SIZE], char hex[HASH_HEX_SIZE])
 {
 	static const char digits[] = "0123456789abcdef";
-	unsigned char sum[EVP_MAX_MD_SIZE];
-	unsigned int n = 0;
-	must(EVP_DigestFinal_ex(h->context, sum, &n));
-	must(n == 32);
-	for (unsigned int i = 0; i < n; i++) {
+	for (size_t i = 0; i < HASH_SIZE; i++) {
 		hex[2 * i] = digits[sum[i] >> 4];
 		hex[2 * i + 1] = digits[sum[i] & 15];
 	}
-	hex[64] = 0;
-	EVP_MD_CTX_free(h->context);
-	free(h);
+	hex[2 * HASH_SIZE] = 0;
+}
+
+void hash_end_hex(struct hash *h, char hex[HASH_HEX_SIZE])
+{
+	unsigned char sum[HASH_SIZE];
+	end(h, sum);
+	hash_hex(sum, hex);
+}
+
+void hash_bytes(const void *bytes, size_t n, unsigned char ret[HASH_SIZE])
+{
+	struct hash *h = hash_new();
+	hash_add(h, bytes, n);
+	end(h, ret);
 }
 
 void hash_bytes_hex(const void *bytes, size_t n, char hex[HASH_HEX_SIZE])
@@ -76,4 +95,15 @@ void hash_bytes_hex(const void *bytes, size_t n, char hex[HASH_HEX_SIZE])
 	struct hash *h = hash_new();
 	hash_add(h, bytes, n);
 	hash_end_hex(h, hex);
+}
+
+void hash_hmac(const void *key, size_t key_n, const void *bytes, size_t n,
+	       unsigned char ret[HASH_SIZE])
+{
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	unsigned int sum_n = 0;
+	must(key_n <= INT_MAX &&
+	     HMAC(EVP_sha256(), key, (int)key_n, bytes, n, sum, &sum_n) != NULL);
+	must(sum_n == HASH_SIZE);
+	memcpy(ret, sum, HASH_SIZE);
 }

@@ -1,4 +1,4 @@
-/* SHA-256 against the published vectors (FIPS 180-4), and the framing of fields. */
+/* SHA-256 and HMAC against the published vectors (FIPS 180-4, RFC 4231), and the framing of fields. */
 #include "unit.h"
 
 #include "hash.h"
@@ -49,10 +49,41 @@ static void fields_do_not_run_together(void **state)
 	assert_string_equal(one, other);
 }
 
+static void published_hmacs(void **state)
+{
+	static const struct {
+		const char *key, *text, *expected;
+	} cases[] = {
+		/* RFC 4231: 4.3, and 4.7 with a key longer than a block */
+		{"Jefe", "what do ya want for nothing?",
+		 "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+		{NULL, "Test Using Larger Than Block-Size Key - Hash Key First",
+		 "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+	};
+	char long_key[131], hex[HASH_HEX_SIZE];
+	memset(long_key, 0xaa, sizeof(long_key));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *key = cases[i].key ? cases[i].key : long_key;
+		size_t key_n = cases[i].key ? strlen(key) : sizeof(long_key);
+		unsigned char sum[HASH_SIZE];
+		hash_hmac(key, key_n, cases[i].text, strlen(cases[i].text), sum);
+		hash_hex(sum, hex);
+		assert_string_equal(hex, cases[i].expected);
+	}
+	/* In place, as the signing key is made. */
+	unsigned char key[HASH_SIZE];
+	memset(key, 0x0b, sizeof(key));
+	hash_hmac(key, 20, "Hi There", 8, key);
+	hash_hex(key, hex);
+	assert_string_equal(hex,
+			    "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(published_vectors),
+		cmocka_unit_test(published_hmacs),
 		cmocka_unit_test(fields_do_not_run_together),
 	};
 	return RUN_TESTS("hash");

@@ -1,5 +1,5 @@
 /* Base64 (RFC 4648, section 4), strict: B3's service takes its argument and gives its downloads in
- * it. libcrypto's EVP_DecodeBlock is too lax for input that must be right or refused: it skips
+ * it, AWS takes records and checksums. libcrypto's EVP_DecodeBlock is too lax for input that must be right or refused: it skips
  * blanks, takes any bits under the padding, and counts the padding as bytes. */
 #ifndef PREGAO_BASE64_H
 #define PREGAO_BASE64_H
