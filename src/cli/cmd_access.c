@@ -38,11 +38,12 @@ static const char *held_by(const struct access *a, const struct right *r)
 {
 	if (r->resource == RES_NETWORK)
 		return a->lacks.network ? "nothing" : "kernel";
+	/* Nothing is started from within; what runs it outside runs nothing else. */
+	if (r->resource == RES_COMMAND)
+		return a->lacks.calls ? "nothing" : "kernel";
 	if (!a->lacks.files)
-		return right_holder(r) == HELD_KERNEL  ? "kernel"
-		       : right_holder(r) == HELD_GUARD ? "guard"
-						       : "whole";
-	bool guarded = r->resource == RES_STORE || r->resource == RES_QUEUE;
+		return right_holder(r) == HELD_KERNEL ? "kernel" : "guard";
+	bool guarded = r->resource == RES_STORE || right_holder(r) == HELD_GUARD;
 	return guarded ? "guard" : "nothing";
 }
 
@@ -52,6 +53,8 @@ static void means(struct cli *cli, const struct access *a, const struct right *r
 		buf_str(out, a->settings.backup.path);
 	else if (r->resource == RES_DEFINITIONS)
 		buf_str(out, a->settings.definitions);
+	else if (r->resource == RES_COMMAND)
+		buf_str(out, conf_text(a->settings.conf, "alarms", "notify"));
 	if (r->resource != RES_NETWORK)
 		return;
 	const char *const *list = role_addresses(r, &a->settings, cli->arena);
@@ -194,8 +197,12 @@ int cmd_access_export(struct cli *cli)
 			continue;
 		buf_printf(&b, "%s\n {\"Role\":\"%s\",\"Statement\":[", shown++ ? "," : "",
 			   role->name);
+		size_t statements = 0;
 		for (const struct right *r = role->rights; r->action; r++) {
-			buf_str(&b, r == role->rights ? "\n  " : ",\n  ");
+			if (r->resource == RES_NETWORK &&
+			    !role_addresses(r, &a.settings, cli->arena)[0])
+				continue;
+			buf_str(&b, statements++ ? ",\n  " : "\n  ");
 			export_right(cli, &a, r, &b);
 		}
 		buf_str(&b, "]}");

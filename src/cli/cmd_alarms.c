@@ -24,7 +24,7 @@ int cmd_alarms_list(struct cli *cli)
 	int64_t now = clock_now_us(&clock_system);
 	if (cli_system(cli, SYSTEM_READ, &e) != 0)
 		return cli_fail(cli, &e);
-	int rc = alarms_evaluate(cli->system, cli->conf, now, &e);
+	int rc = alarms_evaluate(cli->system, cli->conf, now, NULL, &e);
 	if (rc == ERR_USAGE)
 		return cli_fail(cli, &e);
 	if (rc)

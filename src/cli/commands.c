@@ -463,8 +463,7 @@ const struct command commands[] = {
 		.arguments = "[ROLE]",
 		.summary = "what each role may do, and what holds it to that",
 		.text = "kernel: Landlock and seccomp keep the process from everything else. guard: the kernel keeps it from the resource, a check around the\n"
-			"port from the actions it has no right to. whole: the kernel keeps it from the resource, and nothing tells its actions apart. nothing:\n"
-			"this kernel cannot hold it. Of an address the kernel holds the port, not the host.",
+			"port from the actions it has no right to. nothing: this kernel cannot hold it. Of an address the kernel holds the port, not the host.",
 		.examples = "  pregao access show\n  pregao access show scraper --format json",
 		.run = cmd_access_show,
 		.options = {NO_MORE},

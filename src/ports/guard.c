@@ -8,13 +8,13 @@
 #define SEND       "send"
 #define RECEIVE    "receive"
 
-static int ask(const struct guard *g, const char *kind, const char *action, const char *resource,
-	       struct err *e)
+int guard_ask(const struct guard *g, const char *kind, const char *action, const char *resource,
+	      struct err *e)
 {
 	if (g->may(g->ctx, kind, action, resource))
 		return OK;
 	return err_set(e, ERR_DENIED, "the role %s has no right to %s %s %s", g->who, action, kind,
-		       resource);
+		       resource ? resource : "*");
 }
 
 /* -- object store ------------------------------------------------------------------------------ */
@@ -32,7 +32,7 @@ static struct object_store *inner_store(struct object_store *port)
 
 static int ask_store(struct object_store *port, const char *action, const char *key, struct err *e)
 {
-	return ask(&((struct guarded_store *)port)->guard, KIND_STORE, action, key, e);
+	return guard_ask(&((struct guarded_store *)port)->guard, KIND_STORE, action, key, e);
 }
 
 static int guard_put_many(struct object_store *port, struct object_put *items, size_t n,
@@ -151,11 +151,13 @@ static struct queue *inner_queue(struct queue *port)
 static int ask_queue(struct queue *port, const char *action, struct err *e)
 {
 	struct guarded_queue *q = (struct guarded_queue *)port;
-	return ask(&q->guard, KIND_QUEUE, action, queue_name(q->inner), e);
+	return guard_ask(&q->guard, KIND_QUEUE, action, queue_name(q->inner), e);
 }
 
-static int ask_either(struct queue *port, struct err *e)
+static int ask_look(struct queue *port, struct err *e)
 {
+	if (ask_queue(port, READ, NULL) == OK)
+		return OK;
 	return ask_queue(port, SEND, NULL) == OK ? OK : ask_queue(port, RECEIVE, e);
 }
 
@@ -195,14 +197,14 @@ static int guard_fail(struct queue *port, const char *receipt, int64_t retry_us,
 
 static int guard_stats(struct queue *port, struct queue_stats *ret, struct err *e)
 {
-	int rc = ask_either(port, e);
+	int rc = ask_look(port, e);
 	return rc ? rc : queue_stats(inner_queue(port), ret, e);
 }
 
 static int guard_peek(struct queue *port, bool dead, size_t max, struct arena *arena,
 		      struct queue_message *ret, size_t *ret_count, struct err *e)
 {
-	int rc = ask_either(port, e);
+	int rc = ask_look(port, e);
 	return rc ? rc : queue_peek(inner_queue(port), dead, max, arena, ret, ret_count, e);
 }
 

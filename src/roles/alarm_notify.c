@@ -95,8 +95,11 @@ static int start(char *const words[], char *const environment[], int in, pid_t *
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t ours;
+	/* What we ignore is no business of the command's. */
+	static const int numbers[] = {SIGPIPE, SIGTERM, SIGINT, SIGHUP};
 	sigemptyset(&ours);
-	sigaddset(&ours, SIGPIPE);
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		sigaddset(&ours, numbers[i]);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigdefault(&attributes, &ours);
@@ -154,7 +157,7 @@ static int run_command(const char *command, const char *lake, const struct alarm
 	return rc ? rc : wait_for(pid, words[0], e);
 }
 
-static int post(const char *url, const struct buf *json, struct err *e)
+static int post(const char *url, const struct buf *json, const atomic_bool *stop, struct err *e)
 {
 	struct http *http;
 	struct http_response answer = {0};
@@ -168,7 +171,8 @@ static int post(const char *url, const struct buf *json, struct err *e)
 		.body = buf_slice(json),
 		.deadline_us = WEBHOOK_US,
 		.body_ceiling_bytes = 65536,
-		.user_agent = "pregao"};
+		.user_agent = "pregao",
+		.cancel = stop};
 	rc = http_request(http, &q, &answer, e);
 	if (rc == OK && (answer.status < 200 || answer.status > 299))
 		rc = err_set(e, ERR_RETRY, "the webhook answered with status %d", answer.status);
@@ -177,15 +181,25 @@ static int post(const char *url, const struct buf *json, struct err *e)
 	return rc;
 }
 
-int alarm_notify(const struct conf *conf, const char *lake, const struct alarm_change *c,
-		 struct err *e)
+int alarm_notify_command(const struct conf *conf, const char *lake, const struct alarm_change *c,
+			 struct err *e)
 {
-	const char *command = conf_text(conf, "alarms", "notify");
-	const char *url = conf_text(conf, "alarms", "webhook");
 	AUTO_BUF struct buf json = {0};
 	make_json(lake, c, &json);
-	int rc = *command ? run_command(command, lake, c, &json, e) : OK;
+	return run_command(conf_text(conf, "alarms", "notify"), lake, c, &json, e);
+}
+
+int alarm_notify(const struct conf *conf, const char *lake, const struct alarm_teller *t,
+		 const struct alarm_change *c, struct err *e)
+{
+	const char *url = conf_text(conf, "alarms", "webhook");
+	AUTO_BUF struct buf json = {0};
+	int rc = OK;
+	if (*conf_text(conf, "alarms", "notify"))
+		rc = t && t->command ? t->command(t->ctx, c, e)
+				     : alarm_notify_command(conf, lake, c, e);
+	make_json(lake, c, &json);
 	if (rc == OK && *url)
-		rc = post(url, &json, e);
+		rc = post(url, &json, t ? t->stop : NULL, e);
 	return rc;
 }

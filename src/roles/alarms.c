@@ -8,10 +8,12 @@
 #include "tr.h"
 #include "value.h"
 
-#define FAMILY   "alarm.*"
-#define HOUR     3600000000LL
-#define MINUTE   60000000LL
-#define TOLD_MAX 16 /* changes told in one call: the others wait for the next */
+#define FAMILY      "alarm.*"
+#define HOUR        3600000000LL
+#define MINUTE      60000000LL
+#define EVERY_LEAST 1000000LL
+#define EVERY_MOST  (24 * HOUR)
+#define TOLD_MAX    16 /* changes told in one call: the others wait for the next */
 
 struct judge {
 	struct system *system;
@@ -214,6 +216,16 @@ static int load(const struct conf *conf, struct arena *arena, const char *name, 
 	return rc;
 }
 
+static int check_every(const struct conf *conf, struct err *e)
+{
+	int64_t every_us = conf_duration_us(conf, "alarms", "every");
+	if (every_us >= EVERY_LEAST && every_us <= EVERY_MOST)
+		return OK;
+	err_set(e, ERR_USAGE, "alarms.every is %s: expected 1s to 24h",
+		conf_shown(conf, "alarms", "every"));
+	return err_where(e, conf_origin(conf, "alarms", "every"));
+}
+
 int alarms_load(const struct conf *conf, struct arena *arena, struct alarm **ret, size_t *ret_count,
 		struct err *e)
 {
@@ -222,6 +234,8 @@ int alarms_load(const struct conf *conf, struct arena *arena, struct alarm **ret
 		members++;
 	struct alarm *list = ANEW_ARRAY(arena, BUILT_IN + members, struct alarm);
 	int rc = alarm_notify_check(conf, e);
+	if (rc == OK)
+		rc = check_every(conf, e);
 	for (size_t i = 0; i < BUILT_IN + members && rc == OK; i++) {
 		bool own = i >= BUILT_IN, enabled;
 		const char *name = own ? conf_member(conf, FAMILY, i - BUILT_IN)
@@ -281,15 +295,17 @@ static int write_down(struct telemetry *t, const struct alarm_seen *seen, bool n
 	return OK;
 }
 
-static int tell_changes(struct system *s, const struct conf *conf, struct arena *arena,
-			struct err *e)
+static int tell_changes(struct system *s, const struct conf *conf,
+			const struct alarm_teller *teller, struct arena *arena, struct err *e)
 {
 	struct telemetry *t = system_telemetry(s);
 	for (int i = 0; i < TOLD_MAX; i++) {
+		if (teller && teller->stop && atomic_load(teller->stop))
+			return OK;
 		struct alarm_change change;
 		struct err why = ERR_INIT;
 		int rc = telemetry_alarm_claim(t, arena, &change, e);
-		if (rc == OK && alarm_notify(conf, system_lake(s), &change, &why) == OK)
+		if (rc == OK && alarm_notify(conf, system_lake(s), teller, &change, &why) == OK)
 			rc = telemetry_alarm_told(t, change.id, e);
 		else if (rc == OK)
 			telemetry_failure(t, LOG_LEVEL_ERROR, NULL, "alarm_not_told", change.alarm,
@@ -300,7 +316,8 @@ static int tell_changes(struct system *s, const struct conf *conf, struct arena 
 	return OK;
 }
 
-int alarms_evaluate(struct system *s, const struct conf *conf, int64_t now_us, struct err *e)
+int alarms_evaluate(struct system *s, const struct conf *conf, int64_t now_us,
+		    const struct alarm_teller *teller, struct err *e)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
 	struct alarm_seen *seen;
@@ -311,5 +328,5 @@ int alarms_evaluate(struct system *s, const struct conf *conf, int64_t now_us, s
 		return rc;
 	for (size_t i = 0; i < count && rc == OK; i++)
 		rc = write_down(system_telemetry(s), &seen[i], notify, e);
-	return rc == OK && notify ? tell_changes(s, conf, arena, e) : rc;
+	return rc == OK && notify ? tell_changes(s, conf, teller, arena, e) : rc;
 }

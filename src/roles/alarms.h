@@ -3,6 +3,8 @@
 #ifndef PREGAO_ALARMS_H
 #define PREGAO_ALARMS_H
 
+#include <stdatomic.h>
+
 #include "system.h"
 
 struct alarm_kind;
@@ -17,7 +19,7 @@ const char *alarm_kind_name(const struct alarm_kind *);
 /* The names that exist without being configured, each of the kind of its name; NULL-terminated. */
 extern const char *const alarms_built_in[];
 /* Those that are enabled; strings are in the arena or the configuration. ERR_USAGE with the place of
- * what is wrong. */
+ * what is wrong in [alarms] or [alarm.NAME]. */
 int alarms_load(const struct conf *, struct arena *, struct alarm **ret, size_t *ret_count,
 		struct err *) MUST_CHECK;
 
@@ -35,15 +37,28 @@ int alarms_look(struct system *, const struct conf *, int64_t now_us, struct are
  * each change is still written down and told once. Blocks for as long as the command and the webhook
  * take, 30 s each at most; makes a process when a command is configured. ERR_USAGE for a wrong
  * configuration; ERR_DENIED, ERR_RETRY, ERR_IO when states cannot be written. */
-int alarms_evaluate(struct system *, const struct conf *, int64_t now_us, struct err *) MUST_CHECK;
+struct alarm_teller;
+int alarms_evaluate(struct system *, const struct conf *, int64_t now_us,
+		    const struct alarm_teller *, struct err *) MUST_CHECK;
 
-/* alarm_notify.c. Whether anybody is to be told. */
+/* alarm_notify.c. How somebody is told, where that is not simply done here. All NULL, or none given: by
+ * this process. */
+struct alarm_teller {
+	/* Runs the command somewhere else. */
+	int (*command)(void *ctx, const struct alarm_change *, struct err *);
+	void *ctx;
+	const atomic_bool *stop; /* set meanwhile, it ends the telling soon */
+};
+/* Whether anybody is to be told. */
 bool alarm_notify_wanted(const struct conf *);
 /* ERR_USAGE for a webhook that is no https address nor on loopback. */
 int alarm_notify_check(const struct conf *, struct err *) MUST_CHECK;
 /* Tells of one change: the command gets it as JSON on standard input and in the environment, the webhook
  * as the body of a POST. 0 when all that is configured took it; otherwise all of it is to be repeated. */
-int alarm_notify(const struct conf *, const char *lake, const struct alarm_change *,
-		 struct err *) MUST_CHECK;
+int alarm_notify(const struct conf *, const char *lake, const struct alarm_teller *,
+		 const struct alarm_change *, struct err *) MUST_CHECK;
+/* The command alone, in this process. */
+int alarm_notify_command(const struct conf *, const char *lake, const struct alarm_change *,
+			 struct err *) MUST_CHECK;
 
 #endif

@@ -84,6 +84,8 @@ const struct conf_option settings[] = {
 	 "a statement that takes longer is ended"},
 	{"telemetry", "limit", CONF_BYTES, "64MiB", NULL, NULL,
 	 "size up to which runs and log events are kept"},
+	{"alarms", "every", CONF_DURATION, "60s", NULL, NULL,
+	 "how often `pregao up` judges them, 1 s to 1 day"},
 	{"alarms", "notify", CONF_TEXT, "", NULL, NULL,
 	 "command and arguments, run without a shell for each change of an alarm: JSON on standard input, PREGAO_ALARM_* around it"},
 	{"alarms", "webhook", CONF_TEXT, "", NULL, NULL,

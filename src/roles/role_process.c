@@ -52,11 +52,13 @@ int role_enter(const struct role *role, const struct up_settings *s, struct syst
 				   .conf = s->conf,
 				   .mode = SYSTEM_WRITE,
 				   .no_threads = true,
-				   .catalog_reads = !role_may(role, "catalog", "write", ""),
+				   .catalog_reads = !role_may(role, "catalog", "write", NULL),
 				   .guard = &guard};
 	struct system *sys;
 	int32_t day;
 	int rc = time_date_in_sao_paulo(clock_now_us(&clock_system), &day, e);
+	if (rc == OK && role->before)
+		rc = role->before(s, e);
 	if (rc == OK)
 		rc = system_open(&o, &sys, e);
 	if (rc)

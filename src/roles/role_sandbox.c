@@ -52,6 +52,10 @@ static void add_port(struct list *l, int port)
 /* The n-th URL that the setting holds; NULL after the last. */
 static const char *url_of(const struct right *r, const struct up_settings *s, size_t n)
 {
+	if (strcmp(r->name, "alarms.webhook") == 0) {
+		const char *url = conf_text(s->conf, "alarms", "webhook");
+		return n || !*url ? NULL : url;
+	}
 	if (strcmp(r->name, "b3_portfolio.url") == 0)
 		return n ? NULL : conf_text(s->conf, "b3_portfolio", "url");
 	if (n >= s->source_count)
@@ -62,10 +66,11 @@ static const char *url_of(const struct right *r, const struct up_settings *s, si
 static void add_network(struct list *l, const struct right *r, const struct up_settings *s)
 {
 	const char *url;
-	l->out.network = true;
-	add_port(l, DNS_PORT);
-	for (size_t i = 0; (url = url_of(r, s, i)) != NULL; i++)
+	for (size_t i = 0; (url = url_of(r, s, i)) != NULL; i++) {
+		l->out.network = true;
+		add_port(l, DNS_PORT);
 		add_port(l, url_port(url));
+	}
 }
 
 const char *const *role_addresses(const struct right *r, const struct up_settings *s,
@@ -99,7 +104,10 @@ static void add_right(struct list *l, const struct right *r, const struct up_set
 		break;
 	case RES_BACKUP: add(l, access, s->backup.path); break;
 	case RES_QUEUE: add_database(l, arena_printf(l->arena, "queue/%s", r->name)); break;
-	case RES_STREAM: add_state(l, arena_printf(l->arena, "stream/%s", r->name)); break;
+	case RES_STREAM:
+		add(l, r->action == ACT_READ ? SANDBOX_READ : SANDBOX_READ_WRITE,
+		    arena_printf(l->arena, "%s/stream/%s", l->state, r->name));
+		break;
 	case RES_CATALOG:
 		/* Also a reader writes down which version it holds, and shares the log's index. */
 		add_database(l, "catalog");
@@ -121,6 +129,8 @@ static void add_right(struct list *l, const struct right *r, const struct up_set
 		break;
 	case RES_DEFINITIONS: add(l, SANDBOX_READ, s->definitions); break;
 	case RES_NETWORK: add_network(l, r, s); break;
+	/* A helper outside runs it: role_alarms.c. */
+	case RES_COMMAND: break;
 	}
 }
 
@@ -195,7 +205,10 @@ static int open_right(const struct right *r, const struct up_settings *s, struct
 	case RES_BACKUP: return system_backup_store(sys, s->backup.path, true, &store, e);
 	case RES_QUEUE: return system_named_queue(sys, r->name, &queue, e);
 	case RES_STREAM:
-		return system_stream(sys, r->action == ACT_APPEND ? STREAM_APPEND : STREAM_DELIVER,
+		return system_stream(sys,
+				     r->action == ACT_APPEND    ? STREAM_APPEND
+				     : r->action == ACT_DELIVER ? STREAM_DELIVER
+								: STREAM_READ,
 				     &stream, e);
 	case RES_JOBS:
 		/* The ledger is opened by its first use. */
@@ -211,7 +224,8 @@ static int open_right(const struct right *r, const struct up_settings *s, struct
 		return file_mkdirs(arena_printf(arena, "%s/state/workers", s->lake), false, e);
 	case RES_CATALOG:
 	case RES_DEFINITIONS:
-	case RES_NETWORK: break;
+	case RES_NETWORK:
+	case RES_COMMAND: break;
 	}
 	return OK;
 }

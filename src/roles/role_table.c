@@ -27,12 +27,15 @@ const struct role role_table[] = {
 		    {RES_STORE, ACT_WRITE, "raw/portfolio"},
 		    {RES_STORE, ACT_WRITE, "raw/portfolio_total"},
 		    {RES_STORE, ACT_WRITE, "quarantine/b3"},
-		    {RES_CATALOG, ACT_WRITE, NULL},
+		    {RES_CATALOG, ACT_READ, NULL},
+		    {RES_CATALOG, ACT_WRITE, "raw.portfolio"},
+		    {RES_CATALOG, ACT_WRITE, "raw.portfolio_total"},
 		    TELEMETRY}},
 	{.name = "activator",
 	 .summary = "tells the queues of created objects, and starts their jobs",
 	 .run = role_activator,
-	 .rights = {{RES_CATALOG, ACT_WRITE, NULL},
+	 .rights = {{RES_CATALOG, ACT_READ, NULL},
+		    {RES_CATALOG, ACT_WRITE, "marks"},
 		    {RES_QUEUE, ACT_SEND, "raw-created"},
 		    {RES_QUEUE, ACT_RECEIVE, "raw-created"},
 		    {RES_QUEUE, ACT_SEND, "backup"},
@@ -46,7 +49,8 @@ const struct role role_table[] = {
 		    {RES_STORE, ACT_READ, "raw"},
 		    {RES_STORE, ACT_WRITE, "refined"},
 		    {RES_STORE, ACT_WRITE, "compact/refined"},
-		    {RES_CATALOG, ACT_WRITE, NULL},
+		    {RES_CATALOG, ACT_READ, NULL},
+		    {RES_CATALOG, ACT_WRITE, "refined"},
 		    {RES_DEFINITIONS, ACT_READ, NULL},
 		    TELEMETRY}},
 	{.name = "collector",
@@ -65,7 +69,11 @@ const struct role role_table[] = {
 		    {RES_STORE, ACT_WRITE, "raw/bitcoin_trades"},
 		    {RES_STORE, ACT_WRITE, "compact/raw"},
 		    {RES_STORE, ACT_WRITE, "quarantine/bitcoin"},
-		    {RES_CATALOG, ACT_WRITE, NULL},
+		    {RES_CATALOG, ACT_READ, NULL},
+		    {RES_CATALOG, ACT_WRITE, "raw.bitcoin_ticks"},
+		    {RES_CATALOG, ACT_WRITE, "raw.bitcoin_gaps"},
+		    {RES_CATALOG, ACT_WRITE, "raw.bitcoin_trades"},
+		    {RES_CATALOG, ACT_WRITE, "marks"},
 		    TELEMETRY}},
 	{.name = "backup",
 	 .summary = "copies the Bitcoin tables to the backup",
@@ -76,6 +84,21 @@ const struct role role_table[] = {
 		    {RES_STORE, ACT_READ, "raw/bitcoin_trades"},
 		    {RES_BACKUP, ACT_WRITE, NULL},
 		    {RES_CATALOG, ACT_READ, NULL},
+		    TELEMETRY}},
+	{.name = "alarms",
+	 .summary = "judges the alarms, and tells of their changes",
+	 .run = role_alarms,
+	 .before = role_alarms_before,
+	 .rights = {{RES_CATALOG, ACT_READ, NULL},
+		    {RES_QUEUE, ACT_READ, "raw-created"},
+		    {RES_QUEUE, ACT_READ, "scheduled"},
+		    {RES_QUEUE, ACT_READ, "backup"},
+		    {RES_STREAM, ACT_READ, "bitcoin"},
+		    {RES_SCHEDULER, ACT_READ, NULL},
+		    {RES_STORE, ACT_READ, "quarantine"},
+		    {RES_BACKUP, ACT_READ, NULL},
+		    {RES_NETWORK, ACT_CONNECT, "alarms.webhook"},
+		    {RES_COMMAND, ACT_RUN, "alarms.notify"},
 		    TELEMETRY}},
 };
 const size_t role_count = ARRAY_LEN(role_table);
@@ -99,7 +122,8 @@ const char *resource_name(enum resource r)
 					    [RES_SCHEDULER] = "scheduler",
 					    [RES_TELEMETRY] = "telemetry",
 					    [RES_DEFINITIONS] = "definitions",
-					    [RES_NETWORK] = "network"};
+					    [RES_NETWORK] = "network",
+					    [RES_COMMAND] = "command"};
 	return names[r];
 }
 
@@ -109,13 +133,14 @@ const char *action_name(enum action a)
 		[ACT_END] = "nothing",     [ACT_READ] = "read",       [ACT_WRITE] = "write",
 		[ACT_SEND] = "send",       [ACT_RECEIVE] = "receive", [ACT_APPEND] = "append",
 		[ACT_DELIVER] = "deliver", [ACT_START] = "start",     [ACT_WORK] = "work",
-		[ACT_TICK] = "tick",       [ACT_REPORT] = "report",   [ACT_CONNECT] = "connect"};
+		[ACT_TICK] = "tick",       [ACT_REPORT] = "report",   [ACT_CONNECT] = "connect",
+		[ACT_RUN] = "run"};
 	return names[a];
 }
 
 bool resource_find(const char *name, enum resource *ret)
 {
-	for (int r = RES_STORE; r <= RES_NETWORK; r++)
+	for (int r = RES_STORE; r <= RES_COMMAND; r++)
 		if (strcmp(resource_name((enum resource)r), name) == 0) {
 			*ret = (enum resource)r;
 			return true;
@@ -125,7 +150,7 @@ bool resource_find(const char *name, enum resource *ret)
 
 bool action_is_known(const char *name)
 {
-	for (int a = ACT_READ; a <= ACT_CONNECT; a++)
+	for (int a = ACT_READ; a <= ACT_RUN; a++)
 		if (strcmp(action_name((enum action)a), name) == 0)
 			return true;
 	return false;
@@ -138,27 +163,29 @@ enum holder right_holder(const struct right *r)
 	case RES_BACKUP:
 	case RES_DEFINITIONS:
 	case RES_TELEMETRY:
-	case RES_NETWORK: return HELD_KERNEL;
-	case RES_JOBS:
-	case RES_SCHEDULER: return HELD_WHOLE;
+	case RES_NETWORK:
+	case RES_COMMAND: return HELD_KERNEL;
 	default: return HELD_GUARD;
 	}
 }
 
 /* Whole folders: "raw/portfolio" has "raw/portfolio/x", "raw/portfolio/" and itself, and nothing of
  * "raw/portfolio_total". */
-static bool is_below(const char *key, const char *prefix)
+static bool is_below(const char *key, const char *prefix, char separator)
 {
 	size_t n = strlen(prefix);
-	return strncmp(key, prefix, n) == 0 && (key[n] == '/' || !key[n]);
+	return strncmp(key, prefix, n) == 0 && (key[n] == separator || !key[n]);
 }
 
 static bool covers(const struct right *r, const char *resource)
 {
-	if (!r->name)
+	if (!r->name || !resource)
 		return true;
-	return r->resource == RES_STORE ? is_below(resource, r->name)
-					: strcmp(resource, r->name) == 0;
+	switch (r->resource) {
+	case RES_STORE: return is_below(resource, r->name, '/');
+	case RES_CATALOG: return is_below(resource, r->name, '.');
+	default: return strcmp(resource, r->name) == 0;
+	}
 }
 
 /* Who may write a store or a catalog must be able to read what is there. */

@@ -18,12 +18,13 @@ enum resource {
 	RES_BACKUP,      /* the backup's store, all of it */
 	RES_QUEUE,       /* name: the queue's */
 	RES_STREAM,      /* name: the stream's */
-	RES_CATALOG,     /* of all tables */
+	RES_CATALOG,     /* name: a database, a "database.table", or "marks"; NULL: all of it */
 	RES_JOBS,        /* the job engine */
 	RES_SCHEDULER,   /* schedules and their slots */
 	RES_TELEMETRY,   /* log events, runs, metrics */
 	RES_DEFINITIONS, /* the user's own job definitions */
 	RES_NETWORK,     /* name: the setting that holds the addresses */
+	RES_COMMAND,     /* name: the setting that holds it */
 };
 enum action {
 	ACT_END, /* no right: ends a role's list */
@@ -38,6 +39,7 @@ enum action {
 	ACT_TICK,    /* to say what is due */
 	ACT_REPORT,  /* to claim a slot and say what came of it */
 	ACT_CONNECT,
+	ACT_RUN,
 };
 struct right {
 	enum resource resource;
@@ -52,6 +54,9 @@ struct role {
 	/* Works until *context->stop, and ends soon after. An error ends the process: the supervisor
 	 * starts another. */
 	int (*run)(struct role_context *, struct err *);
+	/* Before anything is opened and any right is gone: for a helper process that stays outside. May be
+	 * NULL. */
+	int (*before)(const struct up_settings *, struct err *);
 	struct right rights[RIGHTS_MAX]; /* ended by ACT_END */
 };
 struct role_context {
@@ -74,10 +79,9 @@ enum holder {
 	/* the kernel keeps it from the resource as a whole; which of the actions, a guard around the port,
 	 * or the mode in which its driver is opened */
 	HELD_GUARD,
-	HELD_WHOLE, /* the same, but nothing tells its actions apart */
 };
 enum holder right_holder(const struct right *);
-/* The right that allows this, or NULL. resource: a key, a queue's name, and so on. */
+/* The right that allows this, or NULL. resource: a key, a queue's name, and so on; NULL: any. */
 const struct right *role_may(const struct role *, const char *kind, const char *action,
 			     const char *resource);
 /* For the ports of this role. */
@@ -97,5 +101,7 @@ int role_job(struct role_context *, struct err *);
 int role_collector(struct role_context *, struct err *);
 int role_delivery(struct role_context *, struct err *);
 int role_backup(struct role_context *, struct err *);
+int role_alarms(struct role_context *, struct err *);
+int role_alarms_before(const struct up_settings *, struct err *);
 
 #endif

@@ -160,6 +160,8 @@ static int open_parts(struct system *s, struct err *e)
 		s->store = guard_object_store(s->store, s->options.guard);
 	if (rc == OK)
 		rc = open_catalog(s, e);
+	if (rc == OK && s->options.guard)
+		s->catalog = guard_catalog(s->catalog, s->options.guard);
 	if (rc || !s->exists || s->options.mode == SYSTEM_QUERY)
 		return rc;
 	/* Telemetry must not stand in the way: without it the work goes on. */
@@ -375,6 +377,8 @@ int system_scheduler(struct system *s, struct scheduler **ret, struct err *e)
 			.clock = &clock_system,
 			.queue = queue};
 		rc = scheduler_sqlite_open(&o, &s->scheduler, e);
+		if (rc == OK && s->options.guard)
+			s->scheduler = guard_scheduler(s->scheduler, s->options.guard);
 	}
 	*ret = s->scheduler;
 	return rc;
@@ -550,6 +554,8 @@ int system_job_engine(struct system *s, struct job_engine **ret, struct err *e)
 						      .folders = folders,
 						      .ctx = s};
 		rc = job_engine_duckdb_new(&o, &s->jobs, e);
+		if (rc == OK && s->options.guard)
+			s->jobs = guard_job_engine(s->jobs, s->options.guard);
 	}
 	*ret = s->jobs;
 	return rc;

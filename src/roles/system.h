@@ -45,7 +45,7 @@ struct system_options {
 	 * enters a sandbox after the opening. */
 	bool no_threads;
 	bool catalog_reads; /* in SYSTEM_WRITE: the catalog is opened for reading all the same */
-	/* may be NULL: asked before each use of the object store and the queues */
+	/* may be NULL: asked before each use of a port that tells rights apart: guard.h */
 	const struct guard *guard;
 	/* another writer is waited for; may be NULL */
 	void (*on_wait)(void *ctx, int64_t holder_pid);

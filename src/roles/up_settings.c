@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "alarms.h"
 #include "bitcoin_asked.h"
 #include "schedules.h"
 #include "value.h"
@@ -76,6 +77,13 @@ static int check_schedules(const struct up_settings *s, struct arena *arena, str
 	return rc;
 }
 
+static int check_alarms(const struct up_settings *s, struct arena *arena, struct err *e)
+{
+	struct alarm *alarms;
+	size_t count;
+	return alarms_load(s->conf, arena, &alarms, &count, e);
+}
+
 int up_settings_read(struct up_settings *ret, const char *sources, const char *period,
 		     struct arena *arena, struct err *e)
 {
@@ -84,6 +92,8 @@ int up_settings_read(struct up_settings *ret, const char *sources, const char *p
 	ret->landlock_abi = (int)conf_int(c, "sandbox", "landlock");
 	int64_t workers = conf_int(c, "backup", "workers");
 	int rc = check_schedules(ret, arena, e);
+	if (rc == OK)
+		rc = check_alarms(ret, arena, e);
 	if (rc == OK)
 		rc = check_indices(ret, e);
 	if (rc == OK)

@@ -1,8 +1,10 @@
 """`pregao up`: everything at once, and what keeps it from starting. What is killed meanwhile: test_up_kill.py."""
 import datetime
+import http.server
 import json
 import os
 import signal
+import threading
 
 import pytest
 
@@ -105,7 +107,46 @@ def test_new_configuration(pregao, words, conf):
     assert up.end() == 0, up.said()
 
 
+def test_alarms_are_told_by_a_command_and_a_webhook(pregao, words, conf, tmp_path):
+    """What was refused is told within a judging, by the command outside the role's sandbox and by a POST from inside."""
+    lake, told, posted = tmp_path / 'lake', tmp_path / 'told', []
+
+    class Hook(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            posted.append(json.loads(self.rfile.read(int(self.headers['Content-Length']))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+    hook = http.server.HTTPServer(('127.0.0.1', 0), Hook)
+    threading.Thread(target=hook.serve_forever, daemon=True).start()
+    (tmp_path / 'teller.sh').write_text(f'read line; echo "$PREGAO_ALARM $line" >>{told}\n')
+    conf.write_text(conf.read_text() + f'[alarms]\nevery = 1s\nnotify = /bin/sh {tmp_path}/teller.sh\n'
+                    f'webhook = http://127.0.0.1:{hook.server_port}/\n')
+    up = Up(pregao, *words)
+    up.wait(lambda e: e['event'] == 'up')
+    (tmp_path / 'bad.csv').write_text('<html>not today</html>')
+    pregao('import', 'portfolio', tmp_path / 'bad.csv', '--lake', lake, expect=3)
+    assert eventually(lambda: told.exists() and 'quarantine' in told.read_text()), up.said()
+    assert eventually(lambda: [p for p in posted if (p['alarm'], p['state']) == ('quarantine', 'alarm')]), up.said()
+    lines = [line for line in told.read_text().splitlines() if line.startswith('quarantine ')]
+    assert len(lines) == 1 and json.loads(lines[0].split(' ', 1)[1])['lake'] == str(lake)
+    for path in (lake / 'quarantine').rglob('*.*'):
+        path.unlink()
+    assert eventually(lambda: [p for p in posted if (p['alarm'], p['state']) == ('quarantine', 'ok')]), up.said()
+    changes = json.loads(pregao('alarms', 'history', '--lake', lake, '--format', 'json').stdout)
+    assert not [c for c in changes if c['state'] == 'unknown'], 'the role lacks a right'
+    changes = [c for c in changes if c['alarm'] == 'quarantine']
+    assert [(c['state'], c['told']) for c in changes] == [('ok', True), ('alarm', True)]
+    assert up.end() == 0, up.said()
+    hook.shutdown()
+    assert not [e for e in up.events if e['event'] in ('failed', 'killed')], up.said()
+
+
 @pytest.mark.parametrize('text, says', [
+    ('[alarms]\nevery = 0\n', '1s to 24h'),
+    ('[alarm.mine]\nkind = coffee\n', 'coffee'),
     ('[bitcoin]\nperod = 5s\n', 'period'),
     ('[bitcoin]\nperiod = soon\n', 'period'),
     ('[bitcoin]\nperiod = 1ms\n', '1s to 24h'),
@@ -158,7 +199,7 @@ def test_access(pregao):
     """What the table says; that it is true is shown by tests/unit/test_role_sandbox.c, from inside."""
     shown = json.loads(pregao('access', 'show', '--format', 'json').stdout)
     assert {r['role'] for r in shown} == ROLES
-    assert {r['held_by'] for r in shown} <= {'kernel', 'guard', 'whole', 'nothing'}
+    assert {r['held_by'] for r in shown} <= {'kernel', 'guard', 'nothing'}
     assert [r['means'] for r in shown if r['role'] == 'scraper' and r['kind'] == 'network'] == ['sistemaswebb3-listados.b3.com.br:443']
     for role, action, resource, allowed in [('scraper', 'write', 'raw/portfolio/x', True), ('scraper', 'write', 'raw/portfolios/x', False),
                                             ('job', 'read', 'raw/portfolio/x', True), ('job', 'write', 'raw/portfolio/x', False),
