@@ -31,7 +31,7 @@ static const struct option_row options[OPT_COUNT] = {
 		     "base address of B3's index service (plain http to loopback only)"},
 	[OPT_DRY_RUN] = {"dry-run", 'n', NULL, "say what would be done, change nothing"},
 	[OPT_OUTPUT] = {"output", 'o', "FILE", "write the result to FILE (complete or not at all)"},
-	[OPT_TO] = {"to", 0, "sql", "what to export to"},
+	[OPT_TO] = {"to", 0, "FORM", "what to export to: sql, spark, glue-script"},
 	[OPT_NODE] = {"node", 0, "ID", "this node of the graph (default: each target)"},
 	[OPT_LIMIT] = {"limit", 0, "N", "at most N rows"},
 	[OPT_SCOPE] = {"partition", 0, "PATH[,PATH]",
@@ -45,8 +45,7 @@ static const struct option_row options[OPT_COUNT] = {
 	[OPT_FOLLOW] = {"follow", 0, NULL, "go on for ever, slot by slot; Ctrl-C ends it cleanly"},
 	[OPT_PERIOD] = {"period", 0, "TIME", "length of a slot, 1s to 24h (default 60s)"},
 	[OPT_SOURCE] = {"source", 0, "NAME[/PAIR][=URL]",
-			"ask this source only; may be given again (plain http to loopback only)",
-			true},
+			"ask this source only; may be given again (plain http to loopback only)"},
 	[OPT_REQUIRE_SANDBOX] = {"require-sandbox", 0, NULL,
 				 "do not start where this kernel cannot hold the roles' rights"},
 	[OPT_PACE] = {"pace", 0, "fast|recorded",
@@ -278,7 +277,8 @@ static int parse_option(struct cli *cli, int argc, char **argv, int *at)
 	}
 	if (!*value)
 		return cli_usage(cli, "`--%s` wants a value: %s", o->name, o->argument) + 1;
-	if (o->many && cli->values[id])
+	/* The only one that may be given again: its values are kept one a line. */
+	if (id == OPT_SOURCE && cli->values[id])
 		value = arena_printf(cli->arena, "%s\n%s", cli->values[id], value);
 	cli->values[id] = value;
 	return 0;

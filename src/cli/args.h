@@ -11,7 +11,6 @@ struct option_row {
 	 * is meant (FILE, DIR, DATE). */
 	const char *argument;
 	const char *help;
-	bool many; /* may be given again: the values are kept one a line */
 };
 const struct option_row *option_at(enum option_id);
 extern const enum option_id common_options[]; /* what every command takes */
