@@ -247,13 +247,14 @@ static int too_long(struct err *e)
 	return err_reason(e, "too_long");
 }
 
-/* Lines that belong to one quoted field become one. */
+/* Lines that belong to one row become one. Where they would be no row, none is taken: the first is refused alone. No
+ * line is looked at more than twice: one that could open a field ends the open one, or breaks it. */
 static int join(struct run *r, struct buf *text, struct err *e)
 {
 	struct replay_text more;
+	struct slice ahead = replay_input_ahead(r->input, REPLAY_LINE_MAX - text->len);
 	int rc = OK;
-	while (rc == OK && text->len <= REPLAY_LINE_MAX &&
-	       replay_lines_open(r->lines, buf_slice(text))) {
+	for (size_t n = replay_lines_follow(r->lines, ahead); rc == OK && n; n--) {
 		rc = replay_input_line(r->input, &more, e);
 		if (rc)
 			break;
@@ -261,7 +262,7 @@ static int join(struct run *r, struct buf *text, struct err *e)
 		buf_char(text, '\n');
 		buf_add(text, more.text.p, more.text.n);
 	}
-	return rc == ERR_NOT_FOUND ? OK : rc;
+	return rc;
 }
 
 static int next_line(struct run *r, struct replay_text *text, struct err *e)

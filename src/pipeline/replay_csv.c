@@ -1,5 +1,6 @@
-/* CSV recordings: Binance's trade dumps, with or without a header, and rows of our own tables, which have one.
- */
+/* CSV recordings: Binance's trade dumps, with or without a header, and rows of our own tables, which have one. libcsv
+ * reads the lines, by RFC 4180 to the letter. */
+#include <csv.h>
 #include <string.h>
 #include <strings.h>
 
@@ -8,50 +9,115 @@
 
 #define FIELDS_MAX 64
 
-struct replay_csv {
-	const char *names[FIELDS_MAX]; /* of the columns */
-	size_t count;
-	/* of the row at hand */
-	struct arena *arena;
+/* The row at hand. */
+struct row {
 	const char *values[FIELDS_MAX]; /* NULL: empty */
+	size_t count;                   /* may be more than FIELDS_MAX: those are not kept */
+	char *to;                       /* where the texts go; NULL: they are only counted */
+	bool whole;
 };
 
-/* Copies a field's bytes to *to and goes behind it (RFC 4180: quotes around a field, doubled within); false for quotes
- * that do not fit. */
-static bool copy_field(struct slice *rest, char **to)
+struct replay_csv {
+	struct csv_parser parser;
+	struct arena *arena;
+	const char *names[FIELDS_MAX]; /* of the columns */
+	size_t count;
+	struct row row;
+};
+
+/* -- libcsv ------------------------------------------------------------------------------------ */
+
+static void *grow(void *p, size_t n)
 {
-	const char *p = rest->p, *end = p + rest->n;
-	bool quoted = p < end && *p == '"';
-	for (p += quoted; p < end && (quoted || *p != ','); p++) {
-		if (*p == '"') {
-			if (!quoted)
-				return false;
-			if (p + 1 == end || p[1] != '"')
-				break;
-			p++;
-		}
-		*(*to)++ = *p;
-	}
-	if (quoted && (p == end || (++p < end && *p != ',')))
-		return false;
-	*rest = (struct slice){p, (size_t)(end - p)};
-	return true;
+	return mem_grow(p, n, 1);
 }
 
-/* Cuts a line into fields; false when it has too many or is no CSV. An empty field is NULL. */
-static bool split(struct arena *arena, struct slice line, const char **ret, size_t *ret_count)
+static int never(unsigned char c)
 {
-	char *to = arena_alloc(arena, line.n + FIELDS_MAX + 1);
-	for (*ret_count = 0; *ret_count < FIELDS_MAX; line.p++, line.n--) {
-		char *begin = to;
-		if (!copy_field(&line, &to))
-			return false;
-		*to++ = '\0';
-		ret[(*ret_count)++] = *begin ? begin : NULL;
-		if (line.n == 0)
-			return true;
-	}
-	return false;
+	return 0;
+}
+
+static int is_newline(unsigned char c)
+{
+	return c == '\n';
+}
+
+static void take_field(void *bytes, size_t n, void *ctx)
+{
+	struct row *row = ctx;
+	size_t i = row->count++;
+	if (i >= FIELDS_MAX || !row->to)
+		return;
+	row->values[i] = n ? row->to : NULL;
+	if (n)
+		memcpy(row->to, bytes, n);
+	row->to += n;
+	*row->to++ = '\0';
+}
+
+static void end_row(int c, void *ctx)
+{
+	struct row *row = ctx;
+	row->whole = true;
+}
+
+static struct replay_csv *csv_new(struct arena *arena)
+{
+	struct replay_csv *csv = NEW(struct replay_csv);
+	csv->arena = arena;
+	/* It allocates when it is given bytes, by `grow`. */
+	if (csv_init(&csv->parser, CSV_STRICT) != 0)
+		abort();
+	csv_set_realloc_func(&csv->parser, grow);
+	csv_set_blk_size(&csv->parser, 4096);
+	/* Blanks are part of a field, and no line ends within itself. */
+	csv_set_space_func(&csv->parser, never);
+	csv_set_term_func(&csv->parser, is_newline);
+	return csv;
+}
+
+void replay_csv_free(struct replay_csv *csv)
+{
+	if (csv)
+		csv_free(&csv->parser);
+	free(csv);
+}
+
+/* The next line of a row; its offset where it breaks the row. */
+static enum replay_csv_end feed(struct replay_csv *csv, struct slice line, size_t *ret_offset)
+{
+	*ret_offset = csv_parse(&csv->parser, line.p, line.n, take_field, end_row, &csv->row);
+	if (*ret_offset < line.n ||
+	    csv_parse(&csv->parser, "\n", 1, take_field, end_row, &csv->row) != 1)
+		return CSV_BROKEN;
+	return csv->row.whole ? CSV_WHOLE : CSV_OPEN;
+}
+
+/* Forgets the row before; to: room for the texts, NULL: they are not wanted. */
+static void begin_row(struct replay_csv *csv, char *to)
+{
+	/* Without callbacks it gives nothing out and cannot fail. */
+	csv_fini(&csv->parser, NULL, NULL, NULL);
+	csv->row.count = 0;
+	csv->row.to = to;
+	csv->row.whole = false;
+}
+
+enum replay_csv_end replay_csv_look(struct replay_csv *csv, struct slice line, bool first)
+{
+	size_t offset;
+	if (first)
+		begin_row(csv, NULL);
+	enum replay_csv_end end = feed(csv, line, &offset);
+	return end == CSV_WHOLE && csv->row.count != csv->count ? CSV_BROKEN : end;
+}
+
+/* Cuts a row into its fields, texts in the arena. */
+static bool split(struct replay_csv *csv, struct arena *arena, struct slice text,
+		  size_t *ret_offset)
+{
+	begin_row(csv, arena_alloc(arena, text.n + FIELDS_MAX));
+	return feed(csv, text, ret_offset) == CSV_WHOLE;
 }
 
 static bool is_number(const char *text)
@@ -140,22 +206,30 @@ static int guess_columns(struct replay_csv *csv, const char *const *fields, size
 	return err_reason(e, "unknown_form");
 }
 
-int replay_csv_begin(struct arena *arena, struct slice first, struct replay_csv **ret,
-		     bool *ret_header, struct err *e)
+static int begin(struct replay_csv *csv, struct slice first, bool *ret_header, struct err *e)
 {
-	struct replay_csv *csv = ANEW(arena, struct replay_csv);
-	const char *fields[FIELDS_MAX];
-	size_t n;
-	csv->arena = arena;
-	if (!str_is_utf8(first.p, first.n) || !split(arena, first, fields, &n) || n < 3) {
+	const char *const *fields = csv->row.values;
+	size_t offset;
+	bool is_csv = str_is_utf8(first.p, first.n) && split(csv, csv->arena, first, &offset);
+	size_t n = csv->row.count;
+	if (!is_csv || n < 3 || n > FIELDS_MAX) {
 		err_set(e, ERR_INPUT,
 			"the file is of no known form: found \"%s\", expected \"<nanoseconds> <JSON>\", JSON, or CSV",
-			shown(arena, first));
+			shown(csv->arena, first));
 		return err_reason(e, "unknown_form");
 	}
 	*ret_header = is_header(fields, n);
-	int rc = *ret_header ? read_header(csv, fields, n, e) : guess_columns(csv, fields, n, e);
-	if (rc == OK)
+	return *ret_header ? read_header(csv, fields, n, e) : guess_columns(csv, fields, n, e);
+}
+
+int replay_csv_begin(struct arena *arena, struct slice first, struct replay_csv **ret,
+		     bool *ret_header, struct err *e)
+{
+	struct replay_csv *csv = csv_new(arena);
+	int rc = begin(csv, first, ret_header, e);
+	if (rc)
+		replay_csv_free(csv);
+	else
 		*ret = csv;
 	return rc;
 }
@@ -167,20 +241,35 @@ static const char *field(const void *ctx, const char *name)
 	const struct replay_csv *csv = ctx;
 	for (size_t i = 0; i < csv->count; i++)
 		if (csv->names[i] && strcmp(csv->names[i], name) == 0)
-			return csv->values[i];
+			return csv->row.values[i];
 	return NULL;
+}
+
+/* A row that is no CSV; offset: up to where it was. */
+static int broken(struct replay_line *l, struct slice text, size_t offset, struct err *e)
+{
+	if (offset < text.n)
+		err_set(e, ERR_INPUT, "the line has a quote where CSV has none: found \"%s\"",
+			shown(l->arena, (struct slice){text.p + offset, text.n - offset}));
+	else
+		err_set(e, ERR_INPUT, "the line has a quote that never closes: found \"%s\"",
+			shown(l->arena, text));
+	err_at(e, 0, (int64_t)offset + 1, -1);
+	return err_reason(e, "bad_csv");
 }
 
 int replay_csv_row(struct replay_csv *csv, struct replay_line *l, struct slice text, struct err *e)
 {
 	const struct replay_fields fields = {field, csv};
-	size_t n;
+	size_t offset;
 	bool known;
 	if (!str_is_utf8(text.p, text.n)) {
 		err_set(e, ERR_INPUT, "the line is not UTF-8: found \"%s\"", shown(l->arena, text));
 		return err_reason(e, "bad_text");
 	}
-	if (!split(l->arena, text, csv->values, &n) || n != csv->count) {
+	if (!split(csv, l->arena, text, &offset))
+		return broken(l, text, offset, e);
+	if (csv->row.count != csv->count) {
 		err_set(e, ERR_INPUT, "the line does not have %zu fields: found \"%s\"", csv->count,
 			shown(l->arena, text));
 		return err_reason(e, "wrong_shape");

@@ -360,6 +360,21 @@ int replay_input_line(struct replay_input *in, struct replay_text *ret, struct e
 	return OK;
 }
 
+struct slice replay_input_ahead(struct replay_input *in, size_t most)
+{
+	while (in->end - in->at < most && !in->content_end)
+		fill(in);
+	struct slice ahead = {in->window + in->at, in->end - in->at};
+	/* What stands before a damage without an end of line is half a line. */
+	if (ahead.n <= most && in->content_end && !in->failure)
+		return ahead;
+	if (ahead.n > most)
+		ahead.n = most;
+	const char *newline = ahead.n ? memrchr(ahead.p, '\n', ahead.n) : NULL;
+	ahead.n = newline ? (size_t)(newline - ahead.p) + 1 : 0;
+	return ahead;
+}
+
 int replay_input_rest(struct replay_input *in, struct buf *out, struct err *e)
 {
 	for (;;) {

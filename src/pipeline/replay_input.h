@@ -31,6 +31,9 @@ struct replay_text {
 /* ERR_NOT_FOUND at the end; ERR_INPUT where the gzip ends too early, after all whole lines before that
  * place; ERR_CONFLICT when stopped. */
 int replay_input_line(struct replay_input *, struct replay_text *ret, struct err *) MUST_CHECK;
+/* The whole lines that follow, of the next `most` bytes (REPLAY_LINE_MAX at most), without taking them; the line given
+ * last is no longer valid, and these are until the next call. */
+struct slice replay_input_ahead(struct replay_input *, size_t most);
 /* All that is left, at most REPLAY_DOCUMENT_MAX; ERR_LIMIT over that. */
 int replay_input_rest(struct replay_input *, struct buf *out, struct err *) MUST_CHECK;
 /* Of the file as it is stored. */

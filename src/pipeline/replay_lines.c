@@ -36,6 +36,7 @@ struct replay_lines *replay_lines_new(const char *path, const char *source, cons
 
 void replay_lines_free(struct replay_lines *lines)
 {
+	replay_csv_free(lines->csv);
 	arena_free(lines->arena);
 	free(lines);
 }
@@ -95,14 +96,23 @@ int replay_lines_begin(struct replay_lines *lines, struct slice first, bool *ret
 	return replay_csv_begin(lines->arena, first, &lines->csv, ret_skip, e);
 }
 
-bool replay_lines_open(const struct replay_lines *lines, struct slice text)
+bool replay_lines_open(struct replay_lines *lines, struct slice text)
 {
-	size_t quotes = 0;
-	if (!lines->csv)
-		return false;
-	for (size_t i = 0; i < text.n; i++)
-		quotes += text.p[i] == '"';
-	return quotes % 2 == 1;
+	return lines->csv && text.n && memchr(text.p, '"', text.n) &&
+	       replay_csv_look(lines->csv, text, true) == CSV_OPEN;
+}
+
+size_t replay_lines_follow(struct replay_lines *lines, struct slice ahead)
+{
+	for (size_t n = 1; ahead.n; n++) {
+		struct slice line = slice_cut(&ahead, '\n');
+		if (line.n && line.p[line.n - 1] == '\r')
+			line.n--;
+		enum replay_csv_end end = replay_csv_look(lines->csv, line, false);
+		if (end != CSV_OPEN)
+			return end == CSV_WHOLE ? n : 0;
+	}
+	return 0;
 }
 
 int replay_lines_read(struct replay_lines *lines, struct slice text, struct replay_line *l,

@@ -44,9 +44,14 @@ int replay_json(struct replay_line *, struct slice text, struct err *) MUST_CHEC
 /* CSV. The columns are known from the first line. */
 struct replay_csv;
 /* ERR_INPUT when the line is neither a known header nor a trade dump's row; "candles" is a reason of its own.
- * *ret_header: the line is a header and no row. */
+ * *ret_header: the line is a header and no row. The arena outlives *ret. */
 int replay_csv_begin(struct arena *, struct slice first, struct replay_csv **ret, bool *ret_header,
 		     struct err *) MUST_CHECK;
+void replay_csv_free(struct replay_csv *); /* NULL is fine */
+/* What a line, and those looked at since the last `first`, are together: a row with as many fields as there are
+ * columns; the beginning of one, whose last field is quoted and still open; or neither. */
+enum replay_csv_end { CSV_WHOLE, CSV_OPEN, CSV_BROKEN };
+enum replay_csv_end replay_csv_look(struct replay_csv *, struct slice line, bool first);
 int replay_csv_row(struct replay_csv *, struct replay_line *, struct slice text,
 		   struct err *) MUST_CHECK;
 
@@ -58,8 +63,11 @@ struct replay_lines *replay_lines_new(const char *path, const char *source, cons
  * form. */
 int replay_lines_begin(struct replay_lines *, struct slice first, bool *ret_skip,
 		       struct err *) MUST_CHECK;
-/* Whether it ends within a quoted field, so that the next line belongs to it. */
-bool replay_lines_open(const struct replay_lines *, struct slice text);
+/* Whether it ends within a quoted field, so that the lines behind it may belong to it. */
+bool replay_lines_open(struct replay_lines *, struct slice text);
+/* How many of the lines behind that one belong to it; 0: together they are no row, so that its quote was a stray
+ * one. */
+size_t replay_lines_follow(struct replay_lines *, struct slice ahead);
 /* Adds the line's rows. OK without rows: something else. ERR_INPUT: it cannot be read. ERR_USAGE: the pair has to be
  * given. */
 int replay_lines_read(struct replay_lines *, struct slice text, struct replay_line *,

@@ -50,6 +50,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (struct slice line = first; rc == OK; line = slice_cut(&rest, '\n')) {
 		struct replay_line l = {.arena = arena};
 		bool is_open = replay_lines_open(lines, line);
+		for (size_t n = is_open ? replay_lines_follow(lines, rest) : 0; n; n--) {
+			struct slice more = slice_cut(&rest, '\n');
+			line.n = (size_t)(more.p + more.n - line.p);
+			is_open = false;
+		}
 		if (!skip || line.p != first.p) {
 			int read = replay_lines_read(lines, line, &l, &e);
 			check_error(read, &e);

@@ -144,7 +144,8 @@ struct form {
 	const char *reason; /* of the failure, or a part of the first refusal */
 };
 
-#define T0 "1723161254087896568 "
+#define T0        "1723161254087896568 "
+#define OWN_TICKS "source,pair,slot,event_time,received_at,last,bid,ask,payload\n"
 #define TRADE_JSON                                                                 \
 	"{\"e\":\"trade\",\"E\":1723161255343,\"s\":\"BTCUSDT\",\"t\":3735683259," \
 	"\"p\":\"61837.63000000\",\"q\":\"0.02000000\",\"T\":1723161255342,\"m\":true,\"M\":true}"
@@ -287,6 +288,25 @@ static const struct form forms[] = {
 	 "tick binance BTCUSDT 2024-08-08T23:54:15.342000Z 61837.63000000 -\n"
 	 "tick binance BTCUSDT 2024-08-08T23:54:15.000000Z - 61837.60000000 @16.000000Z\n",
 	 .refused = 0},
+	{"a quote that never closes takes no other line with it",
+	 OWN_TICKS "binance,BTCUSDT,,2024-08-08 23:54:15,,1,,,\"never\n"
+		   "binance,BTCUSDT,,2024-08-08 23:54:16,,2,,,\n"
+		   "binance,BTCUSDT,,2024-08-08 23:54:17,,3,,,\"{\"\"a\"\": 1,\n\n\"\"b\"\": 2}\"\n"
+		   "binance,BTCUSDT,,2024-08-08 23:54:18,,4,,,\"also never\n"
+		   "binance,BTCUSDT,,2024-08-08 23:54:19,,5,,,\n",
+	 "tick binance BTCUSDT 2024-08-08T23:54:16.000000Z 2.00000000 -\n"
+	 "tick binance BTCUSDT 2024-08-08T23:54:17.000000Z 3.00000000 -\n"
+	 "tick binance BTCUSDT 2024-08-08T23:54:19.000000Z 5.00000000 -\n",
+	 .refused = 2, .reason = "never closes"},
+	{"quotes that fit together but make no row",
+	 OWN_TICKS "binance,BTCUSDT,,2024-08-08 23:54:15,,1,,,,\"\n"
+		   "binance,BTCUSDT,,2024-08-08 23:54:16,,2,,,\n"
+		   "binance,BTCUSDT,,2024-08-08 23:54:17,,3,,,\"\"\n"
+		   "binance,BTC\"USDT,,2024-08-08 23:54:18,,4,,,\n"
+		   "binance,\"BTCUSDT\" ,,2024-08-08 23:54:19,,5,,,\n",
+	 "tick binance BTCUSDT 2024-08-08T23:54:16.000000Z 2.00000000 -\n"
+	 "tick binance BTCUSDT 2024-08-08T23:54:17.000000Z 3.00000000 -\n",
+	 .refused = 3, .reason = "never closes"},
 	{"BTCUSDT-trades-2024-08-08.csv",
 	 "3735683259,61837.63000000,0.02000000,1236.75260000,1723161255342,True,True\n"
 	 "3735683260,61837.63000000,0.02000000,1236.75260000,1736000000000001,False,True\n",
@@ -411,6 +431,66 @@ static void the_given_source_counts(void **state)
 	memory_free(m);
 }
 
+/* -- CSV ---------------------------------------------------------------------------------------- */
+
+static void add_member(struct buf *out, const char *text, size_t n)
+{
+	z_stream z = {0};
+	unsigned char packed[65536];
+	assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	z.next_in = (unsigned char *)text;
+	z.avail_in = (uInt)n;
+	z.next_out = packed;
+	z.avail_out = sizeof(packed);
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	buf_add(out, packed, sizeof(packed) - z.avail_out);
+	deflateEnd(&z);
+}
+
+/* Each line opens a field: none is looked at more than twice, and none is lost. */
+static void stray_quotes_in_every_line(void **state)
+{
+	struct memory *m = memory_new();
+	struct replay_result result;
+	struct err e = ERR_INIT;
+	struct buf text = {0};
+	buf_str(&text, OWN_TICKS);
+	for (int i = 0; i < 30000; i++)
+		buf_printf(&text, "binance,BTCUSDT,,2024-08-08 23:54:%02d,,%d,,,%s\n", i % 60,
+			   i + 1, i % 3 ? "" : "\"x");
+	char *path = file_with(m, "stray", text.data, text.len);
+	struct replay replay = replay_of(m, path);
+	assert_int_equal(replay_run(&replay, &result, &e), OK);
+	assert_int_equal(result.lines, 30001);
+	assert_int_equal(result.ticks, 20000);
+	assert_int_equal(result.refused, 10000);
+	assert_int_equal(result.first_refused_line, 2);
+	free(path);
+	/* Gzipped and cut within a quoted field: half a row is none. */
+	struct buf gz = {0};
+	buf_reset(&text);
+	buf_str(&text, OWN_TICKS "binance,BTCUSDT,,2024-08-08 23:54:15,,1,,,\n"
+				 "binance,BTCUSDT,,2024-08-08 23:54:16,,2,,,\"a\nb\"\n");
+	add_member(&gz, text.data, text.len - 4);
+	path = file_with(m, "cut.csv.gz", gz.data, gz.len - 9);
+	replay.path = path;
+	assert_int_equal(replay_run(&replay, &result, &e), ERR_INPUT);
+	assert_int_equal(result.ticks, 1);
+	/* A byte of zero is no text, though a C string would end there. */
+	free(path);
+	static const char zero[] = OWN_TICKS "binance,BTC\0USDT,,2024-08-08 23:54:15,,1,,,\n"
+					     "binance,BTCUSDT,,2024-08-08 23:54:16,,2,,,\n";
+	path = file_with(m, "zero.csv", zero, sizeof(zero) - 1);
+	replay.path = path;
+	assert_int_equal(replay_run(&replay, &result, &e), OK);
+	assert_int_equal(result.refused, 1);
+	assert_int_equal(result.ticks, 1);
+	free(path);
+	buf_free(&gz);
+	buf_free(&text);
+	memory_free(m);
+}
+
 /* -- lines too long, gzip ---------------------------------------------------------------------- */
 
 static void long_lines_are_refused(void **state)
@@ -433,20 +513,6 @@ static void long_lines_are_refused(void **state)
 	buf_free(&text);
 	free(path);
 	memory_free(m);
-}
-
-static void add_member(struct buf *out, const char *text, size_t n)
-{
-	z_stream z = {0};
-	unsigned char packed[65536];
-	assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-	z.next_in = (unsigned char *)text;
-	z.avail_in = (uInt)n;
-	z.next_out = packed;
-	z.avail_out = sizeof(packed);
-	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-	buf_add(out, packed, sizeof(packed) - z.avail_out);
-	deflateEnd(&z);
 }
 
 static const char *many_trades(struct buf *out, int n)
@@ -754,6 +820,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form_becomes_its_rows),
 		cmocka_unit_test(the_given_source_counts),
+		cmocka_unit_test(stray_quotes_in_every_line),
 		cmocka_unit_test(long_lines_are_refused),
 		cmocka_unit_test(gzip_is_undone),
 		cmocka_unit_test(whatever_it_dies_of_it_goes_on),
