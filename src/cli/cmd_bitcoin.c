@@ -141,6 +141,7 @@ int cmd_fetch_bitcoin(struct cli *cli)
 		return cli_fail(cli, &e);
 	}
 	struct collect c = {.stream = streaming_stream(streaming),
+			    .catalog = system_catalog(cli->system),
 			    .clock = &clock_system,
 			    .telemetry = system_telemetry(cli->system),
 			    .run = pass.record.id,

@@ -442,24 +442,26 @@ static int mark_get(struct catalog *c, const char *name, int64_t *ret, struct er
 	return OK;
 }
 
-int catalog_move_mark(struct catalog_sqlite *self, const char *name, int64_t value, struct err *e)
+int catalog_move_mark(struct catalog_sqlite *self, const struct catalog_mark *mark, struct err *e)
 {
 	sqlite3_stmt *q;
 	int rc = sqlite_prepare(
 		self->db,
 		"INSERT INTO marks VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value"
-		" WHERE excluded.value > marks.value",
+		" WHERE excluded.value > marks.value OR ?",
 		&q, e);
 	if (rc)
 		return rc;
-	sqlite_bind_str(q, 1, name);
-	sqlite_bind_i64(q, 2, value);
+	sqlite_bind_str(q, 1, mark->name);
+	sqlite_bind_i64(q, 2, mark->value);
+	sqlite_bind_i64(q, 3, mark->may_fall);
 	return sqlite_run(self->db, q, e);
 }
 
 static int mark_set(struct catalog *c, const char *name, int64_t value, struct err *e)
 {
-	return catalog_move_mark(catalog_of(c), name, value, e);
+	const struct catalog_mark mark = {.name = name, .value = value};
+	return catalog_move_mark(catalog_of(c), &mark, e);
 }
 
 /* -- opening ----------------------------------------------------------------------------------- */

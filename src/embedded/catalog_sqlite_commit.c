@@ -607,7 +607,7 @@ static int commit_all(struct catalog_sqlite *self, int64_t intent_id,
 		free(c.orphans);
 	}
 	for (size_t i = 0; rc == OK && i < mark_count; i++)
-		rc = catalog_move_mark(self, marks[i].name, marks[i].value, e);
+		rc = catalog_move_mark(self, &marks[i], e);
 	return rc == OK && intent_id ? end_intent(self, intent_id, e) : rc;
 }
 

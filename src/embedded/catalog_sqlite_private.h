@@ -28,8 +28,7 @@ int catalog_finish(struct catalog_sqlite *, int rc, struct err *) MUST_CHECK;
  * text. false: not of the type. */
 bool catalog_bind_value(sqlite3_stmt *, int parameter, const struct column *,
 			const char *plain) MUST_CHECK;
-/* Never lowers. */
-int catalog_move_mark(struct catalog_sqlite *, const char *name, int64_t value,
+int catalog_move_mark(struct catalog_sqlite *, const struct catalog_mark *,
 		      struct err *) MUST_CHECK;
 
 /* -- catalog_sqlite_tables.c */

@@ -319,7 +319,7 @@ static int append(struct restore *r, struct err *e)
 					      .files = files,
 					      .file_count = file_count,
 					      .append = true};
-	const struct catalog_mark mark = {DELIVER_MARK, r->highest};
+	const struct catalog_mark mark = {DELIVER_MARK, r->highest, false};
 	int64_t version;
 	if (rc == OK)
 		rc = publish_replace(r->session, &change, file_count > 0, &mark, 1, &version, e);

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "bitcoin_fields.h"
+#include "collect_mark.h"
+#include "deliver.h"
 
 #define PERIOD_MIN_US       INT64_C(1000000)
 #define PERIOD_MAX_US       INT64_C(86400000000)
@@ -140,10 +142,15 @@ static int check_options(const struct collect *c, struct err *e)
 	return OK;
 }
 
-/* ---- what the stream knows already ---- */
+/* ---- what was collected before ---- */
 
+struct last_slot {
+	int64_t slot_us; /* NONE: there is none in the stream */
+	int64_t seq;     /* of its record */
+};
 struct history {
-	struct poller *pollers;
+	const struct poller *pollers;
+	struct last_slot *last; /* of each */
 	size_t count;
 };
 
@@ -152,28 +159,47 @@ static int remember(void *ctx, const struct stream_entry *entry, struct err *e)
 	const struct history *h = ctx;
 	AUTO_ARENA struct arena *arena = arena_new();
 	struct bitcoin_row row;
+	int64_t slot_us;
 	int kind = bitcoin_kind_of(entry->record.kind);
 	if (kind != BITCOIN_TICK && kind != BITCOIN_GAP)
 		return OK;
 	/* What cannot be read is the deliverer's to report. */
 	if (bitcoin_decode((enum bitcoin_kind)kind, entry->record.body, arena, &row, NULL) != OK ||
-	    row.origin || row.slot_us == BITCOIN_NONE)
+	    !collect_last_slot(&row, &slot_us))
 		return OK;
-	for (size_t i = 0; i < h->count; i++) {
-		struct poller *p = &h->pollers[i];
-		if (strcmp(p->source->name, row.source) != 0 || strcmp(p->pair, row.pair) != 0)
-			continue;
-		/* The latest in the stream, not the greatest: the clock may have been ahead. With
-		 * another period than now, on now's grid. */
-		int64_t last_us = row.slot_us;
-		int64_t span_us;
-		if (kind == BITCOIN_GAP &&
-		    !__builtin_mul_overflow(row.slots - 1, row.period_us, &span_us) &&
-		    span_us < BITCOIN_TIME_END)
-			last_us += span_us;
-		p->next_us = last_us - last_us % p->period_us + p->period_us;
-	}
+	for (size_t i = 0; i < h->count; i++)
+		if (strcmp(h->pollers[i].source->name, row.source) == 0 &&
+		    strcmp(h->pollers[i].pair, row.pair) == 0)
+			h->last[i] = (struct last_slot){slot_us, entry->seq};
 	return OK;
+}
+
+/* Where each source goes on. The stream keeps what is not delivered, and only some of what is; the catalog
+ * has the rest. In this order, so that a delivery in between is seen in one of them. */
+static int look_back(const struct collect *c, struct poller *pollers, struct arena *arena,
+		     struct err *e)
+{
+	size_t n = c->source_count;
+	struct history h = {pollers, ANEW_ARRAY(arena, n, struct last_slot), n};
+	int64_t delivered, mark;
+	for (size_t i = 0; i < n; i++)
+		h.last[i].slot_us = BITCOIN_NONE;
+	int rc = delivery_stream_tail(c->stream, 0, remember, &h, e);
+	if (rc == OK)
+		rc = catalog_mark_get(c->catalog, DELIVER_MARK, &delivered, e);
+	for (size_t i = 0; i < n && rc == OK; i++) {
+		struct poller *p = &pollers[i];
+		int64_t last_us = h.last[i].slot_us;
+		rc = catalog_mark_get(c->catalog, collect_mark(arena, p->source->name, p->pair),
+				      &mark, e);
+		/* A lake that was delivered to before there were these marks has none. */
+		if (mark && (last_us == BITCOIN_NONE || h.last[i].seq <= delivered))
+			last_us = mark;
+		/* With another period than now, on now's grid. */
+		if (last_us != BITCOIN_NONE)
+			p->next_us = last_us - last_us % p->period_us + p->period_us;
+	}
+	return rc;
 }
 
 /* ---- threads ---- */
@@ -225,9 +251,8 @@ int collect_run(const struct collect *c, struct collect_result *ret, struct err 
 		rc = check_twice(pollers, c->source_count, e);
 	for (size_t i = 0; i < c->source_count && rc == OK; i++)
 		rc = c->http_new(&pollers[i].http, e);
-	struct history history = {pollers, c->source_count};
 	if (rc == OK)
-		rc = delivery_stream_tail(c->stream, 0, remember, &history, e);
+		rc = look_back(c, pollers, arena, e);
 	if (rc == OK) {
 		pthread_mutex_init(&all.lock, NULL);
 		rc = run_pollers(pollers, c->source_count, e);

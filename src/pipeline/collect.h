@@ -3,15 +3,16 @@
  *
  * Each source has a thread of its own, so that a slow or dead one delays no other. Slot k begins at
  * k * period since 1970; the request of a slot begins at its start, retries stay inside it, and when it
- * ends without a good answer it becomes a gap. Slots that passed while nothing ran (as far as the stream
- * still knows), or that the clock jumped over, become one gap row with their count. A clock set back does not
- * stop the collection: slots follow the clock, and the step is noted. */
+ * ends without a good answer it becomes a gap. Slots that passed while nothing ran, or that the clock
+ * jumped over, become one gap row with their count. A clock set back does not stop the collection: slots
+ * follow the clock, and the step is noted. */
 #ifndef PREGAO_COLLECT_H
 #define PREGAO_COLLECT_H
 
 #include <stdatomic.h>
 
 #include "bitcoin_source.h"
+#include "catalog.h"
 #include "clock.h"
 #include "delivery_stream.h"
 #include "http.h"
@@ -27,6 +28,8 @@ struct collect_source {
 };
 struct collect {
 	struct delivery_stream *stream;
+	struct catalog
+		*catalog; /* read at the beginning: how far each source came, collect_mark.h */
 	struct clock *clock;
 	struct telemetry *telemetry;                      /* may be NULL */
 	const char *run;                                  /* run id for the log, or NULL */
@@ -55,7 +58,8 @@ struct collect_result {
  * not_running. A record that cannot be appended is kept and tried again, with backoff, while the grid
  * goes on; up to 1,000 wait per source, then the oldest become a gap row with their count, reason
  * "append_failed". ERR_USAGE for impossible options; ERR_INPUT when the clock has no date; the stream's
- * error when its tail cannot be read, or when at the end something could still not be appended. */
+ * or the catalog's error when they cannot be read, or when at the end something could still not be
+ * appended. */
 int collect_run(const struct collect *, struct collect_result *ret, struct err *) MUST_CHECK;
 
 #endif

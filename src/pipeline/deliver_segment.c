@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base64.h"
+#include "collect_mark.h"
 #include "path.h"
 #include "trade_ids.h"
 
@@ -44,6 +45,11 @@ struct origin {
 	const char *name;
 	int64_t line;
 };
+/* Where the collector came to with a pair. */
+struct reached {
+	const char *source, *pair;
+	int64_t slot_us;
+};
 struct delivery {
 	const struct deliver *with;
 	int64_t after;                   /* the mark that it begins behind */
@@ -56,6 +62,8 @@ struct delivery {
 	size_t group_count, group_cap;
 	struct origin *origins;
 	size_t origin_count, origin_cap;
+	struct reached *reached;
+	size_t reached_count, reached_cap;
 	struct buf rejected;
 	int64_t rejected_first, rejected_last;
 	int64_t files_made;
@@ -371,6 +379,24 @@ static void note_origin(struct delivery *d, const struct bitcoin_row *row)
 	o->line = row->line > o->line ? row->line : o->line;
 }
 
+static void note_slot(struct delivery *d, const struct bitcoin_row *row)
+{
+	struct reached *r = NULL;
+	int64_t slot_us;
+	if (!collect_last_slot(row, &slot_us))
+		return;
+	for (size_t i = d->reached_count; i-- && !r;)
+		if (strcmp(d->reached[i].source, row->source) == 0 &&
+		    strcmp(d->reached[i].pair, row->pair) == 0)
+			r = &d->reached[i];
+	if (!r) {
+		r = PUSH(d->reached, d->reached_count, d->reached_cap);
+		r->source = arena_strdup(d->arena, row->source);
+		r->pair = arena_strdup(d->arena, row->pair);
+	}
+	r->slot_us = slot_us;
+}
+
 static int read_record(struct delivery *d, const struct stream_entry *entry,
 		       struct bitcoin_row *row, struct group **group, struct err *e)
 {
@@ -402,6 +428,7 @@ static int take(void *ctx, const struct stream_entry *entry, struct err *e)
 		return rc;
 	}
 	note_origin(d, &row);
+	note_slot(d, &row);
 	struct seq_row *to = PUSH(g->rows, g->count, g->cap);
 	to->row = row;
 	to->seq = entry->seq;
@@ -437,24 +464,39 @@ static int make_change(struct delivery *d, enum bitcoin_kind kind, struct publis
 	return OK;
 }
 
+/* How far all came whose records these are. */
+static struct catalog_mark *make_marks(struct delivery *d, int64_t mark, size_t *ret_count)
+{
+	struct catalog_mark *marks =
+		ANEW_ARRAY(d->arena, 1 + d->origin_count + d->reached_count, struct catalog_mark);
+	size_t n = 0;
+	marks[n++] = (struct catalog_mark){.name = DELIVER_MARK, .value = mark};
+	for (size_t i = 0; i < d->origin_count; i++)
+		marks[n++] = (struct catalog_mark){
+			.name = arena_printf(d->arena, "replay:%s", d->origins[i].name),
+			.value = d->origins[i].line};
+	for (size_t i = 0; i < d->reached_count; i++)
+		marks[n++] = (struct catalog_mark){
+			.name = collect_mark(d->arena, d->reached[i].source, d->reached[i].pair),
+			.value = d->reached[i].slot_us,
+			.may_fall = true};
+	*ret_count = n;
+	return marks;
+}
+
 static int commit(struct delivery *d, int64_t mark, struct err *e)
 {
 	struct publish_change changes[BITCOIN_KINDS];
-	struct catalog_mark *marks = ANEW_ARRAY(d->arena, d->origin_count + 1, struct catalog_mark);
-	size_t n = 0;
+	size_t n = 0, mark_count;
+	struct catalog_mark *marks = make_marks(d, mark, &mark_count);
 	int64_t version;
-	marks[0] = (struct catalog_mark){DELIVER_MARK, mark};
-	for (size_t i = 0; i < d->origin_count; i++)
-		marks[i + 1] = (struct catalog_mark){
-			arena_printf(d->arena, "replay:%s", d->origins[i].name),
-			d->origins[i].line};
 	for (int kind = 0; kind < BITCOIN_KINDS; kind++) {
 		int rc = make_change(d, (enum bitcoin_kind)kind, &changes[n], e);
 		if (rc)
 			return rc;
 		n += changes[n].file_count > 0;
 	}
-	return publish_replace(d->session, changes, n, marks, d->origin_count + 1, &version, e);
+	return publish_replace(d->session, changes, n, marks, mark_count, &version, e);
 }
 
 static void tell_rejected(const struct delivery *d)
@@ -505,6 +547,7 @@ static void clear(struct delivery *d)
 	publish_end(d->session);
 	free(d->groups);
 	free(d->origins);
+	free(d->reached);
 	buf_free(&d->rejected);
 	arena_free(d->rows);
 	arena_free(d->arena);

@@ -87,10 +87,11 @@ struct catalog_change {
 	bool same_rows;
 };
 
-/* How far somebody has come with something ("deliver/bitcoin"); never lowered. */
+/* How far somebody has come with something ("deliver/bitcoin"); never lowered, unless it may be. */
 struct catalog_mark {
 	const char *name;
 	int64_t value;
+	bool may_fall;
 };
 
 struct catalog;

@@ -87,7 +87,7 @@ int delivery_stream_next(struct delivery_stream *, int64_t after,
 			 int (*fn)(void *ctx, const struct stream_entry *, struct err *), void *ctx,
 			 struct stream_segment *ret, struct err *) MUST_CHECK;
 /* Segments whose records are all delivered (up to and including the number) may go. The newest
- * sealed one is kept: its records tell where a restarted producer goes on. */
+ * sealed one is kept: its name tells where a restarted writer's numbers go on. */
 int delivery_stream_forget(struct delivery_stream *, int64_t up_to, struct err *) MUST_CHECK;
 int delivery_stream_status(struct delivery_stream *, struct stream_status *,
 			   struct err *) MUST_CHECK;

@@ -43,6 +43,7 @@ int role_collector(struct role_context *c, struct err *e)
 	pass_begin(&pass, system_telemetry(c->system), system_clock(c->system), "collect bitcoin");
 	struct collect collect = {
 		.stream = sealer.stream,
+		.catalog = system_catalog(c->system),
 		.clock = system_clock(c->system),
 		.telemetry = system_telemetry(c->system),
 		.run = pass.record.id,

@@ -55,7 +55,7 @@ static int try_append(struct fixture *f, const struct catalog_file *file, const 
 					.retired_keys = &retired,
 					.retired_count = retired != NULL,
 					.append = true};
-	const struct catalog_mark marks[2] = {{"delivered", mark}, {"other", 1}};
+	const struct catalog_mark marks[2] = {{"delivered", mark, false}, {"other", 1, false}};
 	int64_t version;
 	f->e = (struct err)ERR_INIT;
 	return catalog_commit(f->catalog, 0, &change, 1, marks, 2, &version, &f->e);
@@ -215,7 +215,8 @@ static void marks_move_with_their_commit(void **state)
 {
 	struct fixture *f = *state;
 	struct catalog_file file = hour_file(f, "9", "a", 3);
-	const struct catalog_mark back = {"delivered", 5}, on = {"delivered", 11};
+	const struct catalog_mark back = {"delivered", 5, false}, on = {"delivered", 11, false},
+				  fallen = {"other", -7, true};
 	int64_t version, before;
 	assert_int_equal(mark(f, "delivered"), 0);
 	GOOD(f, try_append(f, &file, "{}", NULL, 10));
@@ -231,11 +232,13 @@ static void marks_move_with_their_commit(void **state)
 	assert_int_equal(mark(f, "delivered"), 10);
 	GOOD(f, catalog_commit(f->catalog, 0, NULL, 0, &on, 1, &version, &f->e));
 	assert_int_equal(mark(f, "delivered"), 11);
+	GOOD(f, catalog_commit(f->catalog, 0, NULL, 0, &fallen, 1, &version, &f->e));
+	assert_int_equal(mark(f, "other"), -7);
 	assert_int_equal(version, before);
 	/* An intent that was given up fails it as a whole. */
 	int64_t intent;
 	const char *key = "raw/bitcoin_ticks/date=2024-08-08/hour=9/z.parquet";
-	const struct catalog_mark far = {"delivered", 99};
+	const struct catalog_mark far = {"delivered", 99, false};
 	GOOD(f, catalog_intend(f->catalog, &ticks, &key, 1, &intent, &f->e));
 	GOOD(f, catalog_abandon(f->catalog, intent, &f->e));
 	assert_int_equal(catalog_commit(f->catalog, intent, NULL, 0, &far, 1, &version, &f->e),

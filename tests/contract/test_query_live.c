@@ -149,7 +149,7 @@ static void deliver(struct fixture *f, int64_t to)
 	struct publish_file files[2][4];
 	struct catalog_scope scopes[2][4];
 	struct publish_change changes[2];
-	const struct catalog_mark mark = {MARK, to};
+	const struct catalog_mark mark = {MARK, to, false};
 	size_t changed = 0;
 	int64_t from, version;
 	GOOD(l, catalog_mark_get(l->catalog, MARK, &from, &l->e));

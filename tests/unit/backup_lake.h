@@ -255,7 +255,7 @@ static inline void publish_rows(struct bench *b, struct rows r, int64_t whole_fi
 					      .files = &file,
 					      .file_count = 1,
 					      .append = append};
-	const struct catalog_mark mark = {DELIVER_MARK, r.last};
+	const struct catalog_mark mark = {DELIVER_MARK, r.last, false};
 	GOOD(publish_replace(s, &change, 1, &mark, 1, &version, &e));
 	publish_end(s);
 }

@@ -114,7 +114,7 @@ static void append(struct fixture *f, const struct table_def *table, int from, i
 					.files = files,
 					.file_count = (size_t)(to - from),
 					.append = true};
-	const struct catalog_mark mark = {"delivered", to};
+	const struct catalog_mark mark = {"delivered", to, false};
 	int64_t version;
 	for (int i = from; i < to; i++) {
 		const char *name = arena_printf(f->arena, "%06d", i);

@@ -83,6 +83,15 @@ static int memory_tail(struct delivery_stream *s, int64_t after,
 /* Of the port's calls the collector makes these two. */
 static const struct delivery_stream_ops memory_ops = {.append = memory_append, .tail = memory_tail};
 
+/* A lake that nothing was delivered to. */
+static int no_mark(struct catalog *c, const char *name, int64_t *ret, struct err *e)
+{
+	*ret = 0;
+	return OK;
+}
+static const struct catalog_ops empty_ops = {.mark_get = no_mark};
+static struct catalog empty_catalog = {&empty_ops};
+
 /* ---- a world: clock, source, log ---- */
 
 struct world {
@@ -272,6 +281,7 @@ static struct world *world_new(int64_t period_us)
 	};
 	w->collect = (struct collect){
 		.stream = &w->memory.stream,
+		.catalog = &empty_catalog,
 		.clock = &w->clock,
 		.telemetry = &w->telemetry,
 		.http_new = world_http_new,
@@ -831,6 +841,7 @@ static void a_dead_source_delays_no_other(void **state)
 	struct collect_result result;
 	memory_init(&b.memory);
 	struct collect c = {.stream = &b.memory.stream,
+			    .catalog = &empty_catalog,
 			    .clock = &fast_clock,
 			    .http_new = live_new,
 			    .sources = sources,

@@ -66,7 +66,7 @@ static int64_t mark(struct lake *l)
 static int deliver(struct lake *l, struct publish_session *s, int64_t to, struct err *e)
 {
 	AUTO_ARENA struct arena *a = arena_new();
-	const struct catalog_mark moved = {MARK, to};
+	const struct catalog_mark moved = {MARK, to, false};
 	struct publish_file files[HOURS];
 	struct catalog_scope scopes[HOURS];
 	size_t n = 0;
@@ -256,7 +256,7 @@ static void hours_grow_merge_and_close(void **state)
 	assert_string_equal(scope.properties, "{\"content\":\"84\"}");
 
 	/* A mark by itself. */
-	const struct catalog_mark other = {"other", 3};
+	const struct catalog_mark other = {"other", 3, false};
 	int64_t value;
 	GOOD(publish_replace(s, NULL, 0, &other, 1, &version, &e));
 	GOOD(catalog_mark_get(l.catalog, "other", &value, &e));
