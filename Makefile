@@ -2,7 +2,7 @@
 # The build itself is in meson.build, the set-up in scripts/setup, what the tests are in scripts/run-tests.
 
 .POSIX:
-.PHONY: all program run test bench fuzz soak lint format install deb clean help
+.PHONY: all program run test test-aws bench fuzz soak lint format install deb clean help
 
 # where `make install` puts things; DESTDIR is for packagers
 PREFIX = /usr/local
@@ -20,6 +20,10 @@ run: program ## one pass over a session, live or else the sample: fetch, raw, tr
 test: ## all tests, plain and again under the sanitizers
 	@scripts/setup test
 	@scripts/run-tests
+
+test-aws: ## the tests that need servers on this machine in AWS's place
+	@scripts/setup test-aws
+	@scripts/run-test-aws
 
 bench: program ## the benchmarks against peers
 	@scripts/setup bench
@@ -55,4 +59,4 @@ clean: ## remove all that was built (downloads stay in the cache folder)
 	rm -rf build build-*
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /make \1|/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
