@@ -204,17 +204,41 @@ static int export_text(struct cli *cli, const char *text, struct err *e)
 	return rc ? rc : file_fsync_folder_of(output, e);
 }
 
+static int to_spark(struct arena *arena, const struct job *job, const char **ret, struct err *e)
+{
+	return job_to_spark(arena, job, SPARK_ALONE, ret, e);
+}
+
+static int to_glue_script(struct arena *arena, const struct job *job, const char **ret,
+			  struct err *e)
+{
+	return job_to_spark(arena, job, SPARK_GLUE, ret, e);
+}
+
+static const struct {
+	const char *name;
+	int (*text)(struct arena *, const struct job *, const char **ret, struct err *);
+} exports[] = {
+	{"sql", job_to_sql},
+	{"spark", to_spark},
+	{"glue-script", to_glue_script},
+};
+
 int cmd_job_export(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct job *job;
 	const char *to = cli_value(cli, OPT_TO), *text;
+	size_t i = 0;
+	while (to && i < ARRAY_LEN(exports) && strcmp(to, exports[i].name) != 0)
+		i++;
 	if (!to)
-		return cli_usage(cli, "--to is missing: say what to export to (sql)");
-	if (strcmp(to, "sql") != 0)
-		return cli_usage(cli, "--to %s: expected sql", to);
-	if (load(cli, SYSTEM_READ, &job, &e) != 0 || job_to_sql(cli->arena, job, &text, &e) != 0 ||
-	    export_text(cli, text, &e) != 0)
+		return cli_usage(
+			cli, "--to is missing: say what to export to (sql, spark, glue-script)");
+	if (i == ARRAY_LEN(exports))
+		return cli_usage(cli, "--to %s: expected sql, spark or glue-script", to);
+	if (load(cli, SYSTEM_READ, &job, &e) != 0 ||
+	    exports[i].text(cli->arena, job, &text, &e) != 0 || export_text(cli, text, &e) != 0)
 		return cli_fail(cli, &e);
 	return EXIT_DONE;
 }

@@ -10,8 +10,8 @@
 static void example(struct buf *b, const struct sql_style *s, const struct schema *schema,
 		    const struct names *only)
 {
-	bool first = true;
-	buf_str(b, "left(min(CAST(struct_pack(");
+	bool first = true, duckdb = s->spelling.dialect == DIALECT_DUCKDB;
+	buf_str(b, duckdb ? "left(min(CAST(struct_pack(" : "left(min(to_json(struct(");
 	for (size_t i = 0; i < schema->count; i++) {
 		bool wanted = !only;
 		for (size_t k = 0; only && k < only->count; k++)
@@ -21,10 +21,12 @@ static void example(struct buf *b, const struct sql_style *s, const struct schem
 		buf_str(b, first ? "" : ", ");
 		first = false;
 		sql_name(b, s->spelling.dialect, schema->columns[i].name);
-		buf_str(b, " := ");
-		sql_name(b, s->spelling.dialect, schema->columns[i].name);
+		if (duckdb) {
+			buf_str(b, " := ");
+			sql_name(b, s->spelling.dialect, schema->columns[i].name);
+		}
 	}
-	buf_str(b, ") AS VARCHAR)), 500)");
+	buf_str(b, duckdb ? ") AS VARCHAR)), 500)" : "))), 500)");
 }
 
 static void offending_rows(struct buf *b, const struct sql_style *s, const struct node *node)
@@ -40,19 +42,20 @@ static void check_unique(struct buf *b, const struct sql_style *s, const struct 
 			 const struct quality_check *c)
 {
 	buf_str(b,
-		"SELECT CAST(coalesce(sum(\"n\"), 0) AS BIGINT), min(\"e\")\nFROM (\n    SELECT count(*) AS \"n\", ");
+		"SELECT CAST(coalesce(sum(n), 0) AS BIGINT), min(e)\nFROM (\n    SELECT count(*) AS n, ");
 	example(b, s, &node->schema, &c->columns);
-	buf_str(b, " AS \"e\"\n    FROM ");
+	buf_str(b, " AS e\n    FROM ");
 	sql_name(b, s->spelling.dialect, node->id);
 	buf_str(b, "\n    GROUP BY ");
 	sql_names(b, s, &c->columns, ", ");
-	buf_str(b, "\n    HAVING count(*) > 1\n) AS \"q\"");
+	buf_str(b, "\n    HAVING count(*) > 1\n) AS q");
 }
 
 static void check_sum(struct buf *b, const struct sql_style *s, const struct node *node,
 		      const struct quality_check *c)
 {
-	buf_str(b, "SELECT count(*), min(\"e\")\nFROM (\n    SELECT ");
+	char type[COLUMN_TYPE_SIZE];
+	buf_str(b, "SELECT count(*), min(e)\nFROM (\n    SELECT ");
 	if (c->columns.count) {
 		buf_str(b, "concat(");
 		example(b, s, &node->schema, &c->columns);
@@ -62,7 +65,8 @@ static void check_sum(struct buf *b, const struct sql_style *s, const struct nod
 	}
 	buf_str(b, "CAST(sum(");
 	sql_name(b, s->spelling.dialect, c->sum);
-	buf_str(b, ") AS VARCHAR)) AS \"e\"\n    FROM ");
+	buf_printf(b, ") AS %s)) AS e\n    FROM ",
+		   sql_type(s->spelling.dialect, TYPE_OF(COL_TEXT), type));
 	sql_name(b, s->spelling.dialect, node->id);
 	if (c->columns.count) {
 		buf_str(b, "\n    GROUP BY ");
@@ -72,7 +76,7 @@ static void check_sum(struct buf *b, const struct sql_style *s, const struct nod
 	sql_name(b, s->spelling.dialect, c->sum);
 	buf_str(b, ") IS DISTINCT FROM ");
 	expr_sql(b, &s->spelling, c->expr);
-	buf_str(b, "\n) AS \"q\"");
+	buf_str(b, "\n) AS q");
 }
 
 static void check_rows(struct buf *b, const struct sql_style *s, const struct node *node,

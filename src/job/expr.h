@@ -74,6 +74,8 @@ struct spelling {
 };
 void sql_name(struct buf *, enum dialect, const char *name);
 void sql_text(struct buf *, enum dialect, const char *text);
+/* "DECIMAL(9,3)"; Spark has other names for some. */
+const char *sql_type(enum dialect, struct value_type, char buf[COLUMN_TYPE_SIZE]);
 void expr_sql(struct buf *, const struct spelling *, const struct expr *);
 /* A quotient of two exact numbers, rounded half away from zero to `decimals`, without a binary
  * float (see expr_sql.c). */

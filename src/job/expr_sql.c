@@ -53,6 +53,16 @@ void sql_text(struct buf *b, enum dialect dialect, const char *text)
 	buf_char(b, '\'');
 }
 
+const char *sql_type(enum dialect dialect, struct value_type type, char buf[COLUMN_TYPE_SIZE])
+{
+	if (dialect == DIALECT_SPARK && !type.null && type.type == COL_TEXT)
+		return "STRING";
+	/* Spark has no such integer; a sum of BIGINT that needs more than 38 digits there is not. */
+	if (dialect == DIALECT_SPARK && !type.null && type.type == COL_HUGEINT)
+		return "DECIMAL(38,0)";
+	return value_type_text(type, buf);
+}
+
 static enum binding binding_of(const struct expr *x)
 {
 	switch (x->kind) {
@@ -79,7 +89,7 @@ static void write_cast(struct buf *b, const struct spelling *s, const struct exp
 	char text[COLUMN_TYPE_SIZE];
 	buf_str(b, "CAST(");
 	write_expr(b, s, x, BIND_NONE);
-	buf_printf(b, " AS %s)", value_type_text(type, text));
+	buf_printf(b, " AS %s)", sql_type(s->dialect, type, text));
 }
 
 /* A value among others that must all have one type. */
@@ -141,7 +151,7 @@ static void write_arithmetic(struct buf *b, const struct spelling *s, const stru
 	buf_str(b, symbol);
 	write_as(b, s, x->args[1], right, bind + 1);
 	if (!as_told)
-		buf_printf(b, " AS %s)", value_type_text(x->type, text));
+		buf_printf(b, " AS %s)", sql_type(s->dialect, x->type, text));
 }
 
 static void write_list(struct buf *b, const struct spelling *s, const struct expr *x, size_t from,
@@ -183,7 +193,7 @@ static void write_call(struct buf *b, const struct spelling *s, const struct exp
 		case '$': buf_char(b, '$'); break;
 		case '*': write_list(b, s, x, 0, ", "); break;
 		case '|': write_list(b, s, x, 0, " || "); break;
-		case 'T': buf_str(b, value_type_text(x->type, text)); break;
+		case 'T': buf_str(b, sql_type(s->dialect, x->type, text)); break;
 		case 'A':
 		case 'B':
 		case 'C': buf_str(b, x->aux[*c - 'A']); break;
@@ -325,9 +335,11 @@ void quotient_sql(struct buf *b, enum dialect dialect, struct quotient q, const 
 	int shift = quotient_shift(q);
 	buf_str(b, "CAST(round(CAST(");
 	write_shifted(b, dialect, a, q.scale_a, shift);
-	buf_str(b, dialect == DIALECT_DUCKDB ? " // " : " div ");
+	/* By zero DuckDB gives null, and Spark an error. */
+	buf_str(b, dialect == DIALECT_DUCKDB ? " // " : " div nullif(");
 	write_shifted(b, dialect, d, q.scale_b, shift - q.decimals - 1);
+	buf_str(b, dialect == DIALECT_DUCKDB ? "" : ", 0)");
 	buf_printf(b, " AS DECIMAL(38,0)) * CAST('0.%0*d' AS DECIMAL(%d,%d)), %d) AS %s)",
 		   q.decimals + 1, 1, q.decimals + 1, q.decimals + 1, q.decimals,
-		   value_type_text(result, text));
+		   sql_type(dialect, result, text));
 }

@@ -67,6 +67,13 @@ int job_node_sql(struct arena *, const struct job *, const char *node_id, int32_
  * and as_of may be set before it. ERR_LIMIT. */
 int job_to_sql(struct arena *, const struct job *, const char **ret, struct err *) MUST_CHECK;
 
+/* `job export --to spark` and `--to glue-script`: one Python program for Spark 3.4 or later, alone on any cluster or as a
+ * Glue job. What it computes equals what an engine makes of the plan, row for row. ERR_INPUT for a node that has no text
+ * for Spark; ERR_LIMIT. */
+enum spark_form { SPARK_ALONE, SPARK_GLUE };
+int job_to_spark(struct arena *, const struct job *, enum spark_form, const char **ret,
+		 struct err *) MUST_CHECK;
+
 /* `job show`: the nodes in the order in which they are computed. Borrowed from the job and the
  * arena. */
 struct job_node_info {

@@ -57,7 +57,7 @@ static void column_as(struct buf *b, const struct sql_style *s, const char *from
 	} else {
 		buf_str(b, "CAST(");
 		name(b, s, from);
-		buf_printf(b, " AS %s)", column_type_format(after, type));
+		buf_printf(b, " AS %s)", sql_type(s->spelling.dialect, value_type_of(after), type));
 	}
 	alias(b, s, after->name);
 }
@@ -148,7 +148,7 @@ static void aggregate_column(struct buf *b, const struct sql_style *s, const str
 		buf_str(b, cast ? "CAST(" : "");
 		aggregate_call(b, s, a->function, a->of, &a->order);
 		if (cast)
-			buf_printf(b, " AS %s)", value_type_text(a->type, type));
+			buf_printf(b, " AS %s)", sql_type(s->spelling.dialect, a->type, type));
 	}
 	alias(b, s, a->column);
 }
@@ -251,7 +251,9 @@ static void select_sql(struct buf *b, const struct sql_style *s, const struct no
 		item(b, i);
 		buf_str(b, "CAST(");
 		name(b, s, node->schema.columns[i].name);
-		buf_printf(b, " AS %s)", column_type_format(&node->schema.columns[i], type));
+		buf_printf(b, " AS %s)",
+			   sql_type(s->spelling.dialect, value_type_of(&node->schema.columns[i]),
+				    type));
 		alias(b, s, node->schema.columns[i].name);
 	}
 	buf_printf(b, "\nFROM (\n%s\n)",

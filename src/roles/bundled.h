@@ -3,13 +3,7 @@
 #ifndef PREGAO_BUNDLED_H
 #define PREGAO_BUNDLED_H
 
-#include <stddef.h>
-
-struct bundled_file {
-	const char *path;          /* from the top of the source tree: "jobs/portfolio.json" */
-	const unsigned char *data; /* size bytes, and a NUL after them that size does not count */
-	size_t size;
-};
+#include "bundled_file.h"
 
 /* Ordered by path, so that a caller may search by halves. */
 extern const struct bundled_file bundled_files[];

@@ -612,6 +612,48 @@ static void first_and_last(void **state)
 	duck_end(&f);
 }
 
+/* What it computes is tested on Spark itself, in tests/aws; here its form, and that no text gets out of its quotes. */
+static void spark_program(void **state)
+{
+	struct arena AUTO_ARENA *arena = arena_new();
+	char AUTO_FREE *portfolio = source_file("jobs/portfolio.json");
+	struct err e = ERR_INIT;
+	const char *program;
+	assert_int_equal(
+		job_to_spark(arena, load_sound(arena, portfolio), SPARK_ALONE, &program, &e), OK);
+	assert_non_null(strstr(program, "ROOTS = [\"raw\", \"refined\"]\n"));
+	assert_non_null(strstr(
+		program,
+		"SCOPES = [(\"index_code\", \"index_code\"), (\"data_pregao\", \"pregao_date\")]\n"));
+	assert_non_null(strstr(program, "    run.source(\"portfolio\", \"raw.portfolio\")\n"));
+	assert_non_null(strstr(
+		program, "datediff(CAST(:as_of AS DATE), `pregao_date`) AS `days_since_session`"));
+	assert_non_null(strstr(program, "options.add_argument('--as-of', required=True"));
+	assert_null(strstr(program, "awsglue"));
+	assert_int_equal(
+		job_to_spark(arena, load_sound(arena, portfolio), SPARK_GLUE, &program, &e), OK);
+	assert_non_null(strstr(program, "from awsglue.context import GlueContext\n"));
+
+	static const char frame[] =
+		"{\"job\": \"x\", \"trigger\": \"raw.portfolio\", \"nodes\": [{\"id\": \"a\", \"type\": \"source\", \"table\": \"raw.portfolio\"}, "
+		"{\"id\": \"b\", \"type\": \"sql\", \"inputs\": [\"a\"], \"text\": {\"duckdb\": \"SELECT 1\"%s}, "
+		"\"columns\": [{\"name\": \"n\", \"type\": \"HUGEINT\"}, {\"name\": \"t\", \"type\": \"VARCHAR\"}]}, "
+		"{\"id\": \"d\", \"type\": \"change-schema\", \"input\": \"b\", \"cast\": {\"n\": \"BIGINT\"}}, "
+		"{\"id\": \"c\", \"type\": \"target\", \"input\": \"d\", \"table\": \"refined.x\", \"columns\": [{\"name\": \"n\", \"type\": \"BIGINT\"}], "
+		"\"partition\": [{\"name\": \"t\", \"type\": \"VARCHAR\"}], \"scope\": [\"t\"]}]}";
+	const char *evil = ", \"spark\": \"SELECT 1 AS n, '\\\"\\\"\\\"\\nimport os\\\\' AS t\"";
+	assert_int_equal(job_to_spark(arena, load_sound(arena, arena_printf(arena, frame, evil)),
+				      SPARK_ALONE, &program, &e),
+			 OK);
+	assert_non_null(strstr(
+		program, "CAST(`n` AS DECIMAL(38,0)) AS `n`,\n    CAST(`t` AS STRING) AS `t`"));
+	assert_non_null(strstr(program, "'\\\"\\\"\\\"\nimport os\\\\' AS t"));
+	assert_int_equal(job_to_spark(arena, load_sound(arena, arena_printf(arena, frame, "")),
+				      SPARK_ALONE, &program, &e),
+			 ERR_INPUT);
+	assert_non_null(strstr(e.where, "node b"));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -626,6 +668,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(several_targets),
 		cmocka_unit_test(several_triggers),
 		cmocka_unit_test(first_and_last),
+		cmocka_unit_test(spark_program),
 	};
 	return RUN_TESTS("job_compile");
 }
