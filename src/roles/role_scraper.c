@@ -99,8 +99,8 @@ static void take_index(struct scraper *s, const struct schedule_message *m, stru
 		compare(f, m, index, result.values[0]);
 		return;
 	}
-	telemetry_log(system_telemetry(sys), LOG_LEVEL_ERROR, pass->record.id, "source.failed",
-		      why.text, (struct field[]){FIELD_TEXT("source", index)}, 1);
+	telemetry_failure(system_telemetry(sys), LOG_LEVEL_ERROR, pass->record.id, "source.failed",
+			  index, &why);
 	worse(f, SCHEDULE_FAILED, &why);
 }
 

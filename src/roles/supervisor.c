@@ -23,6 +23,7 @@ struct worker {
 	pid_t pid; /* 0: not running */
 	int64_t started_us, due_us;
 	int64_t pause_us; /* the next one */
+	bool asked;       /* to end: no reason to tell of it */
 };
 struct house {
 	const struct supervisor *with;
@@ -111,6 +112,7 @@ static void start(struct house *h, struct worker *w)
 {
 	pid_t parent = getpid();
 	w->started_us = now_us();
+	w->asked = false;
 	pid_t pid = fork();
 	if (pid == 0) {
 		struct err why = ERR_INIT;
@@ -145,7 +147,7 @@ static void ended(struct house *h, struct worker *w, int status)
 					  .role = w->role->name,
 					  .pid = pid,
 					  .status = status,
-					  .pause_us = h->stopping ? -1 : w->pause_us});
+					  .pause_us = h->stopping || w->asked ? -1 : w->pause_us});
 	w->pause_us = w->pause_us * 2 < PAUSE_MOST_US ? w->pause_us * 2 : PAUSE_MOST_US;
 }
 
@@ -172,8 +174,10 @@ static void stop(struct house *h, struct worker *one, int64_t until)
 {
 	bool killed = false;
 	for (size_t i = 0; i < role_count; i++)
-		if (h->workers[i].pid && (!one || one == &h->workers[i]))
+		if (h->workers[i].pid && (!one || one == &h->workers[i])) {
+			h->workers[i].asked = true;
 			kill(h->workers[i].pid, SIGTERM);
+		}
 	while (one ? one->pid != 0 : any_runs(h)) {
 		clock_sleep_us(&clock_system, POLL_US);
 		reap(h);

@@ -23,7 +23,7 @@ struct supervisor_event {
 	const char *role;
 	pid_t pid;
 	int status;
-	int64_t pause_us;
+	int64_t pause_us; /* negative: it was to end */
 	const struct err *why;
 };
 struct supervisor {

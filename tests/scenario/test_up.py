@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import signal
+import subprocess
 import threading
 
 import pytest
@@ -104,6 +105,34 @@ def test_new_configuration(pregao, words, conf):
     up.wait(lambda e: e['event'] == 'reloaded', 60)
     after = up.pids()
     assert set(after) == ROLES and not set(after.values()) & set(before.values())
+    assert up.end() == 0, up.said()
+
+
+def test_roles_that_were_to_end_are_no_warning(pregao, words):
+    """A new configuration and Ctrl-C end every role; a kill does too, and is told."""
+    up = pregao.start('up', *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while 'SIGHUP' not in up.stdout.readline():
+        pass
+    up.send_signal(signal.SIGHUP)
+    said = up.stderr.readline()
+    assert 'read again' in said
+    scheduler = subprocess.run(['pgrep', '-P', str(up.pid), '-x', 'scheduler'], capture_output=True, text=True).stdout
+    os.kill(int(scheduler), signal.SIGKILL)
+    assert 'scheduler' in up.stderr.readline()
+    up.send_signal(signal.SIGINT)
+    assert up.communicate()[1] == 'stopping\n' and up.returncode == 0
+
+
+def test_failed_fetch_is_logged_with_its_object(pregao, words, conf, tmp_path, outside):
+    outside[0].misbehave('status', code=404)
+    conf.write_text(conf.read_text().replace('[stream]', 'attempts = 1\n[stream]', 1))
+    up = Up(pregao, *words)
+    up.wait(lambda e: e['event'] == 'up')
+    ask_for_session(pregao, tmp_path, conf)
+    log = ['logs', '--role', 'scraper', '--text', 'source.failed', '--lake', tmp_path / 'lake', '--format', 'json']
+    assert eventually(lambda: json.loads(pregao(*log).stdout)), up.said()
+    event = json.loads(pregao(*log).stdout)[0]
+    assert event['object'] == 'IBOV' and event['error_code'] and '404' in event['text']
     assert up.end() == 0, up.said()
 
 
