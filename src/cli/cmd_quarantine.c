@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "file.h"
+#include "json.h"
 #include "quarantine.h"
 #include "render.h"
 #include "session.h"
@@ -97,6 +98,44 @@ static void show_place(const struct buf *payload, int64_t offset)
 	       (long long)offset);
 }
 
+static void add_member(struct listing *l, const json_t *line, const char *key)
+{
+	const json_t *v = json_object_get(line, key);
+	if (json_is_integer(v))
+		listing_int(l, json_integer_value(v));
+	else
+		listing_text(l, json_string_value(v));
+}
+
+/* A recording's refused lines, a row each; their bytes, in base64, only for programs. */
+static int list_lines(struct cli *cli, const struct buf *payload, struct err *e)
+{
+	static const struct column columns[] = {{.name = "line", .type = COL_BIGINT},
+						{.name = "reason", .type = COL_TEXT},
+						{.name = "text", .type = COL_TEXT},
+						{.name = "bytes", .type = COL_TEXT}};
+	size_t n = cli->format == FORMAT_TABLE ? ARRAY_LEN(columns) - 1 : ARRAY_LEN(columns);
+	struct listing *l = listing_new(columns, n);
+	struct slice rest = buf_slice(payload);
+	int64_t not_kept = 0;
+	int rc = OK;
+	while (rc == OK && rest.n) {
+		struct slice text = slice_cut(&rest, '\n');
+		AUTO_JSON json_t *line = NULL;
+		rc = json_parse(text.p, text.n, &line, e);
+		const json_t *others = rc == OK ? json_object_get(line, "not_kept") : NULL;
+		not_kept += json_integer_value(others);
+		for (size_t i = 0; rc == OK && !others && i < n; i++)
+			add_member(l, line, columns[i].name);
+	}
+	if (rc == OK)
+		rc = listing_print(l, cli, e);
+	listing_free(l);
+	if (rc == OK && not_kept)
+		cli_warn(cli, "%lld more lines were refused and not kept", (long long)not_kept);
+	return rc;
+}
+
 static int no_lake(struct cli *cli)
 {
 	struct err e = ERR_INIT;
@@ -129,12 +168,14 @@ int cmd_quarantine_show(struct cli *cli)
 	struct lister x = {cli, listing_new(entry_columns, ARRAY_LEN(entry_columns))};
 	list_entry(&x, &q);
 	int rc = OK;
-	if (cli->format == FORMAT_TABLE) {
+	if (cli->format == FORMAT_TABLE)
 		listing_print_upright(x.l);
+	if (q.lines)
+		rc = list_lines(cli, &payload, &e);
+	else if (cli->format == FORMAT_TABLE)
 		show_place(&payload, q.offset);
-	} else {
+	else
 		rc = listing_print(x.l, cli, &e);
-	}
 	listing_free(x.l);
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }
@@ -148,6 +189,9 @@ struct gathered {
 static int gather(void *ctx, const struct quarantine_entry *q)
 {
 	struct gathered *g = ctx;
+	/* Lines of recordings are not tried again by themselves. */
+	if (q->lines)
+		return 0;
 	*PUSH(g->ids, g->count, g->cap) = arena_strdup(g->cli->arena, q->sha256);
 	return 0;
 }
@@ -176,12 +220,16 @@ int cmd_quarantine_replay(struct cli *cli)
 	free(g.ids);
 	if (rc)
 		return cli_fail(cli, &e);
+	if (g.count && entries[0].lines)
+		return cli_usage(
+			cli,
+			"these are lines of a recording: correct it, and replay it with `pregao stream replay`");
 	if (dry) {
 		printf(tr("%zu entries would be tried again\n"), g.count);
 		return EXIT_DONE;
 	}
 	if (g.count == 0) {
-		cli_note(cli, "nothing is in quarantine");
+		cli_note(cli, "nothing in quarantine can be tried again");
 		if (cli->format == FORMAT_JSON)
 			puts("[]");
 		return EXIT_DONE;

@@ -228,6 +228,7 @@ static int replay_all(struct cli *cli, struct streaming *streaming, struct repla
 		struct replayed *r = &all[i];
 		struct replay replay = {.stream = streaming_stream(streaming),
 					.catalog = system_catalog(cli->system),
+					.store = system_store(cli->system),
 					.clock = &clock_system,
 					.path = cli->words[i],
 					.source = cli_value(cli, OPT_SOURCE),
@@ -266,6 +267,9 @@ static void complain(struct cli *cli, const struct replayed *all)
 				 all[i].path, (long long)all[i].result.refused,
 				 (long long)all[i].result.first_refused_line,
 				 all[i].result.first_refused);
+		if (all[i].result.quarantine[0])
+			cli_warn(cli, "%s: these lines are kept: pregao quarantine show %.12s",
+				 all[i].path, all[i].result.quarantine);
 	}
 }
 

@@ -354,7 +354,8 @@ const struct command commands[] = {
 		.name = "quarantine show",
 		.arguments = "ID",
 		.summary = "one refusal: the reason, the place, the bytes around it",
-		.text = "ID is the beginning of the payload's SHA-256; -o saves the payload.",
+		.text = "ID is the beginning of the payload's SHA-256; -o saves the payload. Of a recording's refused lines, which `stream replay` keeps\n"
+			"together, each is shown with its number and reason; --format json has their bytes too, in base64.",
 		.examples =
 			"  pregao quarantine show 8c01f2\n  pregao quarantine show 8c01f2 -o payload.csv",
 		.run = cmd_quarantine_show,

@@ -118,7 +118,9 @@ static int read_description(struct object_store *store, struct arena *arena,
 	AUTO_JSON json_t *o = NULL;
 	size_t path = strlen(entry->key) - strlen(entry->sha256) - (sizeof(PAYLOAD) - 1) -
 		      (sizeof(ROOT) - 1) - 1;
-	entry->from = source_find(arena_strndup(arena, entry->key + sizeof(ROOT) - 1, path));
+	const char *parser = arena_strndup(arena, entry->key + sizeof(ROOT) - 1, path);
+	entry->from = source_find(parser);
+	entry->lines = strcmp(parser, QUARANTINE_LINES) == 0;
 	entry->reason = "unreadable";
 	entry->text = entry->parser_version = entry->source = "";
 	entry->offset = -1;

@@ -8,6 +8,8 @@
 #include "object_store.h"
 #include "source.h"
 
+/* Where a recording's refused lines are kept, in place of a source's path. */
+#define QUARANTINE_LINES "bitcoin/replay"
 struct quarantine_entry {
 	const struct source *from; /* the row of the table of sources; NULL when this program knows
 				      none by that path */
@@ -21,6 +23,9 @@ struct quarantine_entry {
 	const char *headers; /* or NULL */
 	const char *index;   /* what the caller said it was, or NULL */
 	int64_t at_us;
+	/* The payload is what was refused of a recording: {"line", "reason", "text", "bytes" (base64)} a line. To be
+	 * looked at; the recording is what can be corrected and replayed. */
+	bool lines;
 };
 
 /* Puts both objects if they are absent. ret_sha256 may be NULL. Errors of object_store_put. */

@@ -27,6 +27,7 @@ struct run {
 	struct bitcoin_row *rows;
 	size_t count, cap;
 	struct buf bodies;
+	struct replay_refused refused;
 	/* the pace */
 	bool started;
 	int64_t began_us, first_us, last_us; /* monotonic; received */
@@ -182,9 +183,10 @@ static int keep_pace(struct run *r, const struct bitcoin_row *row, struct err *e
 
 /* -- lines ------------------------------------------------------------------------------------- */
 
-static void note_refused(struct run *r, int64_t line, const struct err *why)
+static void note_refused(struct run *r, int64_t line, struct slice text, const struct err *why)
 {
 	struct replay_result *result = r->result;
+	replay_refused_add(&r->refused, line, text, why);
 	if (result->refused++)
 		return;
 	result->first_refused_line = line;
@@ -213,7 +215,7 @@ static int take_rows(struct run *r, struct replay_line *l, int64_t line, struct 
 	return rc;
 }
 
-/* text is copied: rows point into their line. */
+/* text is copied: rows point into their line. A line of an earlier replay is read as well: it may be refused. */
 static int take_line(struct run *r, struct slice text, int64_t line, struct err *e)
 {
 	struct err why = ERR_INIT;
@@ -224,10 +226,12 @@ static int take_line(struct run *r, struct slice text, int64_t line, struct err 
 	struct replay_line l = {.arena = r->arena};
 	struct slice own = {arena_strndup(r->arena, text.p, text.n), text.n};
 	int rc = replay_lines_read(r->lines, own, &l, &why);
-	if (rc == OK)
+	if (rc == OK && line < r->done >> REPLAY_PLACE_BITS)
+		r->result->skipped++;
+	else if (rc == OK)
 		rc = take_rows(r, &l, line, e);
 	else if (rc == ERR_INPUT) {
-		note_refused(r, line, &why);
+		note_refused(r, line, text, &why);
 		rc = OK;
 	} else {
 		err_where(&why, r->with->path);
@@ -276,7 +280,7 @@ static int next_line(struct run *r, struct replay_text *text, struct err *e)
 	if (text->cut || line >= INT64_MAX >> REPLAY_PLACE_BITS) {
 		int refused = too_long(&why);
 		(void)refused;
-		note_refused(r, line, &why);
+		note_refused(r, line, text->text, &why);
 		return OK;
 	}
 	if (replay_lines_open(r->lines, text->text)) {
@@ -285,10 +289,6 @@ static int next_line(struct run *r, struct replay_text *text, struct err *e)
 		if (rc)
 			return rc;
 		text->text = buf_slice(&joined);
-	}
-	if (line < r->done >> REPLAY_PLACE_BITS) {
-		r->result->skipped++;
-		return OK;
 	}
 	return take_line(r, text->text, line, e);
 }
@@ -393,6 +393,16 @@ static int run(struct run *r, struct err *e)
 	}
 	if (rc == ERR_CONFLICT)
 		return interrupted(e);
+	/* What is interrupted leaves it to the one that goes on. */
+	if ((end || rc == ERR_INPUT) && r->refused.count) {
+		int put = replay_refused_put(&r->refused, r->with->store, r->with->path,
+					     clock_now_us(r->with->clock), r->result->quarantine,
+					     &flushing);
+		if (put && e)
+			*e = flushing;
+		if (put)
+			return put;
+	}
 	return end ? check_any(r, e) : rc;
 }
 
@@ -416,6 +426,7 @@ int replay_run(const struct replay *with, struct replay_result *ret, struct err 
 	replay_input_free(r.input);
 	free(r.rows);
 	buf_free(&r.bodies);
+	replay_refused_clear(&r.refused);
 	arena_free(r.arena);
 	return rc;
 }

@@ -3,7 +3,11 @@
  * Recordings are lines, gzipped or not: "<receive time in ns> <JSON message>", NDJSON (messages of the streams, answers
  * of the tickers, rows of our own tables), or CSV (Binance's trade dumps with or without a header; rows of our own
  * tables with a header). Each row carries the recording's hash and its line, and a replay that was killed goes on
- * behind the last line that the stream took: replaying a file twice adds nothing. */
+ * behind the last line that the stream took: replaying a file twice adds nothing.
+ *
+ * Lines that are refused are put into quarantine when the end is reached, with their numbers, the reasons and their bytes
+ * (of one that is too long, its beginning). What goes on or is repeated reads the lines before, too, so that it puts
+ * the same. */
 #ifndef PREGAO_REPLAY_H
 #define PREGAO_REPLAY_H
 
@@ -13,10 +17,16 @@
 #include "catalog.h"
 #include "clock.h"
 #include "delivery_stream.h"
+#include "hash.h"
+#include "object_store.h"
+
+/* Changes whenever the reader makes other rows of the same lines. */
+#define REPLAY_READER "1"
 
 struct replay {
 	struct delivery_stream *stream;
-	struct catalog *catalog; /* the mark "replay:<origin>" tells the last delivered line */
+	struct catalog *catalog;    /* the mark "replay:<origin>" tells the last delivered line */
+	struct object_store *store; /* for the lines that are refused */
 	struct clock *clock;
 	const char *path; /* "-": standard input, spooled to a temporary file first */
 	/* Whose messages these are where they do not say; NULL: told by their shape. Pairs are told by the
@@ -37,10 +47,12 @@ struct replay_result {
 	int64_t lines, trades, ticks; /* lines read, rows appended */
 	int64_t skipped;              /* lines of an earlier replay of the same file */
 	int64_t other;                /* messages that are neither (order books, subscriptions) */
-	int64_t refused;              /* lines that could not be read */
+	int64_t refused; /* lines that could not be read, also those of an earlier replay */
 	int64_t first_refused_line;
 	char first_refused[512]; /* why */
-	char origin[17];         /* of the content, gzip undone */
+	char quarantine
+		[HASH_HEX_SIZE]; /* the payload they are in; empty: none was refused, or the end not reached */
+	char origin[17]; /* of the content, gzip undone */
 };
 /* ERR_NOT_FOUND, ERR_DENIED; ERR_INPUT when the file is of no known form, is a damaged gzip, or one that ends too
  * early (this one after its whole lines were appended); ERR_USAGE when the messages do not say which pair they

@@ -1,10 +1,12 @@
 /* What the files of the replay share; nobody else includes it. replay.c: the run. replay_input.c: bytes into lines.
  * replay_lines.c: which form a line has. replay_json.c, replay_csv.c: those forms. replay_shape.c: what their fields
- * mean. */
+ * mean. replay_refused.c: lines that cannot be read. */
 #ifndef PREGAO_REPLAY_PRIVATE_H
 #define PREGAO_REPLAY_PRIVATE_H
 
 #include "bitcoin_source.h"
+#include "hash.h"
+#include "object_store.h"
 
 /* The rows of one line, and what is known about it. */
 struct replay_line {
@@ -54,6 +56,20 @@ enum replay_csv_end { CSV_WHOLE, CSV_OPEN, CSV_BROKEN };
 enum replay_csv_end replay_csv_look(struct replay_csv *, struct slice line, bool first);
 int replay_csv_row(struct replay_csv *, struct replay_line *, struct slice text,
 		   struct err *) MUST_CHECK;
+
+/* Lines that cannot be read. At most 10,000 and 16 MiB of them are kept; the others are counted. */
+struct replay_refused {
+	struct buf lines;
+	int64_t count, kept;
+	struct err first;
+};
+void replay_refused_add(struct replay_refused *, int64_t line, struct slice text,
+			const struct err *why);
+/* Puts them into quarantine, if there are any, as one payload: {"line","reason","text","bytes"} a line, the bytes in
+ * base64, and {"not_kept"} in the end. The same lines give the same payload. Errors of object_store_put. */
+int replay_refused_put(struct replay_refused *, struct object_store *, const char *path,
+		       int64_t now_us, char ret_sha256[HASH_HEX_SIZE], struct err *) MUST_CHECK;
+void replay_refused_clear(struct replay_refused *);
 
 /* All forms. */
 struct replay_lines;

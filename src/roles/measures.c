@@ -64,8 +64,8 @@ int measure_queues(struct system *s, struct queue_measure ret[MEASURED_QUEUES_MA
 
 static int count_entry(void *ctx, const struct quarantine_entry *entry)
 {
-	(void)entry;
-	++*(int64_t *)ctx;
+	/* Lines of recordings cannot be tried again, so nobody is reminded of them. */
+	*(int64_t *)ctx += !entry->lines;
 	return 0;
 }
 

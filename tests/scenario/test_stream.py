@@ -1,4 +1,5 @@
 """The Bitcoin stream as a user runs it: what was printed is there, once, whatever was killed when."""
+import base64
 import gzip
 import json
 import os
@@ -240,6 +241,27 @@ def test_replay(pregao, tmp_path):
     assert told['outcome'] == 'unchanged' and look.files(lake, 'raw') == before
     candles = look.sql(pregao, lake, "SELECT sum(trades) AS n FROM refined.bitcoin_candles WHERE width = '1d'")
     assert candles[0]['n'] == len(ids)
+
+
+def test_refused_lines_are_kept(pregao, tmp_path):
+    lake, file = tmp_path / 'lake', tmp_path / 'ticks.csv'
+    file.write_text('source,pair,slot,event_time,received_at,last,bid,ask,payload\n'
+                    'binance,BTCUSDT,,2024-08-08 23:54:15,,1,,,\n'
+                    'binance,BTCUSDT,,2024-08-08 23:54:16,,2,,,"never closed\n'
+                    'binance,BTCUSDT,,2024-08-08 23:54:17,,3,,,\n'
+                    'binance,BTCUSDT,,2024-08-08 23:54:18,,much,,,\n')
+    for _ in range(2):
+        done = pregao('stream', 'replay', file, '--lake', lake, '--format', 'json', expect=3)
+        assert json.loads(done.stdout)[0]['refused'] == 2
+    entries = json.loads(pregao('quarantine', 'list', '--lake', lake, '--format', 'json').stdout)
+    assert [(q['reason'], q['line'], q['source']) for q in entries] == [('bad_csv', 3, str(file))]
+    assert entries[0]['id'][:12] in done.stderr
+    lines = json.loads(pregao('quarantine', 'show', entries[0]['id'], '--lake', lake, '--format', 'json').stdout)
+    assert [(row['line'], row['reason']) for row in lines] == [(3, 'bad_csv'), (5, 'bad_number')]
+    assert base64.b64decode(lines[1]['bytes']) == b'binance,BTCUSDT,,2024-08-08 23:54:18,,much,,,'
+    assert 'bad_number' in pregao('quarantine', 'show', entries[0]['id'][:8], '--lake', lake, '--format', 'table').stdout
+    pregao('quarantine', 'replay', entries[0]['id'], '--lake', lake, expect=2)
+    pregao('quarantine', 'replay', '--all', '--lake', lake)
 
 
 def test_many_files(pregao, conf, tmp_path):

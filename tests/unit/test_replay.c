@@ -6,6 +6,7 @@
 #include <zlib.h>
 
 #include "deliver.h"
+#include "quarantine.h"
 #include "replay.h"
 
 /* -- a stream in memory ------------------------------------------------------------------------ */
@@ -13,6 +14,7 @@
 struct memory {
 	struct delivery_stream stream;
 	struct catalog *catalog;
+	struct object_store *store;
 	struct clock_fake clock;
 	char *folder;
 	struct record {
@@ -72,6 +74,9 @@ static struct memory *memory_new(void)
 	m->folder = temporary_folder();
 	clock_fake_init(&m->clock, INT64_C(1790000000000000)); /* 2026 */
 	assert_int_equal(catalog_sqlite_open(NULL, &m->clock.clock, false, &m->catalog, &e), OK);
+	char *lake = path_in(m->folder, "lake");
+	assert_int_equal(object_store_fs_open(lake, true, &m->store, &e), OK);
+	free(lake);
 	return m;
 }
 
@@ -81,6 +86,7 @@ static void memory_free(struct memory *m)
 		free(m->records[i].body);
 	free(m->records);
 	catalog_free(m->catalog);
+	object_store_free(m->store);
 	remove_folder(&m->folder);
 	free(m);
 }
@@ -89,6 +95,7 @@ static struct replay replay_of(struct memory *m, const char *path)
 {
 	return (struct replay){.stream = &m->stream,
 			       .catalog = m->catalog,
+			       .store = m->store,
 			       .clock = &m->clock.clock,
 			       .path = path,
 			       .stop = &m->stop};
@@ -428,6 +435,86 @@ static void the_given_source_counts(void **state)
 	assert_non_null(strstr(rows, "trade coinbase BTCUSDT "));
 	free(rows);
 	free(path);
+	memory_free(m);
+}
+
+/* -- what is refused is kept ------------------------------------------------------------------- */
+
+/* The payload, which is the only one. */
+static char *kept_in(struct memory *m, const char *sha256)
+{
+	struct buf out = {0};
+	struct err e = ERR_INIT;
+	struct arena *arena = arena_new();
+	struct quarantine_entry entry;
+	assert_int_equal(quarantine_show(m->store, "", arena, &entry, &out, &e), ERR_NOT_FOUND);
+	assert_int_equal(quarantine_show(m->store, sha256, arena, &entry, &out, &e), OK);
+	assert_true(entry.lines);
+	assert_null(entry.from);
+	assert_int_equal(entry.size_bytes, out.len);
+	arena_free(arena);
+	return buf_take(&out);
+}
+
+static int count_kept(void *ctx, const struct quarantine_entry *entry)
+{
+	++*(int *)ctx;
+	return 0;
+}
+
+static void refused_lines_are_kept_and_again_the_same(void **state)
+{
+	struct memory *m = memory_new();
+	struct replay_result result, again;
+	struct err e = ERR_INIT;
+	const char *text = TRADE_JSON "\nnot JSON\n" TRADE_JSON "\nnor this\n";
+	char *path = file_with(m, "bad", text, strlen(text));
+	struct replay replay = replay_of(m, path);
+	int n = 0;
+	assert_int_equal(replay_run(&replay, &result, &e), OK);
+	assert_int_equal(result.refused, 2);
+	char *kept = kept_in(m, result.quarantine);
+	static const char begin[] = "{\"line\":2,\"reason\":\"not_json\",";
+	assert_int_equal(strncmp(kept, begin, sizeof(begin) - 1), 0);
+	assert_non_null(strstr(kept, "\"bytes\":\"bm90IEpTT04=\"}\n{\"line\":4,"));
+	free(kept);
+	assert_int_equal(replay_run(&replay, &again, &e), OK);
+	assert_int_equal(again.trades, 0);
+	assert_int_equal(again.skipped, 2);
+	assert_int_equal(again.refused, 2);
+	assert_string_equal(again.quarantine, result.quarantine);
+	assert_int_equal(quarantine_list(m->store, count_kept, &n, &e), OK);
+	assert_int_equal(n, 1);
+	free(path);
+	/* A death before the end leaves nothing; the replay that goes on has them all. */
+	struct memory *other = memory_new();
+	path = file_with(other, "bad", text, strlen(text));
+	replay = replay_of(other, path);
+	other->fail_at = 1;
+	other->fail_code = ERR_IO;
+	other->keep = 1;
+	assert_int_equal(replay_run(&replay, &again, &e), ERR_IO);
+	assert_string_equal(again.quarantine, "");
+	assert_int_equal(replay_run(&replay, &again, &e), OK);
+	assert_string_equal(again.quarantine, result.quarantine);
+	free(path);
+	memory_free(other);
+	/* There is a limit, and what is beyond it is counted. */
+	struct buf many = {0};
+	buf_str(&many, TRADE_JSON "\n");
+	for (int i = 0; i < 10007; i++)
+		buf_str(&many, "x\n");
+	path = file_with(m, "many", many.data, many.len);
+	replay = replay_of(m, path);
+	assert_int_equal(replay_run(&replay, &result, &e), OK);
+	assert_int_equal(result.refused, 10007);
+	kept = kept_in(m, result.quarantine);
+	assert_non_null(strstr(kept, "\"line\":10001,"));
+	assert_null(strstr(kept, "\"line\":10002,"));
+	assert_non_null(strstr(kept, "\n{\"not_kept\":7}\n"));
+	free(kept);
+	free(path);
+	buf_free(&many);
 	memory_free(m);
 }
 
@@ -782,6 +869,7 @@ static void a_recorded_session_is_whole(void **state)
 	s->lake->clock.now = INT64_C(1790000000000000);
 	struct replay replay = {.stream = s->stream,
 				.catalog = s->lake->catalog,
+				.store = s->lake->store,
 				.clock = &s->lake->clock.clock,
 				.path = path};
 	DONE(s, replay_run(&replay, &result, &s->e));
@@ -820,6 +908,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form_becomes_its_rows),
 		cmocka_unit_test(the_given_source_counts),
+		cmocka_unit_test(refused_lines_are_kept_and_again_the_same),
 		cmocka_unit_test(stray_quotes_in_every_line),
 		cmocka_unit_test(long_lines_are_refused),
 		cmocka_unit_test(gzip_is_undone),
