@@ -181,13 +181,22 @@ static bool holds_nothing(const struct replay_result *r)
 	return r->trades + r->ticks + r->skipped + r->refused == 0;
 }
 
+static void list_number(struct listing *l, int64_t seq)
+{
+	if (seq)
+		listing_int(l, seq);
+	else
+		listing_null(l);
+}
+
 static int print_replayed(struct cli *cli, const struct replayed *all, size_t n, struct err *e)
 {
 	static const struct column columns[] = {
-		{.name = "file", .type = COL_TEXT},      {.name = "outcome", .type = COL_TEXT},
-		{.name = "lines", .type = COL_BIGINT},   {.name = "trades", .type = COL_BIGINT},
-		{.name = "ticks", .type = COL_BIGINT},   {.name = "other", .type = COL_BIGINT},
-		{.name = "skipped", .type = COL_BIGINT}, {.name = "refused", .type = COL_BIGINT},
+		{.name = "file", .type = COL_TEXT},        {.name = "outcome", .type = COL_TEXT},
+		{.name = "lines", .type = COL_BIGINT},     {.name = "trades", .type = COL_BIGINT},
+		{.name = "ticks", .type = COL_BIGINT},     {.name = "other", .type = COL_BIGINT},
+		{.name = "skipped", .type = COL_BIGINT},   {.name = "refused", .type = COL_BIGINT},
+		{.name = "first_seq", .type = COL_BIGINT}, {.name = "last_seq", .type = COL_BIGINT},
 		{.name = "origin", .type = COL_TEXT}};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < n; i++) {
@@ -204,6 +213,8 @@ static int print_replayed(struct cli *cli, const struct replayed *all, size_t n,
 		listing_int(l, r->other);
 		listing_int(l, r->skipped);
 		listing_int(l, r->refused);
+		list_number(l, r->first_seq);
+		list_number(l, r->last_seq);
 		listing_text(l, r->origin[0] ? r->origin : NULL);
 	}
 	int rc = listing_print(l, cli, e);
@@ -233,6 +244,7 @@ static int replay_all(struct cli *cli, struct streaming *streaming, struct repla
 					.path = cli->words[i],
 					.source = cli_value(cli, OPT_SOURCE),
 					.pair = cli_value(cli, OPT_PAIR),
+					.again = cli_flag(cli, OPT_FORCE),
 					.recorded_pace = recorded_pace,
 					.stop = stop,
 					.progress = progress,

@@ -105,12 +105,16 @@ const struct command commands[] = {
 		.summary = "feed recordings through the stream: trades and tickers",
 		.text = "A recording is lines, gzipped or not: \"<receive time in ns> <JSON message>\", NDJSON, or CSV. It goes through the same stream as\n"
 			"what is collected live; when it is delivered, the jobs that wait for it run. Replaying a file twice adds nothing, and a replay\n"
-			"that was interrupted goes on where it was.",
+			"that was interrupted goes on where it was.\n\n"
+			"The same bytes under another --source or --pair are another replay, which wants --force: the rows of a wrong one stay, for the\n"
+			"lake only adds. They have the wrong source or pair, and the numbers (seq) from first_seq to last_seq that the replay printed, by\n"
+			"which a query leaves them out. Of what two different recordings share, a trade is there once, by its number; tickers are there\n"
+			"twice. Lines that cannot be read are kept: `pregao quarantine list`.",
 		.examples = "  pregao stream replay binance_btcusdt.ws.gz\n"
 			    "  pregao stream replay --pace recorded binance_btcusdt.ws.gz\n"
 			    "  pregao stream replay --source binance --pair BTCUSDT trades.csv",
 		.run = cmd_stream_replay,
-		.options = {OPT_PACE, OPT_SOURCE, OPT_PAIR, NO_MORE},
+		.options = {OPT_PACE, OPT_SOURCE, OPT_PAIR, OPT_FORCE, NO_MORE},
 		.words_min = 1,
 		.words_max = -1,
 		.group = "Bitcoin",

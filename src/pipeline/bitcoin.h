@@ -45,7 +45,7 @@ struct bitcoin_row {
 	int64_t slots;      /* how many consecutive slots the row stands for, 1 or more */
 	int64_t period_us;
 	/* replay: which recording and which place in it; NULL, 0: live */
-	const char *origin; /* first 16 hex digits of the content's SHA-256 */
+	const char *origin; /* 16 hex digits, see replay.h */
 	int64_t line;       /* REPLAY_PLACE, see replay.h */
 };
 /* All numbers NONE, maker -1. */

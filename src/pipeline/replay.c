@@ -22,6 +22,10 @@ struct run {
 	struct replay_input *input;
 	struct replay_lines *lines;
 	int64_t done; /* the place of the last row that the stream has */
+	/* The catalog's mark that tells which origin the content was replayed under, as a number; and this one. */
+	char claim[32];
+	int64_t claim_value;
+	bool claimed;
 	/* the batch */
 	struct arena *arena;
 	struct bitcoin_row *rows;
@@ -83,6 +87,37 @@ static int find_done(struct run *r, struct err *e)
 	return rc;
 }
 
+/* -- which replay this is ---------------------------------------------------------------------- */
+
+static void name_origin(struct run *r, const char *content)
+{
+	const struct replay *with = r->with;
+	const char *pair = replay_lines_pair(r->lines);
+	char hex[HASH_HEX_SIZE];
+	struct hash *hash = hash_new();
+	hash_str(hash, content);
+	hash_str(hash, with->source ? with->source : "");
+	hash_str(hash, pair ? pair : "");
+	hash_str(hash, REPLAY_READER);
+	hash_end_hex(hash, hex);
+	snprintf(r->result->origin, sizeof(r->result->origin), "%.16s", hex);
+	snprintf(r->claim, sizeof(r->claim), "recording:%.16s", content);
+	r->claim_value = (int64_t)(strtoull(r->result->origin, NULL, 16) >> 1 | 1);
+}
+
+/* Whether the same content was replayed as something else. */
+static int check_claim(struct run *r, struct err *e)
+{
+	int64_t claimed = 0;
+	int rc = catalog_mark_get(r->with->catalog, r->claim, &claimed, e);
+	r->claimed = claimed == r->claim_value;
+	if (rc || r->done || r->claimed || claimed == 0 || r->with->again)
+		return rc;
+	err_set(e, ERR_USAGE,
+		"this recording was replayed before with another --source or --pair, or by another version of the reader; those rows stay, and --force adds these to them");
+	return err_where(e, r->with->path);
+}
+
 /* -- batches ----------------------------------------------------------------------------------- */
 
 static void count_rows(struct run *r, const struct bitcoin_row *rows, size_t n, int64_t first)
@@ -102,7 +137,12 @@ static int append_records(struct run *r, const struct stream_record *records, si
 			  int64_t *ret_first, struct err *e)
 {
 	for (;;) {
-		int rc = delivery_stream_append(r->with->stream, records, n, ret_first, e);
+		int rc = r->claimed
+				 ? OK
+				 : catalog_mark_set(r->with->catalog, r->claim, r->claim_value, e);
+		r->claimed = rc == OK;
+		if (rc == OK)
+			rc = delivery_stream_append(r->with->stream, records, n, ret_first, e);
 		if (rc != ERR_LIMIT)
 			return rc;
 		if (is_stopped(r))
@@ -128,8 +168,12 @@ static int append_rows(struct run *r, const struct bitcoin_row *rows, size_t n, 
 	for (size_t i = 0; i < n; at += records[i++].body.n)
 		records[i].body.p = r->bodies.data + at;
 	int rc = append_records(r, records, n, &first, e);
-	if (rc == OK)
+	if (rc == OK) {
+		r->result->last_seq = first + (int64_t)n - 1;
+		if (!r->result->first_seq)
+			r->result->first_seq = first;
 		count_rows(r, rows, n, first);
+	}
 	free(records);
 	return rc;
 }
@@ -378,8 +422,10 @@ static int run(struct run *r, struct err *e)
 	int rc = replay_input_hash(r->input, hex, e);
 	if (rc)
 		return rc;
-	snprintf(r->result->origin, sizeof(r->result->origin), "%.16s", hex);
+	name_origin(r, hex);
 	rc = find_done(r, e);
+	if (rc == OK)
+		rc = check_claim(r, e);
 	if (rc)
 		return rc;
 	rc = take_file(r, e);

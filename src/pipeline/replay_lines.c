@@ -34,6 +34,11 @@ struct replay_lines *replay_lines_new(const char *path, const char *source, cons
 	return lines;
 }
 
+const char *replay_lines_pair(const struct replay_lines *lines)
+{
+	return lines->pair;
+}
+
 void replay_lines_free(struct replay_lines *lines)
 {
 	replay_csv_free(lines->csv);

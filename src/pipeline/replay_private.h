@@ -75,6 +75,8 @@ void replay_refused_clear(struct replay_refused *);
 struct replay_lines;
 struct replay_lines *replay_lines_new(const char *path, const char *source, const char *pair,
 				      int64_t now_us) NEVER_NULL;
+/* The pair of messages that do not say theirs: as given, or of the file's name; NULL: unknown. */
+const char *replay_lines_pair(const struct replay_lines *);
 /* Looks at the first line that is not blank; *ret_skip: it holds no row (a header). ERR_INPUT: of no known
  * form. */
 int replay_lines_begin(struct replay_lines *, struct slice first, bool *ret_skip,

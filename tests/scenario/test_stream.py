@@ -264,6 +264,23 @@ def test_refused_lines_are_kept(pregao, tmp_path):
     pregao('quarantine', 'replay', '--all', '--lake', lake)
 
 
+def test_wrong_pair(pregao, tmp_path):
+    lake, file = tmp_path / 'lake', tmp_path / 'trades.csv'
+    file.write_text('1,100.5,2,201,1723161255342,true,true\n2,101.5,2,203,1723161255343,true,true\n')
+
+    def replay(*options, expect=0):
+        return pregao('stream', 'replay', file, '--lake', lake, '--format', 'json', *options, expect=expect)
+
+    wrong = json.loads(replay('--pair', 'BTCBRL').stdout)[0]
+    assert '--force' in replay('--pair', 'BTCUSDT', expect=2).stderr
+    right = json.loads(replay('--pair', 'BTCUSDT', '--force').stdout)[0]
+    assert (right['outcome'], right['trades'], right['first_seq']) == ('replayed', 2, wrong['last_seq'] + 1)
+    assert json.loads(replay('--pair', 'BTCUSDT').stdout)[0]['outcome'] == 'unchanged'
+    rows = look.sql(pregao, lake, 'SELECT pair, seq FROM raw.bitcoin_trades ORDER BY seq')
+    assert [(r['pair'], r['seq']) for r in rows] == [('BTCBRL', 1), ('BTCBRL', 2), ('BTCUSDT', 3), ('BTCUSDT', 4)]
+    assert (wrong['first_seq'], wrong['last_seq']) == (1, 2)
+
+
 def test_many_files(pregao, conf, tmp_path):
     """Many recordings in one command, while the deliverer is busy beside: each trade once."""
     files, ids = [], set()

@@ -438,6 +438,72 @@ static void the_given_source_counts(void **state)
 	memory_free(m);
 }
 
+/* -- what makes it another replay --------------------------------------------------------------- */
+
+static void a_wrong_source_is_corrected_on_demand(void **state)
+{
+	struct memory *m = memory_new();
+	struct replay_result wrong, right, again;
+	struct err e = ERR_INIT;
+	const char *text = TRADE_JSON "\n" TRADE_JSON "\n";
+	char *path = file_with(m, "a", text, strlen(text));
+	struct replay replay = replay_of(m, path);
+	replay.source = "coinbase";
+	assert_int_equal(replay_run(&replay, &wrong, &e), OK);
+	assert_int_equal(wrong.first_seq, 1);
+	assert_int_equal(wrong.last_seq, 2);
+	/* Its rows would be there twice: not without being asked for. */
+	replay.source = NULL;
+	assert_int_equal(replay_run(&replay, &right, &e), ERR_USAGE);
+	assert_non_null(strstr(e.text, "--force"));
+	assert_int_equal(m->count, 2);
+	replay.again = true;
+	assert_int_equal(replay_run(&replay, &right, &e), OK);
+	assert_string_not_equal(right.origin, wrong.origin);
+	assert_int_equal(right.first_seq, 3);
+	assert_int_equal(right.last_seq, 4);
+	/* Neither adds anything now. */
+	for (int i = 0; i < 4; i++) {
+		replay.source = i % 2 ? "coinbase" : NULL;
+		replay.again = i > 1;
+		assert_int_equal(replay_run(&replay, &again, &e), OK);
+		assert_int_equal(again.trades, 0);
+		assert_int_equal(again.skipped, 2);
+		assert_int_equal(again.first_seq, 0);
+	}
+	assert_int_equal(m->count, 4);
+	free(path);
+	memory_free(m);
+}
+
+static void a_forgotten_pair_is_no_replay(void **state)
+{
+	struct memory *m = memory_new();
+	struct replay_result result, named;
+	struct err e = ERR_INIT;
+	const char *text = "1,2,3,6,1612209343000,false,true\n";
+	char *path = file_with(m, "a.csv", text, strlen(text));
+	struct replay replay = replay_of(m, path);
+	assert_int_equal(replay_run(&replay, &result, &e), ERR_USAGE);
+	replay.pair = "BTCUSDT";
+	assert_int_equal(replay_run(&replay, &result, &e), OK);
+	assert_int_equal(result.trades, 1);
+	free(path);
+	/* The same pair, said by the file's name. */
+	path = file_with(m, "BTCUSDT-trades-2021-02-01.csv", text, strlen(text));
+	replay = replay_of(m, path);
+	assert_int_equal(replay_run(&replay, &named, &e), OK);
+	assert_string_equal(named.origin, result.origin);
+	assert_int_equal(named.trades, 0);
+	free(path);
+	path = file_with(m, "BTCBRL-trades-2021-02-01.csv", text, strlen(text));
+	replay.path = path;
+	assert_int_equal(replay_run(&replay, &named, &e), ERR_USAGE);
+	assert_int_equal(m->count, 1);
+	free(path);
+	memory_free(m);
+}
+
 /* -- what is refused is kept ------------------------------------------------------------------- */
 
 /* The payload, which is the only one. */
@@ -908,6 +974,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form_becomes_its_rows),
 		cmocka_unit_test(the_given_source_counts),
+		cmocka_unit_test(a_wrong_source_is_corrected_on_demand),
+		cmocka_unit_test(a_forgotten_pair_is_no_replay),
 		cmocka_unit_test(refused_lines_are_kept_and_again_the_same),
 		cmocka_unit_test(stray_quotes_in_every_line),
 		cmocka_unit_test(long_lines_are_refused),
