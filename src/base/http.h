@@ -66,6 +66,10 @@ static inline void http_free(struct http *h)
 int http_curl_new(struct http **ret, struct err *) MUST_CHECK;
 /* Whether a request for the URL would be made at all: ERR_DENIED, ERR_USAGE or ERR_NOT_FOUND as above. */
 int http_url_check(const char *url, struct err *) MUST_CHECK;
+/* From now on, and for good, this process asks these addresses only ("host:port", NULL-terminated; copied), through
+ * whatever http_curl_new made or makes: any other is ERR_DENIED. What no kernel can tell apart, for whoever keeps
+ * to this interface. A second call leaves what both allow. Before any other thread asks. */
+void http_confine(const char *const *addresses);
 /* Begins to load libcurl on a thread of its own, for who will fetch soon. It brings thirty
  * libraries and takes 10 ms. What goes wrong is told by the first request. */
 void http_curl_preload(void);

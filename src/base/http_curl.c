@@ -118,6 +118,44 @@ static bool is_loopback(const char *host)
 	return inet_pton(AF_INET6, inner, v6) == 1 && memcmp(v6, v6_loopback, 16) == 0;
 }
 
+/* NULL: any. */
+static const char **confined_to;
+
+static bool may_ask(const char *address)
+{
+	for (const char **a = confined_to; *a; a++)
+		if (strcasecmp(*a, address) == 0)
+			return true;
+	return false;
+}
+
+void http_confine(const char *const *addresses)
+{
+	size_t n = 0, kept = 0;
+	while (addresses[n])
+		n++;
+	const char **list = NEW_ARRAY(n + 1, const char *);
+	for (size_t i = 0; i < n; i++)
+		if (!confined_to || may_ask(addresses[i]))
+			list[kept++] = mem_strdup(addresses[i]);
+	/* What was in force stays reachable: it goes with the process. */
+	confined_to = list;
+}
+
+static int check_confines(CURLU *u, const char *host, struct err *e)
+{
+	char *port = NULL;
+	AUTO_BUF struct buf address = {0};
+	if (!confined_to)
+		return OK;
+	curl.url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+	buf_printf(&address, "%s:%s", host ? host : "", port ? port : "");
+	curl.free(port);
+	return may_ask(address.data) ? OK
+				     : err_set(e, ERR_DENIED, "this process has no right to ask %s",
+					       address.data);
+}
+
 /* Whether the URL is one that may be asked. It is taken apart by libcurl itself, so that what is
  * judged here is what is connected to. */
 static int check_url(CURLU *u, const char *url, bool *ret_loopback, struct err *e)
@@ -140,6 +178,8 @@ static int check_url(CURLU *u, const char *url, bool *ret_loopback, struct err *
 	if (!https && !(http && *ret_loopback))
 		rc = err_set(e, ERR_DENIED,
 			     "only https is allowed, and plain http to this machine itself");
+	if (rc == OK)
+		rc = check_confines(u, host, e);
 	curl.free(scheme);
 	curl.free(host);
 	return rc;

@@ -1,9 +1,13 @@
 /* access show, check, export: the role table for people and for programs. */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
+#include "file.h"
 #include "render.h"
 #include "role_sandbox.h"
+#include "role_trial.h"
 #include "tr.h"
 
 struct access {
@@ -36,8 +40,9 @@ static int open_access(struct cli *cli, struct access *ret, struct err *e)
 /* What the table promises, as far as this kernel can keep it. */
 static const char *held_by(const struct access *a, const struct right *r)
 {
+	/* Our own HTTP asks no address that is not configured, whatever the kernel has. */
 	if (r->resource == RES_NETWORK)
-		return a->lacks.network ? "nothing" : "kernel";
+		return a->lacks.network ? "guard" : "port: kernel, host: guard";
 	/* Nothing is started from within; what runs it outside runs nothing else. */
 	if (r->resource == RES_COMMAND)
 		return a->lacks.calls ? "nothing" : "kernel";
@@ -60,6 +65,26 @@ static void means(struct cli *cli, const struct access *a, const struct right *r
 	const char *const *list = role_addresses(r, &a->settings, cli->arena);
 	for (size_t i = 0; list[i]; i++)
 		buf_printf(out, "%s%s", i ? " " : "", list[i]);
+}
+
+/* Resource limits, as rights to use so much and no more. */
+static void show_limits(struct cli *cli, const struct role *role, struct listing *l)
+{
+	const struct {
+		const char *kind, *most;
+	} limits[] = {
+		{"memory", arena_printf(cli->arena, "%d MiB", role->memory_mib)},
+		{"open-files", arena_printf(cli->arena, "%d", ROLE_FILES_MAX)},
+		{"core-file", "0"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		listing_text(l, role->name);
+		listing_text(l, "use");
+		listing_text(l, limits[i].kind);
+		listing_text(l, limits[i].most);
+		listing_text(l, "kernel");
+		listing_null(l);
+	}
 }
 
 int cmd_access_show(struct cli *cli)
@@ -86,6 +111,7 @@ int cmd_access_show(struct cli *cli)
 			listing_text(l, held_by(&a, r));
 			listing_text(l, text.len ? text.data : NULL);
 		}
+		show_limits(cli, &role_table[i], l);
 	}
 	int rc = listing_print(l, cli, &e);
 	listing_free(l);
@@ -120,12 +146,106 @@ static const struct right *may_connect(struct cli *cli, const struct access *a, 
 	return NULL;
 }
 
+/* -- by trying --------------------------------------------------------------------------------- */
+
+static const char *row_text(struct cli *cli, const struct trial_row *row)
+{
+	if (row->attempt)
+		return tr(row->attempt->what);
+	const struct right *r = row->right;
+	return arena_printf(cli->arena, "%s %s%s%s", action_name(r->action),
+			    resource_name(r->resource), r->name ? " " : "", r->name ? r->name : "");
+}
+
+/* For people: who stands beside what was tried. */
+static struct listing *trial_table(struct cli *cli, const struct role_trial *t)
+{
+	struct column *columns = ANEW_ARRAY(cli->arena, t->role_count + 1, struct column);
+	columns[0] = (struct column){.name = "tried", .type = COL_TEXT};
+	for (size_t r = 0; r < t->role_count; r++)
+		columns[1 + r] = (struct column){.name = t->roles[r]->name, .type = COL_TEXT};
+	struct listing *l = listing_new(columns, t->role_count + 1);
+	for (size_t i = 0; i < t->row_count; i++) {
+		listing_text(l, row_text(cli, &t->rows[i]));
+		for (size_t r = 0; r < t->role_count; r++) {
+			const struct trial_cell *c = &t->cells[i * t->role_count + r];
+			listing_text(l,
+				     arena_printf(cli->arena, "%s%s", attempt_outcome_name(c->came),
+						  c->right ? "" : " !"));
+		}
+	}
+	return l;
+}
+
+/* For programs: a row for each. */
+static struct listing *trial_rows(struct cli *cli, const struct role_trial *t)
+{
+	static const struct column columns[] = {{.name = "role", .type = COL_TEXT},
+						{.name = "tried", .type = COL_TEXT},
+						{.name = "may", .type = COL_BOOLEAN},
+						{.name = "came", .type = COL_TEXT},
+						{.name = "right", .type = COL_BOOLEAN}};
+	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
+	for (size_t r = 0; r < t->role_count; r++)
+		for (size_t i = 0; i < t->row_count; i++) {
+			const struct trial_cell *c = &t->cells[i * t->role_count + r];
+			listing_text(l, t->roles[r]->name);
+			listing_text(l, row_text(cli, &t->rows[i]));
+			listing_bool(l, c->may);
+			listing_text(l, attempt_outcome_name(c->came));
+			listing_bool(l, c->right);
+		}
+	return l;
+}
+
+static int print_trial(struct cli *cli, const struct role_trial *t)
+{
+	struct err e = ERR_INIT;
+	struct listing *l = cli->format == FORMAT_TABLE ? trial_table(cli, t) : trial_rows(cli, t);
+	size_t wrong = 0;
+	for (size_t i = 0; i < t->row_count * t->role_count; i++)
+		wrong += !t->cells[i].right;
+	int rc = listing_print(l, cli, &e);
+	listing_free(l);
+	if (rc)
+		return cli_fail(cli, &e);
+	if (!wrong)
+		return EXIT_DONE;
+	cli_warn(cli, "%zu attempts came otherwise than the table of roles says", wrong);
+	return EXIT_UNWELL;
+}
+
+static int try_roles(struct cli *cli)
+{
+	struct err e = ERR_INIT;
+	struct access a;
+	struct role_trial trial;
+	const char *tmp = getenv("TMPDIR");
+	char *folder =
+		arena_printf(cli->arena, "%s/pregao-access.XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	if (open_access(cli, &a, &e) != OK)
+		return cli_fail(cli, &e);
+	if (!mkdtemp(folder)) {
+		err_errno(&e, errno, "cannot make the folder %s for temporary files", folder);
+		return cli_fail(cli, &e);
+	}
+	int rc = role_trial(&a.settings, folder, a.only, cli->arena, &trial, &e);
+	struct err ignored = ERR_INIT;
+	if (file_remove_tree(folder, &ignored) != OK)
+		cli_warn(cli, "%s could not be removed: %s", folder, ignored.text);
+	return rc ? cli_fail(cli, &e) : print_trial(cli, &trial);
+}
+
 int cmd_access_check(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct access a;
 	enum resource kind;
-	const char *name, *action = cli->words[1];
+	const char *name, *action = cli->word_count > 1 ? cli->words[1] : NULL;
+	if (!action)
+		return try_roles(cli);
+	if (cli->word_count < 3)
+		return cli_usage(cli, "expected ROLE ACTION RESOURCE, or at most ROLE");
 	if (open_access(cli, &a, &e) != OK)
 		return cli_fail(cli, &e);
 	if (!action_is_known(action)) {
@@ -165,7 +285,7 @@ static void export_right(struct cli *cli, const struct access *a, const struct r
 	const char *kind = resource_name(r->resource);
 	buf_printf(out, "{\"Effect\":\"Allow\",\"Action\":[\"%s:%s\"", kind,
 		   action_name(r->action));
-	if (r->action == ACT_WRITE && r->resource != RES_TELEMETRY)
+	if (right_implies_read(r))
 		buf_printf(out, ",\"%s:read\"", kind);
 	buf_str(out, "],\"Resource\":[");
 	if (r->resource == RES_NETWORK) {

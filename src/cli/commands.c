@@ -469,7 +469,8 @@ const struct command commands[] = {
 		.arguments = "[ROLE]",
 		.summary = "what each role may do, and what holds it to that",
 		.text = "kernel: Landlock and seccomp keep the process from everything else. guard: the kernel keeps it from the resource, a check around the\n"
-			"port from the actions it has no right to. nothing: this kernel cannot hold it. Of an address the kernel holds the port, not the host.",
+			"port from the actions it has no right to. nothing: this kernel cannot hold it. Of an address the kernel holds the port; the host is held\n"
+			"by our own HTTP only, so not against whoever took over the process.",
 		.examples = "  pregao access show\n  pregao access show scraper --format json",
 		.run = cmd_access_show,
 		.options = {NO_MORE},
@@ -478,14 +479,18 @@ const struct command commands[] = {
 	},
 	{
 		.name = "access check",
-		.arguments = "ROLE ACTION RESOURCE",
-		.summary = "whether a role may do that, and why",
-		.text = "RESOURCE is a key of the lake, or KIND:NAME: queue:backup, stream:bitcoin, catalog, network:HOST:PORT. Exit status 0: yes, 1: no.",
-		.examples = "  pregao access check scraper write raw/portfolio/x.parquet\n"
+		.arguments = "[ROLE [ACTION RESOURCE]]",
+		.summary =
+			"what each role can do, by trying; or whether one may do that, by the table",
+		.text = "Without ACTION: a process for each role enters its sandbox, in a lake made for that and removed, and tries every right, its own and\n"
+			"those of the others, and what nobody may. yes: it was possible; kernel, guard: who refused it; !: not as the table says (exit status 4).\n"
+			"RESOURCE is a key of the lake, or KIND:NAME: queue:backup, stream:bitcoin, catalog:raw.portfolio, network:HOST:PORT. Exit status 0: yes, 1: no.",
+		.examples = "  pregao access check\n"
+			    "  pregao access check scraper --format json\n"
+			    "  pregao access check scraper write raw/portfolio/x.parquet\n"
 			    "  pregao access check backup receive queue:backup",
 		.run = cmd_access_check,
 		.options = {NO_MORE},
-		.words_min = 3,
 		.words_max = 3,
 		.group = "Operation",
 	},

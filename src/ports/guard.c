@@ -154,13 +154,6 @@ static int ask_queue(struct queue *port, const char *action, struct err *e)
 	return guard_ask(&q->guard, KIND_QUEUE, action, queue_name(q->inner), e);
 }
 
-static int ask_look(struct queue *port, struct err *e)
-{
-	if (ask_queue(port, READ, NULL) == OK)
-		return OK;
-	return ask_queue(port, SEND, NULL) == OK ? OK : ask_queue(port, RECEIVE, e);
-}
-
 static int guard_send(struct queue *port, const struct slice *bodies, size_t n, struct err *e)
 {
 	int rc = ask_queue(port, SEND, e);
@@ -197,14 +190,14 @@ static int guard_fail(struct queue *port, const char *receipt, int64_t retry_us,
 
 static int guard_stats(struct queue *port, struct queue_stats *ret, struct err *e)
 {
-	int rc = ask_look(port, e);
+	int rc = ask_queue(port, READ, e);
 	return rc ? rc : queue_stats(inner_queue(port), ret, e);
 }
 
 static int guard_peek(struct queue *port, bool dead, size_t max, struct arena *arena,
 		      struct queue_message *ret, size_t *ret_count, struct err *e)
 {
-	int rc = ask_look(port, e);
+	int rc = ask_queue(port, READ, e);
 	return rc ? rc : queue_peek(inner_queue(port), dead, max, arena, ret, ret_count, e);
 }
 

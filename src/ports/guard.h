@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "catalog.h"
+#include "delivery_stream.h"
 #include "job_engine.h"
 #include "object_store.h"
 #include "queue.h"
@@ -26,14 +27,17 @@ int guard_ask(const struct guard *, const char *kind, const char *action, const 
  * is refused is ERR_DENIED, and nothing of that call was done. */
 struct object_store *guard_object_store(struct object_store *, const struct guard *);
 /* Kind "queue", actions "send" and "receive" (which is also to remove, extend and fail what was
- * received), by the queue's name; looking (stats, peek) wants either, or "read"; redrive both. */
+ * received), by the queue's name; looking (stats, peek) is "read"; redrive wants both. */
 struct queue *guard_queue(struct queue *, const struct guard *);
 /* Kind "job-engine", actions "start" (and cancel) and "work", by the job's name where there is one; looking
- * (status, list, stale) wants either, or "read". */
+ * (status, list, stale) is "read". */
 struct job_engine *guard_job_engine(struct job_engine *, const struct guard *);
 /* Kind "scheduler", actions "tick" (and run) and "report" (and claim), by the schedule's name where there is
- * one; looking (next, slots) wants either, or "read". */
+ * one; looking (next, slots) is "read". */
 struct scheduler *guard_scheduler(struct scheduler *, const struct guard *);
+/* Kind "stream", actions "append", "deliver" (next, forget) and "read" (tail, status), by the stream's name; to seal
+ * wants one of the first two. */
+struct delivery_stream *guard_delivery_stream(struct delivery_stream *, const struct guard *);
 /* Kind "catalog", actions "read" and "write", by "database.table"; marks are the resource "marks". What ends an
  * intent, or forgets dead keys, tells no table: a right to write any will do. */
 struct catalog *guard_catalog(struct catalog *, const struct guard *);

@@ -1,12 +1,15 @@
-/* The access checks before the calls of the job engine and the scheduler: see guard.h. */
+/* The access checks before the calls of the job engine, the scheduler and the delivery stream: see guard.h. */
 #include "guard.h"
 
 #define KIND_JOBS      "job-engine"
 #define KIND_SCHEDULER "scheduler"
+#define KIND_STREAM    "stream"
 #define START          "start"
 #define WORK           "work"
 #define TICK           "tick"
 #define REPORT         "report"
+#define APPEND         "append"
+#define DELIVER        "deliver"
 #define READ           "read"
 
 /* -- job engine -------------------------------------------------------------------------------- */
@@ -27,14 +30,6 @@ static int ask_jobs(struct job_engine *port, const char *action, const char *job
 	return guard_ask(&((struct guarded_jobs *)port)->guard, KIND_JOBS, action, job, e);
 }
 
-/* Who starts runs or works on them may look at them. */
-static int ask_look(struct job_engine *port, struct err *e)
-{
-	if (ask_jobs(port, READ, NULL, NULL) == OK || ask_jobs(port, START, NULL, NULL) == OK)
-		return OK;
-	return ask_jobs(port, WORK, NULL, e);
-}
-
 static int guard_start(struct job_engine *port, const struct job_request *request,
 		       char ret_run[RUN_ID_SIZE], struct err *e)
 {
@@ -45,7 +40,7 @@ static int guard_start(struct job_engine *port, const struct job_request *reques
 static int guard_status(struct job_engine *port, const char *run, struct arena *arena,
 			struct job_status *ret, struct err *e)
 {
-	int rc = ask_look(port, e);
+	int rc = ask_jobs(port, READ, NULL, e);
 	return rc ? rc : job_engine_status(inner_jobs(port), run, arena, ret, e);
 }
 
@@ -58,7 +53,7 @@ static int guard_cancel(struct job_engine *port, const char *run, struct err *e)
 static int guard_runs(struct job_engine *port, size_t max, struct arena *arena,
 		      struct job_status **ret, size_t *ret_count, struct err *e)
 {
-	int rc = ask_look(port, e);
+	int rc = ask_jobs(port, READ, NULL, e);
 	return rc ? rc : job_engine_list(inner_jobs(port), max, arena, ret, ret_count, e);
 }
 
@@ -73,7 +68,7 @@ static int guard_stale(struct job_engine *port, const char *job, const char *con
 		       size_t n, struct arena *arena, const char ***ret, size_t *ret_count,
 		       struct err *e)
 {
-	int rc = ask_look(port, e);
+	int rc = ask_jobs(port, READ, NULL, e);
 	return rc ? rc
 		  : job_engine_stale(inner_jobs(port), job, scopes, n, arena, ret, ret_count, e);
 }
@@ -121,15 +116,6 @@ static int ask_scheduler(struct scheduler *port, const char *action, const char 
 			 schedule, e);
 }
 
-/* Who ticks or reports may look at the slots. */
-static int ask_slots(struct scheduler *port, struct err *e)
-{
-	if (ask_scheduler(port, TICK, NULL, NULL) == OK ||
-	    ask_scheduler(port, REPORT, NULL, NULL) == OK)
-		return OK;
-	return ask_scheduler(port, READ, NULL, e);
-}
-
 static int guard_tick(struct scheduler *port, struct schedule_tick *ret, struct err *e)
 {
 	int rc = ask_scheduler(port, TICK, NULL, e);
@@ -160,7 +146,7 @@ static int guard_run(struct scheduler *port, const char *schedule, const int32_t
 static int guard_next(struct scheduler *port, const char *schedule, size_t max,
 		      struct schedule_slot *ret, size_t *ret_count, struct err *e)
 {
-	int rc = ask_slots(port, e);
+	int rc = ask_scheduler(port, READ, NULL, e);
 	return rc ? rc : scheduler_next(inner_scheduler(port), schedule, max, ret, ret_count, e);
 }
 
@@ -168,7 +154,7 @@ static int guard_slots(struct scheduler *port, const char *schedule, size_t max,
 		       struct arena *arena, struct schedule_slot *ret, size_t *ret_count,
 		       struct err *e)
 {
-	int rc = ask_slots(port, e);
+	int rc = ask_scheduler(port, READ, NULL, e);
 	return rc ? rc
 		  : scheduler_slots(inner_scheduler(port), schedule, max, arena, ret, ret_count, e);
 }
@@ -194,5 +180,96 @@ struct scheduler *guard_scheduler(struct scheduler *inner, const struct guard *g
 	struct guarded_scheduler *s = NEW(struct guarded_scheduler);
 	*s = (struct guarded_scheduler){
 		.port.ops = &guard_scheduler_ops, .inner = inner, .guard = *g};
+	return &s->port;
+}
+
+/* -- delivery stream --------------------------------------------------------------------------- */
+
+struct guarded_stream {
+	struct delivery_stream port;
+	struct delivery_stream *inner;
+	struct guard guard;
+};
+
+static struct delivery_stream *inner_stream(struct delivery_stream *port)
+{
+	return ((struct guarded_stream *)port)->inner;
+}
+
+static int ask_stream(struct delivery_stream *port, const char *action, struct err *e)
+{
+	struct guarded_stream *s = (struct guarded_stream *)port;
+	return guard_ask(&s->guard, KIND_STREAM, action, delivery_stream_name(s->inner), e);
+}
+
+static int guard_append(struct delivery_stream *port, const struct stream_record *records, size_t n,
+			int64_t *ret_first, struct err *e)
+{
+	int rc = ask_stream(port, APPEND, e);
+	return rc ? rc : delivery_stream_append(inner_stream(port), records, n, ret_first, e);
+}
+
+static int guard_tail(struct delivery_stream *port, int64_t after,
+		      int (*fn)(void *ctx, const struct stream_entry *, struct err *), void *ctx,
+		      struct err *e)
+{
+	int rc = ask_stream(port, READ, e);
+	return rc ? rc : delivery_stream_tail(inner_stream(port), after, fn, ctx, e);
+}
+
+/* Also what a dead writer left open. */
+static int guard_seal(struct delivery_stream *port, bool now, struct err *e)
+{
+	int rc = ask_stream(port, APPEND, NULL) == OK ? OK : ask_stream(port, DELIVER, e);
+	return rc ? rc : delivery_stream_seal(inner_stream(port), now, e);
+}
+
+static int guard_next_segment(struct delivery_stream *port, int64_t after,
+			      int (*fn)(void *ctx, const struct stream_entry *, struct err *),
+			      void *ctx, struct stream_segment *ret, struct err *e)
+{
+	int rc = ask_stream(port, DELIVER, e);
+	return rc ? rc : delivery_stream_next(inner_stream(port), after, fn, ctx, ret, e);
+}
+
+static int guard_forget(struct delivery_stream *port, int64_t up_to, struct err *e)
+{
+	int rc = ask_stream(port, DELIVER, e);
+	return rc ? rc : delivery_stream_forget(inner_stream(port), up_to, e);
+}
+
+static int guard_stream_status(struct delivery_stream *port, struct stream_status *ret,
+			       struct err *e)
+{
+	int rc = ask_stream(port, READ, e);
+	return rc ? rc : delivery_stream_status(inner_stream(port), ret, e);
+}
+
+static const char *guard_stream_name(struct delivery_stream *port)
+{
+	return delivery_stream_name(inner_stream(port));
+}
+
+static void guard_stream_free(struct delivery_stream *port)
+{
+	delivery_stream_free(inner_stream(port));
+	free(port);
+}
+
+static const struct delivery_stream_ops guard_stream_ops = {
+	.append = guard_append,
+	.tail = guard_tail,
+	.seal = guard_seal,
+	.next = guard_next_segment,
+	.forget = guard_forget,
+	.status = guard_stream_status,
+	.name = guard_stream_name,
+	.free = guard_stream_free,
+};
+
+struct delivery_stream *guard_delivery_stream(struct delivery_stream *inner, const struct guard *g)
+{
+	struct guarded_stream *s = NEW(struct guarded_stream);
+	*s = (struct guarded_stream){.port.ops = &guard_stream_ops, .inner = inner, .guard = *g};
 	return &s->port;
 }

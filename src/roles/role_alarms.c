@@ -12,7 +12,8 @@
 #include "file.h"
 #include "role_table.h"
 
-#define SLICE_MS 100 /* how late a stop is seen while the command runs */
+#define NOBODY   INT64_MIN /* the id of no change: only whether the helper is there is asked */
+#define SLICE_MS 100       /* how late a stop is seen while the command runs */
 
 /* What the role may say to the helper: data about a change, never what is to be run. */
 struct question {
@@ -60,7 +61,8 @@ static void answer(int fd, const struct up_settings *s)
 					 .at_us = q.at_us,
 					 .text = q.text,
 					 .attempts = q.attempts};
-		why.code = alarm_notify_command(s->conf, s->lake, &c, &why);
+		if (q.id != NOBODY)
+			why.code = alarm_notify_command(s->conf, s->lake, &c, &why);
 		if (fd_write_all(fd, &why, sizeof(why)) != 0)
 			break;
 	}
@@ -119,6 +121,14 @@ static int ask_helper(void *ctx, const struct alarm_change *c, struct err *e)
 		return err_set(e, ERR_RETRY, "stopped while the notify command ran");
 	helper_gone = true;
 	return helper_is_gone(e);
+}
+
+bool role_alarms_helper_answers(void)
+{
+	struct err why = ERR_INIT;
+	struct question q = {.id = NOBODY};
+	return helper >= 0 && fd_write_all(helper, &q, sizeof(q)) == 0 &&
+	       read_all(helper, &why, sizeof(why), NULL) && why.code == OK;
 }
 
 int role_alarms(struct role_context *c, struct err *e)

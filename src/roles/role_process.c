@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "role_sandbox.h"
@@ -41,6 +42,16 @@ static int begin(const struct role *role, pid_t parent, struct err *e)
 	return OK;
 }
 
+/* Half of what the role may have: DuckDB counts its own only, and the rest wants room, too. */
+static int64_t duckdb_bytes(const struct role *role)
+{
+	struct sysinfo info;
+	int64_t bytes = (int64_t)role->memory_mib << 20;
+	if (sysinfo(&info) == 0 && (int64_t)info.totalram * info.mem_unit < bytes)
+		bytes = (int64_t)info.totalram * info.mem_unit;
+	return bytes / 2;
+}
+
 int role_enter(const struct role *role, const struct up_settings *s, struct system **ret,
 	       struct err *e)
 {
@@ -52,6 +63,7 @@ int role_enter(const struct role *role, const struct up_settings *s, struct syst
 				   .conf = s->conf,
 				   .mode = SYSTEM_WRITE,
 				   .no_threads = true,
+				   .duckdb_bytes = duckdb_bytes(role),
 				   .catalog_reads = !role_may(role, "catalog", "write", NULL),
 				   .guard = &guard};
 	struct system *sys;

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "http.h"
 
-#define FILES_MAX 1024
-#define DNS_PORT  53 /* answers that are too long for UDP */
+#define DNS_PORT 53 /* answers that are too long for UDP */
 /* Renaming between folders, which every durable write ends with, came with Landlock's second version. */
 #define LEAST_ABI 2
 
@@ -19,7 +19,7 @@ struct list {
 	struct arena *arena;
 	const char *state;
 	struct role_confines out;
-	size_t path_cap, port_cap;
+	size_t path_cap, port_cap, address_cap;
 };
 
 static void add(struct list *l, enum sandbox_access access, const char *path)
@@ -71,6 +71,9 @@ static void add_network(struct list *l, const struct right *r, const struct up_s
 		add_port(l, DNS_PORT);
 		add_port(l, url_port(url));
 	}
+	const char *const *list = role_addresses(r, s, l->arena);
+	for (size_t i = 0; list[i]; i++)
+		*PUSH(l->out.addresses, l->out.address_count, l->address_cap) = list[i];
 }
 
 const char *const *role_addresses(const struct right *r, const struct up_settings *s,
@@ -84,8 +87,8 @@ const char *const *role_addresses(const struct right *r, const struct up_setting
 		const char *url = url_of(r, s, i);
 		const char *host = strstr(url, "://");
 		host = host ? host + 3 : url;
-		const char *address = arena_printf(arena, "%.*s:%d", (int)strcspn(host, ":/?#"),
-						   host, url_port(url));
+		size_t end = *host == '[' ? strcspn(host, "]/?#") + 1 : strcspn(host, ":/?#");
+		const char *address = arena_printf(arena, "%.*s:%d", (int)end, host, url_port(url));
 		if (!str_among(address, list, count))
 			list[count++] = address;
 	}
@@ -173,8 +176,12 @@ struct role_confines role_confines(const struct role *role, const struct up_sett
 	out.ports = ANEW_ARRAY(arena, out.port_count + 1, uint16_t);
 	if (out.port_count)
 		memcpy(out.ports, l.out.ports, out.port_count * sizeof(*out.ports));
+	out.addresses = ANEW_ARRAY(arena, out.address_count + 1, const char *);
+	if (out.address_count)
+		memcpy(out.addresses, l.out.addresses, out.address_count * sizeof(*out.addresses));
 	free(l.out.paths);
 	free(l.out.ports);
+	free(l.out.addresses);
 	return out;
 }
 
@@ -240,6 +247,19 @@ int role_open(const struct role *role, const struct up_settings *s, struct syste
 	return rc;
 }
 
+/* Sanitizers keep books of all memory that a process might have, and count as that. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const bool memory_can_be_limited = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+static const bool memory_can_be_limited = false;
+#else
+static const bool memory_can_be_limited = true;
+#endif
+#else
+static const bool memory_can_be_limited = true;
+#endif
+
 static int limit(int what, rlim_t value, struct err *e)
 {
 	struct rlimit l;
@@ -265,9 +285,12 @@ int role_confine(const struct role *role, const struct up_settings *s, struct sa
 	struct role_confines c = role_confines(role, s, arena);
 	int rc = limit(RLIMIT_CORE, 0, e);
 	if (rc == OK)
-		rc = limit(RLIMIT_NOFILE, FILES_MAX, e);
+		rc = limit(RLIMIT_NOFILE, ROLE_FILES_MAX, e);
+	if (rc == OK && memory_can_be_limited)
+		rc = limit(RLIMIT_DATA, (rlim_t)role->memory_mib << 20, e);
 	if (rc)
 		return rc;
+	http_confine(c.addresses);
 	return sandbox_enter(&(struct sandbox){.paths = c.paths,
 					       .path_count = c.path_count,
 					       .network = c.network,

@@ -11,6 +11,9 @@ struct role_confines {
 	size_t path_count;
 	uint16_t *ports;
 	size_t port_count;
+	const char *
+		*addresses; /* "host:port", NULL-terminated: hosts are held by our own HTTP only */
+	size_t address_count;
 	bool network;
 };
 struct role_confines role_confines(const struct role *, const struct up_settings *, struct arena *);
@@ -22,7 +25,10 @@ const char *const *role_addresses(const struct right *, const struct up_settings
  * before their files are all that is left. Makes the folders of its prefixes. */
 int role_open(const struct role *, const struct up_settings *, struct system *,
 	      struct err *) MUST_CHECK;
-/* After role_open, while there is one thread: resource limits and the sandbox, for good. */
+#define ROLE_FILES_MAX 1024
+/* After role_open, while there is one thread: resource limits and the sandbox, for good. Memory is limited as what
+ * the kernel calls data (RLIMIT_DATA), touched or not: a limit on addresses (RLIMIT_AS) would count what libraries
+ * only set aside. New processes are refused by seccomp, for RLIMIT_NPROC counts those of the user, not of a role. */
 int role_confine(const struct role *, const struct up_settings *, struct sandbox_report *ret,
 		 struct err *) MUST_CHECK;
 

@@ -13,6 +13,7 @@ const struct role role_table[] = {
 	{.name = "scheduler",
 	 .summary = "says what is due, by the calendar",
 	 .run = role_scheduler,
+	 .memory_mib = 128,
 	 .rights = {{RES_SCHEDULER, ACT_TICK, NULL},
 		    {RES_QUEUE, ACT_SEND, "scheduled"},
 		    {RES_CATALOG, ACT_READ, NULL},
@@ -20,6 +21,7 @@ const struct role role_table[] = {
 	{.name = "scraper",
 	 .summary = "fetches portfolios from B3 into landing and raw",
 	 .run = role_scraper,
+	 .memory_mib = 1024,
 	 .rights = {{RES_NETWORK, ACT_CONNECT, "b3_portfolio.url"},
 		    {RES_QUEUE, ACT_RECEIVE, "scheduled"},
 		    {RES_SCHEDULER, ACT_REPORT, NULL},
@@ -34,6 +36,7 @@ const struct role role_table[] = {
 	{.name = "activator",
 	 .summary = "tells the queues of created objects, and starts their jobs",
 	 .run = role_activator,
+	 .memory_mib = 256,
 	 .rights = {{RES_CATALOG, ACT_READ, NULL},
 		    {RES_CATALOG, ACT_WRITE, "marks"},
 		    {RES_QUEUE, ACT_SEND, "raw-created"},
@@ -45,6 +48,7 @@ const struct role role_table[] = {
 	{.name = "job",
 	 .summary = "runs the jobs: raw to refined",
 	 .run = role_job,
+	 .memory_mib = 4096,
 	 .rights = {{RES_JOBS, ACT_WORK, NULL},
 		    {RES_STORE, ACT_READ, "raw"},
 		    {RES_STORE, ACT_WRITE, "refined"},
@@ -56,6 +60,7 @@ const struct role role_table[] = {
 	{.name = "collector",
 	 .summary = "asks the Bitcoin tickers, slot by slot",
 	 .run = role_collector,
+	 .memory_mib = 1024,
 	 .rights = {{RES_NETWORK, ACT_CONNECT, "bitcoin.sources"},
 		    {RES_STREAM, ACT_APPEND, "bitcoin"},
 		    {RES_CATALOG, ACT_READ, NULL},
@@ -63,6 +68,7 @@ const struct role role_table[] = {
 	{.name = "delivery",
 	 .summary = "brings the stream into the lake",
 	 .run = role_delivery,
+	 .memory_mib = 2048,
 	 .rights = {{RES_STREAM, ACT_DELIVER, "bitcoin"},
 		    {RES_STORE, ACT_WRITE, "raw/bitcoin_ticks"},
 		    {RES_STORE, ACT_WRITE, "raw/bitcoin_gaps"},
@@ -78,6 +84,7 @@ const struct role role_table[] = {
 	{.name = "backup",
 	 .summary = "copies the Bitcoin tables to the backup",
 	 .run = role_backup,
+	 .memory_mib = 1024,
 	 .rights = {{RES_QUEUE, ACT_RECEIVE, "backup"},
 		    {RES_STORE, ACT_READ, "raw/bitcoin_ticks"},
 		    {RES_STORE, ACT_READ, "raw/bitcoin_gaps"},
@@ -88,6 +95,7 @@ const struct role role_table[] = {
 	{.name = "alarms",
 	 .summary = "judges the alarms, and tells of their changes",
 	 .run = role_alarms,
+	 .memory_mib = 256,
 	 .before = role_alarms_before,
 	 .rights = {{RES_CATALOG, ACT_READ, NULL},
 		    {RES_QUEUE, ACT_READ, "raw-created"},
@@ -156,6 +164,11 @@ bool action_is_known(const char *name)
 	return false;
 }
 
+bool right_implies_read(const struct right *r)
+{
+	return r->action != ACT_READ && r->resource != RES_NETWORK && r->resource != RES_COMMAND;
+}
+
 enum holder right_holder(const struct right *r)
 {
 	switch (r->resource) {
@@ -188,11 +201,11 @@ static bool covers(const struct right *r, const char *resource)
 	}
 }
 
-/* Who may write a store or a catalog must be able to read what is there. */
+/* Whoever has a right to something may look at it. */
 static bool implies(const struct right *r, const char *action)
 {
 	return strcmp(action, action_name(r->action)) == 0 ||
-	       (r->action == ACT_WRITE && strcmp(action, "read") == 0);
+	       (right_implies_read(r) && strcmp(action, action_name(ACT_READ)) == 0);
 }
 
 const struct right *role_may(const struct role *role, const char *kind, const char *action,

@@ -57,6 +57,7 @@ struct role {
 	/* Before anything is opened and any right is gone: for a helper process that stays outside. May be
 	 * NULL. */
 	int (*before)(const struct up_settings *, struct err *);
+	int memory_mib;                  /* that it may have at most */
 	struct right rights[RIGHTS_MAX]; /* ended by ACT_END */
 };
 struct role_context {
@@ -73,11 +74,12 @@ const char *resource_name(enum resource);
 const char *action_name(enum action);
 bool resource_find(const char *name, enum resource *ret);
 bool action_is_known(const char *name);
+/* Who has it may also look at what it speaks of. */
+bool right_implies_read(const struct right *);
 /* Who keeps a process without the right from it. */
 enum holder {
 	HELD_KERNEL, /* files, folders, ports */
-	/* the kernel keeps it from the resource as a whole; which of the actions, a guard around the port,
-	 * or the mode in which its driver is opened */
+	/* the kernel keeps it from the resource as a whole; from its actions, a guard around the port */
 	HELD_GUARD,
 };
 enum holder right_holder(const struct right *);
@@ -103,5 +105,7 @@ int role_delivery(struct role_context *, struct err *);
 int role_backup(struct role_context *, struct err *);
 int role_alarms(struct role_context *, struct err *);
 int role_alarms_before(const struct up_settings *, struct err *);
+/* Whether the process that runs the notify command is there, and listens. */
+bool role_alarms_helper_answers(void);
 
 #endif

@@ -17,6 +17,7 @@
 #define PAUSE_MOST_US  INT64_C(60000000)
 #define STOP_US        INT64_C(10000000) /* how long a role has to end */
 #define POLL_US        INT64_C(20000)
+#define LOCK_US        INT64_C(500000) /* for one that is ending just now */
 
 struct worker {
 	const struct role *role;
@@ -58,7 +59,7 @@ static int take_lake(struct house *h, struct err *e)
 	int rc = file_mkdirs(path.data, true, e);
 	buf_str(&path, "/up.lock");
 	if (rc == OK)
-		rc = file_lock(path.data, true, &clock_system, POLL_US, holder_found, &holder,
+		rc = file_lock(path.data, true, &clock_system, LOCK_US, holder_found, &holder,
 			       &h->lock, e);
 	if (rc == ERR_CONFLICT)
 		return err_set(e, ERR_CONFLICT,

@@ -36,6 +36,7 @@
 
 struct system {
 	struct system_options options;
+	struct guard guard; /* what options.guard is, if anything */
 	struct arena *arena;
 	const char *lake;    /* absolute */
 	const char *state;   /* "<lake>/state" */
@@ -69,6 +70,7 @@ static struct duckdb_host *host(struct system *s)
 	if (!s->host)
 		s->host = duckdb_host_start(
 			&(struct duckdb_host_options){.temp_dir = s->exists ? s->scratch : NULL,
+						      .memory_limit_bytes = s->options.duckdb_bytes,
 						      .background = !s->options.no_threads});
 	return s->host;
 }
@@ -178,6 +180,10 @@ int system_open(const struct system_options *o, struct system **ret, struct err 
 {
 	struct system *s = NEW(struct system);
 	s->options = *o;
+	if (o->guard) {
+		s->guard = *o->guard;
+		s->options.guard = &s->guard;
+	}
 	s->arena = arena_new();
 	s->lake = absolute(s->arena, o->lake);
 	s->state = arena_printf(s->arena, "%s/state", s->lake);
@@ -421,6 +427,8 @@ int system_stream(struct system *s, enum stream_use use, struct delivery_stream 
 			rc = catalog_mark_get(s->catalog, DELIVER_MARK, &o.after, e);
 		if (rc == OK)
 			rc = delivery_stream_spool_open(&o, &s->stream, e);
+		if (rc == OK && s->options.guard)
+			s->stream = guard_delivery_stream(s->stream, s->options.guard);
 		if (rc == ERR_CONFLICT)
 			err_wrap(
 				e,

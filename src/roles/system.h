@@ -44,8 +44,9 @@ struct system_options {
 	/* No thread is made before one is needed: DuckDB is loaded by the first use of it. For whoever
 	 * enters a sandbox after the opening. */
 	bool no_threads;
-	bool catalog_reads; /* in SYSTEM_WRITE: the catalog is opened for reading all the same */
-	/* may be NULL: asked before each use of a port that tells rights apart: guard.h */
+	int64_t duckdb_bytes; /* memory of the DuckDB in this process; 0: half of the machine's */
+	bool catalog_reads;   /* in SYSTEM_WRITE: the catalog is opened for reading all the same */
+	/* may be NULL; copied: asked before each use of a port that tells rights apart: guard.h */
 	const struct guard *guard;
 	/* another writer is waited for; may be NULL */
 	void (*on_wait)(void *ctx, int64_t holder_pid);

@@ -16,9 +16,11 @@ LOOKED_UP = {'tr': 0, 'err_set': 2, 'err_errno': 2, 'err_wrap': 1, 'cli_note': 1
 # The functions above and tr's own callers pass a format on that they were given.
 PASSED_ON = {('base', 'fmt'), ('cli', 'fmt')}
 # folder and name of a table: which fields of its rows are texts, by name or by place
-TABLES = {('cli', 'commands'): ('summary', 'text', 'group'), ('cli', 'options'): (3,), ('roles', 'settings'): (6,)}
+TABLES = {('cli', 'commands'): ('summary', 'text', 'group'), ('cli', 'options'): (3,), ('roles', 'settings'): (6,),
+          ('roles', 'attempts'): (0,)}
 # what tr() is given in this folder comes from those tables
-ROWS = {('cli', name) for name in ('commands[i].summary', 'group', 'c->summary', 'c->text', 'o->help', 'o->doc')}
+ROWS = {('cli', name) for name in ('commands[i].summary', 'group', 'c->summary', 'c->text', 'o->help', 'o->doc',
+                                 'row->attempt->what')}
 # (folder, what tr() is given there): where that gets its texts from in the same folder: each literal in the initialiser of
 # the variable, each literal that the function returns, or the argument of each call of the function
 BROUGHT = {

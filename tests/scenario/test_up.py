@@ -228,7 +228,7 @@ def test_access(pregao):
     """What the table says; that it is true is shown by tests/unit/test_role_sandbox.c, from inside."""
     shown = json.loads(pregao('access', 'show', '--format', 'json').stdout)
     assert {r['role'] for r in shown} == ROLES
-    assert {r['held_by'] for r in shown} <= {'kernel', 'guard', 'nothing'}
+    assert {r['held_by'] for r in shown} <= {'kernel', 'guard', 'nothing', 'port: kernel, host: guard'}
     assert [r['means'] for r in shown if r['role'] == 'scraper' and r['kind'] == 'network'] == ['sistemaswebb3-listados.b3.com.br:443']
     for role, action, resource, allowed in [('scraper', 'write', 'raw/portfolio/x', True), ('scraper', 'write', 'raw/portfolios/x', False),
                                             ('job', 'read', 'raw/portfolio/x', True), ('job', 'write', 'raw/portfolio/x', False),
@@ -238,8 +238,26 @@ def test_access(pregao):
                                             ('collector', 'append', 'stream:bitcoin', True), ('scheduler', 'tick', 'scheduler', True)]:
         said = pregao('access', 'check', role, action, resource, '--format', 'json', expect=0 if allowed else 1).stdout
         assert json.loads(said)['allowed'] == allowed, (role, action, resource)
+    limits = {(r['role'], r['kind']): r['resource'] for r in shown if r['action'] == 'use'}
+    assert limits['scheduler', 'memory'].endswith(' MiB') and limits['job', 'core-file'] == '0'
     assert 'scraper' in pregao('access', 'check', 'nobody', 'read', 'raw', expect=2).stderr
     assert 'juggle' in pregao('access', 'check', 'job', 'juggle', 'raw', expect=2).stderr
+    assert 'ROLE' in pregao('access', 'check', 'job', 'read', expect=2).stderr
     policies = json.loads(pregao('access', 'export').stdout)
     assert {p['Role'] for p in policies['Roles']} == ROLES
     assert all(s['Effect'] == 'Allow' and s['Action'] and s['Resource'] for p in policies['Roles'] for s in p['Statement'])
+
+
+def test_access_by_trying(pregao, conf, tmp_path):
+    """What was tried came as the table says; a sandbox that does not hold is told, with exit status 4."""
+    place = tmp_path / 'tried'
+    place.mkdir()
+    tried = json.loads(pregao('access', 'check', '--config', conf, '--format', 'json', env={'TMPDIR': str(place)}).stdout)
+    assert {r['role'] for r in tried} == ROLES and all(r['right'] for r in tried)
+    came = {(r['role'], r['tried']): r['came'] for r in tried}
+    assert came['scraper', 'write object-store landing'] == 'yes' and came['job', 'write object-store landing'] == 'kernel'
+    assert came['scraper', 'send queue scheduled'] == 'guard' and came['scheduler', 'send queue scheduled'] == 'yes'
+    conf.write_text(conf.read_text() + '[sandbox]\nlandlock = -1\n')
+    done = pregao('access', 'check', 'backup', '--config', conf, env={'TMPDIR': str(place)}, expect=4)
+    assert 'yes !' in done.stdout and 'otherwise' in done.stderr
+    assert not list(place.iterdir()), 'something stayed behind'

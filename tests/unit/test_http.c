@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -381,6 +382,47 @@ static void urls_that_are_not_asked(void **state)
 	http_free(h);
 }
 
+/* For good, so in a child of its own. */
+static void a_confined_process_asks_whom_it_may(void **state)
+{
+	static const char *const more[] = {"b3.example:443", "127.0.0.1:1", "x.example:80", NULL};
+	static const char *const fewer[] = {"other.example:443", "B3.example:443", "127.0.0.1:1",
+					    NULL};
+	static const struct {
+		const char *url;
+		int code;
+	} asked[] = {{"https://b3.example/x", OK},
+		     {"https://B3.EXAMPLE:443/", OK},
+		     {"http://127.0.0.1:1/", OK},
+		     {"https://b3.example:444/", ERR_DENIED},
+		     {"https://x.example:80/", ERR_DENIED},
+		     {"https://other.example/", ERR_DENIED},
+		     {"https://b3.example.net/", ERR_DENIED},
+		     {"http://127.0.0.1/", ERR_DENIED},
+		     {"http://localhost:1/", ERR_DENIED}};
+	int wrong = 0, status;
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct http *h;
+		struct http_response r = {0};
+		struct err e = ERR_INIT;
+		http_confine(more);
+		http_confine(fewer);
+		for (size_t i = 0; i < ARRAY_LEN(asked); i++)
+			wrong += http_url_check(asked[i].url, NULL) != asked[i].code;
+		struct http_request q = {.url = "http://127.0.0.1:2/"}, allowed = q;
+		allowed.url = "http://127.0.0.1:1/";
+		wrong += http_curl_new(&h, NULL) != OK || http_request(h, &q, &r, &e) != ERR_DENIED;
+		wrong += !strstr(e.text, "127.0.0.1:2");
+		wrong += http_request(h, &allowed, &r, NULL) != ERR_RETRY; /* nobody listens */
+		http_free(h);
+		_exit(wrong);
+	}
+	waitpid(child, &status, 0);
+	assert_int_equal(status, 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -395,6 +437,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(nobody_listens),
 		cmocka_unit_test(requests_say_what_they_were_told),
 		cmocka_unit_test(urls_that_are_not_asked),
+		cmocka_unit_test(a_confined_process_asks_whom_it_may),
 	};
 	return RUN_TESTS("http");
 }
