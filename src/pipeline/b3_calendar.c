@@ -258,18 +258,6 @@ bool b3_calendar_is_session(const struct b3_calendar *c, int32_t day)
 	return b3_calendar_kind(c, day) != SESSION_NONE;
 }
 
-bool b3_calendar_next(const struct b3_calendar *c, int32_t day, int32_t *ret)
-{
-	if (day < B3_CALENDAR_FIRST)
-		day = B3_CALENDAR_FIRST;
-	for (; day <= B3_CALENDAR_LAST; day++)
-		if (b3_calendar_is_session(c, day)) {
-			*ret = day;
-			return true;
-		}
-	return false;
-}
-
 bool b3_calendar_previous(const struct b3_calendar *c, int32_t day, int32_t *ret)
 {
 	if (day > B3_CALENDAR_LAST)

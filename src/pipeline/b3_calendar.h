@@ -30,8 +30,7 @@ void b3_calendar_free(struct b3_calendar *); /* NULL is fine */
 
 enum session_kind b3_calendar_kind(const struct b3_calendar *, int32_t day);
 bool b3_calendar_is_session(const struct b3_calendar *, int32_t day);
-/* The nearest session at or after, at or before that day; false when the calendar ends first. */
-bool b3_calendar_next(const struct b3_calendar *, int32_t day, int32_t *ret);
+/* The nearest session at or before that day; false when the calendar begins after it. */
 bool b3_calendar_previous(const struct b3_calendar *, int32_t day, int32_t *ret);
 /* Why a weekday has no session, or half of one, or has one all the same: the holiday's name in
  * Portuguese, as B3 publishes it, or "calendar.add", "calendar.remove". NULL for an ordinary day and
