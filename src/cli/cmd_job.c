@@ -222,6 +222,7 @@ static const struct {
 	{"sql", job_to_sql},
 	{"spark", to_spark},
 	{"glue-script", to_glue_script},
+	{"glue-nodes", job_to_glue_nodes},
 };
 
 int cmd_job_export(struct cli *cli)
@@ -234,9 +235,9 @@ int cmd_job_export(struct cli *cli)
 		i++;
 	if (!to)
 		return cli_usage(
-			cli, "--to is missing: say what to export to (sql, spark, glue-script)");
+			cli, "--to is missing: say what to export to (sql, spark, glue-script, glue-nodes)");
 	if (i == ARRAY_LEN(exports))
-		return cli_usage(cli, "--to %s: expected sql, spark or glue-script", to);
+		return cli_usage(cli, "--to %s: expected sql, spark, glue-script or glue-nodes", to);
 	if (load(cli, SYSTEM_READ, &job, &e) != 0 ||
 	    exports[i].text(cli->arena, job, &text, &e) != 0 || export_text(cli, text, &e) != 0)
 		return cli_fail(cli, &e);

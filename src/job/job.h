@@ -74,6 +74,10 @@ enum spark_form { SPARK_ALONE, SPARK_GLUE };
 int job_to_spark(struct arena *, const struct job *, enum spark_form, const char **ret,
 		 struct err *) MUST_CHECK;
 
+/* `job export --to glue-nodes`: a JSON object of nodes for a visual Glue job, to open in Glue Studio. Errors as above. */
+int job_to_glue_nodes(struct arena *, const struct job *, const char **ret,
+		      struct err *) MUST_CHECK;
+
 /* `job show`: the nodes in the order in which they are computed. Borrowed from the job and the
  * arena. */
 struct job_node_info {

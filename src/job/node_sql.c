@@ -142,11 +142,18 @@ static void aggregate_column(struct buf *b, const struct sql_style *s, const str
 			average(b, s, of, a->type);
 	} else {
 		/* It has been asked before, and was right. */
-		bool cast = a->has_type &&
-			    (aggregate_type(a->function, of, NULL, &natural, &nobody) ||
-			     !value_type_equal(natural, a->type));
+		bool known = aggregate_type(a->function, of, NULL, &natural, &nobody) == OK;
+		bool cast = a->has_type && !(known && value_type_equal(natural, a->type));
 		buf_str(b, cast ? "CAST(" : "");
-		aggregate_call(b, s, a->function, a->of, &a->order);
+		if (known && of && s->spelling.dialect == DIALECT_SPARK &&
+		    natural.type == COL_HUGEINT && of->type != COL_HUGEINT) {
+			/* A sum is ten digits wider there: so it is what a HUGEINT is spelled as. */
+			buf_str(b, "sum(CAST(");
+			name(b, s, a->of);
+			buf_str(b, " AS DECIMAL(28,0)))");
+		} else {
+			aggregate_call(b, s, a->function, a->of, &a->order);
+		}
 		if (cast)
 			buf_printf(b, " AS %s)", sql_type(s->spelling.dialect, a->type, type));
 	}
@@ -259,6 +266,13 @@ static void select_sql(struct buf *b, const struct sql_style *s, const struct no
 	buf_printf(b, "\nFROM (\n%s\n)",
 		   s->spelling.dialect == DIALECT_DUCKDB ? node->sql.duckdb : node->sql.spark);
 	alias(b, s, "q");
+}
+
+int job_no_spark_text(const struct node *node, struct err *e)
+{
+	return at_place(node->place, e,
+			err_set(e, ERR_INPUT,
+				"the node has no text for Spark: write one as \"text\": {\"spark\": \"SELECT ...\"}"));
 }
 
 static void select_quality(struct buf *b, const struct sql_style *s, const struct node *node)

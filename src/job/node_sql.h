@@ -27,6 +27,8 @@ void node_set_add(struct node_set *, const struct job *, const struct node *, bo
  * set. */
 void node_parts(struct buf *, const struct sql_style *, const struct job *,
 		const struct node_set *);
+/* ERR_INPUT: the sql node has nothing that Spark could run. */
+int job_no_spark_text(const struct node *, struct err *);
 /* One row: BIGINT count of offending rows, VARCHAR example. `node` is the quality node; its rows
  * are read by its id. */
 void check_select(struct buf *, const struct sql_style *, const struct node *,

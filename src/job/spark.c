@@ -169,10 +169,7 @@ static int write_node(struct arena *arena, struct buf *b, const struct node *nod
 	struct buf AUTO_BUF sql = {.ceiling = JOB_MAX_PLAN_BYTES};
 	const struct table_def *t = table_of(node);
 	if (node->kind == NODE_SQL && !node->sql.spark)
-		return at_place(
-			node->place, e,
-			err_set(e, ERR_INPUT,
-				"the node has no text for Spark: write one as \"text\": {\"spark\": \"SELECT ...\"}"));
+		return job_no_spark_text(node, e);
 	buf_printf(b, "\n    # %s: %s\n", node->id, node_types[node->kind].name);
 	if (node->doc)
 		write_doc(b, node->doc);
