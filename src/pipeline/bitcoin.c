@@ -1,14 +1,12 @@
-/* Bitcoin's rows as stream records: a flat JSON object, its members in the order of the field table.
- *
- * Every record of the stream passes through here twice, so the record is read by a small reader of
- * its own, which takes this one form and nothing else: members in their order, none unknown, none
- * twice, no blanks between. Any JSON reader can read it too. */
+/* Bitcoin's rows as stream records: a flat JSON object on one line, its members those of the field table; behind it,
+ * on lines of its own, the payload as it came, which as a text in the JSON would cost more than all the rest. */
 #include "bitcoin.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "bitcoin_fields.h"
+#include "json.h"
 #include "shown.h"
 #include "tr.h"
 
@@ -163,7 +161,7 @@ void bitcoin_encode(const struct bitcoin_row *row, struct buf *out)
 	bool first = true;
 	for (const struct bitcoin_field *f = bitcoin_fields;
 	     f < bitcoin_fields + bitcoin_field_count; f++) {
-		if (!(f->kinds & 1u << row->kind) || !is_there(row, f))
+		if (!(f->kinds & 1u << row->kind) || f->form == FORM_BYTES || !is_there(row, f))
 			continue;
 		const void *m = member(row, f);
 		if (first)
@@ -177,11 +175,7 @@ void bitcoin_encode(const struct bitcoin_row *row, struct buf *out)
 			buf_json_str(out, text, strlen(text));
 			break;
 		}
-		case FORM_BYTES: {
-			const struct slice *bytes = m;
-			buf_json_str(out, bytes->p, bytes->n);
-			break;
-		}
+		case FORM_BYTES:
 		case FORM_TIME:
 		case FORM_NUMBER: add_number(out, *(const int64_t *)m); break;
 		case FORM_DECIMAL: add_decimal(out, *(const int64_t *)m); break;
@@ -189,102 +183,13 @@ void bitcoin_encode(const struct bitcoin_row *row, struct buf *out)
 		}
 	}
 	buf_char(out, '}');
+	if (row->payload.n) {
+		buf_char(out, '\n');
+		buf_add(out, row->payload.p, row->payload.n);
+	}
 }
 
 /* ---- reading ---- */
-
-struct reader {
-	struct slice rest;
-	struct arena *arena;
-};
-
-static bool take(struct reader *r, const char *bytes, size_t n)
-{
-	if (r->rest.n < n || memcmp(r->rest.p, bytes, n) != 0)
-		return false;
-	r->rest.p += n;
-	r->rest.n -= n;
-	return true;
-}
-
-/* The number of a \u00XX, the only \u that is written; -1 */
-static int escaped_control(const char *p, size_t n)
-{
-	int code = 0;
-	if (n < 4 || p[0] != '0' || p[1] != '0')
-		return -1;
-	for (int i = 2; i < 4; i++) {
-		if (!is_digit(p[i]) && !(p[i] >= 'a' && p[i] <= 'f'))
-			return -1;
-		code = code * 16 + (is_digit(p[i]) ? p[i] - '0' : p[i] - 'a' + 10);
-	}
-	return code < 0x20 ? code : -1;
-}
-
-/* Takes the escapes out of s into a text of the arena; false for one that buf_json_str does not
- * write. */
-static bool unescape(struct reader *r, struct slice s, struct slice *ret)
-{
-	static const char letters[] = "\"\\nrt", meant[] = "\"\\\n\r\t";
-	char *to = arena_alloc(r->arena, s.n + 1);
-	size_t n = 0;
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] != '\\') {
-			to[n++] = s.p[i];
-			continue;
-		}
-		const char *letter = ++i < s.n ? memchr(letters, s.p[i], sizeof(letters) - 1)
-					       : NULL;
-		int code = -1;
-		if (letter)
-			code = meant[letter - letters];
-		else if (i < s.n && s.p[i] == 'u' &&
-			 (code = escaped_control(s.p + i + 1, s.n - i - 1)) >= 0)
-			i += 4;
-		if (code < 0)
-			return false;
-		to[n++] = (char)code;
-	}
-	*ret = (struct slice){to, n};
-	return true;
-}
-
-/* A JSON text, without its escapes, NUL-terminated when `terminated`. */
-static bool read_text(struct reader *r, bool terminated, struct slice *ret)
-{
-	if (!take(r, "\"", 1))
-		return false;
-	const char *begin = r->rest.p, *stop = begin + r->rest.n, *end = begin;
-	bool escapes = false;
-	for (const char *quote = NULL;; end += 2) {
-		if (!quote || quote < end)
-			quote = memchr(end, '"', (size_t)(stop - end));
-		if (!quote)
-			return false;
-		const char *backslash = memchr(end, '\\', (size_t)(quote - end));
-		end = backslash ? backslash : quote;
-		if (!backslash)
-			break;
-		escapes = true;
-	}
-	struct slice raw = {begin, (size_t)(end - begin)};
-	r->rest = (struct slice){end + 1, (size_t)(stop - end) - 1};
-	if (escapes)
-		return unescape(r, raw, ret);
-	if (terminated)
-		raw.p = arena_strndup(r->arena, raw.p, raw.n);
-	*ret = raw;
-	return true;
-}
-
-static bool read_number(struct reader *r, int64_t *ret)
-{
-	size_t n = 0;
-	while (n < r->rest.n && (is_digit(r->rest.p[n]) || (n == 0 && r->rest.p[n] == '-')))
-		n++;
-	struct slice digits = {r->rest.p, n};
-	return int64_parse(digits, ret) && take(r, digits.p, n);
-}
 
 static bool is_word(struct slice s)
 {
@@ -294,39 +199,33 @@ static bool is_word(struct slice s)
 	return s.n > 0 && s.n <= BITCOIN_WORD_MAX;
 }
 
-/* Reads a value of the field's form, which the row then has. */
-static bool read_value(struct reader *r, const struct bitcoin_field *f, struct bitcoin_row *row)
+/* Reads a value of the field's form, which the row then has. What JSON's texts may hold, jansson has seen to: UTF-8
+ * without NUL. */
+static bool read_value(const json_t *v, const struct bitcoin_field *f, struct arena *arena,
+		       struct bitcoin_row *row)
 {
 	void *m = (char *)row + f->offset;
-	struct slice text;
-	int64_t *number = m;
+	const struct slice text = {json_string_value(v), json_string_length(v)};
+	const int64_t number = json_integer_value(v);
 	switch (f->form) {
 	case FORM_WORD:
-		if (!read_text(r, true, &text) || !is_word(text))
+		if (!is_word(text))
 			return false;
-		*(const char **)m = text.p;
+		*(const char **)m = arena_strndup(arena, text.p, text.n);
 		return true;
 	case FORM_TEXT:
-		if (!read_text(r, true, &text) || !text.n || text.n > BITCOIN_TEXT_MAX ||
-		    !str_is_utf8(text.p, text.n))
+		if (!text.n || text.n > BITCOIN_TEXT_MAX)
 			return false;
-		*(const char **)m = text.p;
+		*(const char **)m = arena_strndup(arena, text.p, text.n);
 		return true;
-	case FORM_BYTES:
-		*(struct slice *)m = (struct slice){NULL, 0};
-		if (!read_text(r, false, &text) || !text.n || text.n > BITCOIN_PAYLOAD_MAX ||
-		    !str_is_utf8(text.p, text.n))
-			return false;
-		*(struct slice *)m = text;
-		return true;
+	case FORM_BYTES: return false; /* no member */
 	case FORM_TIME:
-		return read_number(r, number) && *number >= BITCOIN_TIME_MIN &&
-		       *number < BITCOIN_TIME_END;
-	case FORM_NUMBER: return read_number(r, number) && *number >= 0;
-	case FORM_DECIMAL: return read_text(r, false, &text) && decimal(text, number);
-	case FORM_FLAG:
-		*(int *)m = take(r, "true", 4) ? 1 : take(r, "false", 5) ? 0 : -1;
-		return *(int *)m >= 0;
+		*(int64_t *)m = number;
+		return json_is_integer(v) && number >= BITCOIN_TIME_MIN &&
+		       number < BITCOIN_TIME_END;
+	case FORM_NUMBER: *(int64_t *)m = number; return json_is_integer(v) && number >= 0;
+	case FORM_DECIMAL: return decimal(text, m);
+	case FORM_FLAG: *(int *)m = json_is_true(v); return json_is_boolean(v);
 	}
 	return false;
 }
@@ -336,7 +235,7 @@ static const char *form_name(enum bitcoin_form form)
 	switch (form) {
 	case FORM_WORD: return tr("a text of 1 to 64 printable characters");
 	case FORM_TEXT: return tr("a text of 1 to 2,048 bytes");
-	case FORM_BYTES: return tr("a text of 1 to 65,536 bytes");
+	case FORM_BYTES: return tr("a text of 1 to 65,536 bytes behind the object");
 	case FORM_TIME: return tr("microseconds since 1970 in the years 2009 to 2199");
 	case FORM_DECIMAL: return tr("a number of at most 10 digits and 8 decimals, as a text");
 	case FORM_NUMBER: return tr("a whole number of 0 or more");
@@ -345,47 +244,72 @@ static const char *form_name(enum bitcoin_form form)
 	return "?";
 }
 
-static int refuse(struct reader *r, struct slice body, const char *field, struct slice found,
-		  const char *expected, struct err *e)
+static int refuse_bytes(const char *field, struct slice found, const char *expected, struct err *e)
 {
-	err_set(e, ERR_INPUT, "%s: found \"%s\", expected %s", field, shown(r->arena, found),
-		expected);
-	err_at(e, 0, 0, found.p - body.p);
-	return err_reason(e, "bad_record");
+	AUTO_ARENA struct arena *arena = arena_new();
+	return err_set(e, ERR_INPUT, "%s: found \"%s\", expected %s", field, shown(arena, found),
+		       expected);
+}
+
+static int refuse(const char *field, const json_t *found, const char *expected, struct err *e)
+{
+	AUTO_BUF struct buf text = {0};
+	json_canonical(found, &text);
+	return refuse_bytes(field, buf_slice(&text), expected, e);
+}
+
+static int read_row(const json_t *o, struct arena *arena, struct bitcoin_row *row, struct err *e)
+{
+	size_t known = 0;
+	if (!json_is_object(o))
+		return refuse("record", o, tr("an object"), e);
+	for (const struct bitcoin_field *f = bitcoin_fields;
+	     f < bitcoin_fields + bitcoin_field_count; f++) {
+		const json_t *v = f->kinds & 1u << row->kind ? json_object_get(o, f->name) : NULL;
+		if (v && !read_value(v, f, arena, row))
+			return refuse(f->name, v, form_name(f->form), e);
+		if (!v && f->required & 1u << row->kind)
+			return refuse(f->name, o, tr("this member"), e);
+		known += v != NULL;
+	}
+	if (known != json_object_size(o))
+		return refuse("record", o, tr("no other members than a record of its kind has"), e);
+	if (row->kind == BITCOIN_GAP) {
+		row->event_us = row->slot_us;
+		if (!row->slots || !row->period_us)
+			return refuse("slots", o, tr("a gap of at least one slot"), e);
+	}
+	if (!row->origin != !row->line)
+		return refuse("origin", o, tr("origin and line, or neither"), e);
+	return OK;
+}
+
+static int read_payload(struct slice bytes, struct arena *arena, struct bitcoin_row *row,
+			struct err *e)
+{
+	if (row->kind != BITCOIN_TICK)
+		return refuse_bytes("payload", bytes, tr("a payload with ticks only"), e);
+	if (!bytes.n || bytes.n > BITCOIN_PAYLOAD_MAX || !str_is_utf8(bytes.p, bytes.n))
+		return refuse_bytes("payload", bytes, form_name(FORM_BYTES), e);
+	row->payload = (struct slice){arena_strndup(arena, bytes.p, bytes.n), bytes.n};
+	return OK;
 }
 
 int bitcoin_decode(enum bitcoin_kind kind, struct slice body, struct arena *arena,
 		   struct bitcoin_row *ret, struct err *e)
 {
-	struct reader r = {body, arena};
+	AUTO_JSON json_t *o = NULL;
 	struct bitcoin_row row;
-	char before = '{';
+	struct slice rest = body;
+	const struct slice object = slice_cut(&rest, '\n');
 	bitcoin_row_init(&row, kind);
-	for (const struct bitcoin_field *f = bitcoin_fields;
-	     f < bitcoin_fields + bitcoin_field_count; f++) {
-		if (!(f->kinds & 1u << kind))
-			continue;
-		struct slice at = r.rest;
-		if (take(&r, &before, 1) && take(&r, f->key.p + 1, f->key.n - 1)) {
-			struct slice value = r.rest;
-			if (!read_value(&r, f, &row))
-				return refuse(&r, body, f->name, value, form_name(f->form), e);
-			before = ',';
-			continue;
-		}
-		r.rest = at;
-		if (f->required & 1u << kind)
-			return refuse(&r, body, f->name, at, tr("this member"), e);
-	}
-	if (!take(&r, "}", 1) || r.rest.n)
-		return refuse(&r, body, "record", r.rest, tr("its end"), e);
-	if (kind == BITCOIN_GAP) {
-		row.event_us = row.slot_us;
-		if (!row.slots || !row.period_us)
-			return refuse(&r, body, "slots", body, tr("a gap of at least one slot"), e);
-	}
-	if (!row.origin != !row.line)
-		return refuse(&r, body, "origin", body, tr("origin and line, or neither"), e);
+	int rc = json_parse(object.p, object.n, &o, e);
+	if (rc == OK)
+		rc = read_row(o, arena, &row, e);
+	if (rc == OK && object.n < body.n)
+		rc = read_payload(rest, arena, &row, e);
+	if (rc)
+		return err_reason(e, "bad_record");
 	*ret = row;
 	return OK;
 }

@@ -50,10 +50,11 @@ struct bitcoin_row {
 };
 /* All numbers NONE, maker -1. */
 void bitcoin_row_init(struct bitcoin_row *, enum bitcoin_kind);
-/* Appends the record's body: a JSON object, numbers as text, times as microseconds since 1970. */
+/* Appends the record's body: a JSON object on one line, decimals as texts, times as microseconds since 1970; behind it
+ * the payload, if there is one, as it came. */
 void bitcoin_encode(const struct bitcoin_row *, struct buf *out);
-/* The other way; texts live in the arena or in the body. ERR_INPUT with the field, found, expected for
- * anything that bitcoin_encode cannot have written: types, ranges, UTF-8. */
+/* The other way, members in any order; texts live in the arena. ERR_INPUT with reason "bad_record" and what was found
+ * for anything else than the kind's members, each once, of their types and ranges, in UTF-8. */
 int bitcoin_decode(enum bitcoin_kind, struct slice body, struct arena *, struct bitcoin_row *ret,
 		   struct err *) MUST_CHECK;
 /* -1 for none of the names */

@@ -138,18 +138,16 @@ static int take(void *ctx, const struct stream_entry *entry, struct err *e)
 {
 	struct reading *r = ctx;
 	struct err damaged = ERR_INIT;
-	const struct slice body = entry->record.body;
 	int kind = bitcoin_kind_of(entry->record.kind);
 	struct gathered *g = kind < 0 ? NULL : &r->kinds[kind];
 	if (!g || !g->rows)
 		return OK;
-	/* The row's texts may lie in the body, which is the stream's. */
-	const struct slice kept = {arena_strndup(g->arena, body.p, body.n), body.n};
 	struct waiting *w = &g->rows[g->count];
 	*w = (struct waiting){.seq = entry->seq};
-	g->bytes += body.n;
+	g->bytes += entry->record.body.n;
 	/* What cannot be read goes to quarantine when it is delivered. */
-	if (bitcoin_decode((enum bitcoin_kind)kind, kept, g->arena, &w->row, &damaged) == OK &&
+	if (bitcoin_decode((enum bitcoin_kind)kind, entry->record.body, g->arena, &w->row,
+			   &damaged) == OK &&
 	    bitcoin_scope(&w->row, w->scope, sizeof(w->scope), &damaged) == OK)
 		g->count++;
 	return g->count == BATCH_ROWS || g->bytes >= BATCH_BYTES

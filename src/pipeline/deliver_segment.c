@@ -400,16 +400,12 @@ static void note_slot(struct delivery *d, const struct bitcoin_row *row)
 static int read_record(struct delivery *d, const struct stream_entry *entry,
 		       struct bitcoin_row *row, struct group **group, struct err *e)
 {
-	const struct slice *body = &entry->record.body;
 	int kind = bitcoin_kind_of(entry->record.kind);
 	if (kind < 0) {
 		err_set(e, ERR_INPUT, "there is no record kind \"%s\"", entry->record.kind);
 		return err_reason(e, "unknown_kind");
 	}
-	int rc = bitcoin_decode((enum bitcoin_kind)kind, *body, d->rows, row, e);
-	/* It may point into its bytes, which are the stream's. */
-	if (rc == OK && row->payload.p >= body->p && row->payload.p < body->p + body->n)
-		row->payload.p = arena_strndup(d->rows, row->payload.p, row->payload.n);
+	int rc = bitcoin_decode((enum bitcoin_kind)kind, entry->record.body, d->rows, row, e);
 	return rc ? rc : group_of(d, row, entry->at_us, group, e);
 }
 
