@@ -15,19 +15,11 @@
 /* Renaming between folders, which every durable write ends with, came with Landlock's second version. */
 #define LEAST_ABI 2
 
-/* What a role is kept to. Everything lives in the arena. */
-struct confines {
-	struct sandbox_path *paths;
-	size_t path_count;
-	uint16_t *ports;
-	size_t port_count;
-	bool network;
-};
 struct list {
 	struct arena *arena;
 	const char *state;
-	struct confines out;
-	size_t path_cap, port_cap;
+	struct role_confines out;
+	size_t path_cap, port_cap, address_cap;
 };
 
 static void add(struct list *l, enum sandbox_access access, const char *path)
@@ -171,14 +163,14 @@ static void add_system(struct list *l)
 		add(l, SANDBOX_READ, library);
 }
 
-static struct confines confines_of(const struct role *role, const struct up_settings *s,
+struct role_confines role_confines(const struct role *role, const struct up_settings *s,
 				   struct arena *arena)
 {
 	struct list l = {.arena = arena, .state = arena_printf(arena, "%s/state", s->lake)};
 	for (const struct right *r = role->rights; r->action; r++)
 		add_right(&l, r, s);
 	add_system(&l);
-	struct confines out = l.out;
+	struct role_confines out = l.out;
 	out.paths = ANEW_ARRAY(arena, out.path_count, struct sandbox_path);
 	memcpy(out.paths, l.out.paths, out.path_count * sizeof(*out.paths));
 	out.ports = ANEW_ARRAY(arena, out.port_count + 1, uint16_t);
@@ -290,12 +282,15 @@ int role_confine(const struct role *role, const struct up_settings *s, struct sa
 		 struct err *e)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
-	struct confines c = confines_of(role, s, arena);
+	struct role_confines c = role_confines(role, s, arena);
 	int rc = limit(RLIMIT_CORE, 0, e);
 	if (rc == OK)
-		rc = limit(RLIMIT_NOFILE, FILES_MAX, e);
+		rc = limit(RLIMIT_NOFILE, ROLE_FILES_MAX, e);
+	if (rc == OK && memory_can_be_limited)
+		rc = limit(RLIMIT_DATA, (rlim_t)role->memory_mib << 20, e);
 	if (rc)
 		return rc;
+	http_confine(c.addresses);
 	return sandbox_enter(&(struct sandbox){.paths = c.paths,
 					       .path_count = c.path_count,
 					       .network = c.network,

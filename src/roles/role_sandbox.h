@@ -5,6 +5,19 @@
 #include "role_table.h"
 #include "sandbox.h"
 
+/* What a role is kept to. Everything lives in the arena. */
+struct role_confines {
+	struct sandbox_path *paths;
+	size_t path_count;
+	uint16_t *ports;
+	size_t port_count;
+	const char *
+		*addresses; /* "host:port", NULL-terminated: hosts are held by our own HTTP only */
+	size_t address_count;
+	bool network;
+};
+struct role_confines role_confines(const struct role *, const struct up_settings *, struct arena *);
+
 /* "host:port" of each address that a right to connect means; NULL-terminated, in the arena. */
 const char *const *role_addresses(const struct right *, const struct up_settings *, struct arena *);
 
