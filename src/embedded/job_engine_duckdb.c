@@ -163,6 +163,11 @@ static int run_batch(struct run *r, struct job_compute *compute, size_t from, si
 				     e);
 	if (rc)
 		return rc;
+	for (size_t k = from; k < to; k++)
+		if (r->units.items[k].waits_since_us)
+			telemetry_observe(r->engine->o.telemetry,
+					  "pregao_landing_to_refined_seconds", NULL,
+					  clock_now_us(clock) - r->units.items[k].waits_since_us);
 	r->compute_us += computed - start;
 	r->publish_us += clock_monotonic_us(clock) - computed;
 	r->progress.scopes_done += (int64_t)(to - from);

@@ -182,6 +182,9 @@ static int date_unit(struct finder *f, struct job_unit *u, bool *ret_gone, struc
 		rc = catalog_scopes(f->catalog, f->triggers[k], &filter, filter.term_count ? 1 : 0,
 				    f->arena, &scopes, &n, e);
 		*ret_gone = *ret_gone && n == 0;
+		for (size_t i = 0; i < n; i++)
+			if (scopes[i].changed_us > u->waits_since_us)
+				u->waits_since_us = scopes[i].changed_us;
 		for (size_t i = 0; i < n && rc == OK && f->request->as_of == AS_OF_LANDED; i++) {
 			int32_t day;
 			rc = landed_on(f, &scopes[i], &day, e);
@@ -324,7 +327,7 @@ static bool is_made_of(struct finder *f, const struct catalog_scope *s, const ch
 }
 
 static int is_unchanged(struct finder *f, const struct table_def *out, const char *scope,
-			const char *name, bool *ret, struct err *e)
+			const char *name, int64_t *changed_us, bool *ret, struct err *e)
 {
 	struct catalog_scope *scopes = NULL, one;
 	size_t n = 0;
@@ -342,8 +345,11 @@ static int is_unchanged(struct finder *f, const struct table_def *out, const cha
 	if (rc)
 		return rc;
 	bool same = n > 0;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		same = same && is_made_of(f, &scopes[i], name);
+		if (scopes[i].changed_us > *changed_us)
+			*changed_us = scopes[i].changed_us;
+	}
 	*ret = same;
 	return OK;
 }
@@ -351,6 +357,7 @@ static int is_unchanged(struct finder *f, const struct table_def *out, const cha
 static int complete_unit(struct finder *f, struct job_unit *u, bool *ret_keep, struct err *e)
 {
 	bool gone, unchanged = !f->request->force;
+	int64_t refined_us = 0; /* the newest commit of an output */
 	*ret_keep = false;
 	int rc = date_unit(f, u, &gone, e);
 	if (rc)
@@ -370,11 +377,14 @@ static int complete_unit(struct finder *f, struct job_unit *u, bool *ret_keep, s
 			break;
 		u->names[i] = name_of(f, u, out);
 		if (unchanged)
-			rc = is_unchanged(f, out, u->scopes[i], u->names[i], &same, e);
+			rc = is_unchanged(f, out, u->scopes[i], u->names[i], &refined_us, &same, e);
 		unchanged = unchanged && same;
 	}
 	if (rc)
 		return rc;
+	/* A run by hand, or of another job definition, is not what a payload waited for. */
+	if (f->request->force || refined_us >= u->waits_since_us)
+		u->waits_since_us = 0;
 	f->units->unchanged += unchanged;
 	*ret_keep = !unchanged;
 	return OK;

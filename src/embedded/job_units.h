@@ -17,7 +17,8 @@ struct job_files {
 struct job_unit {
 	const char **values; /* of plan.scope_columns; plain text */
 	int32_t as_of;
-	int64_t rows;                /* that it reads */
+	int64_t rows; /* that it reads */
+	int64_t waits_since_us; /* its newest trigger scope's commit, which no output has seen; 0: none such */
 	struct catalog_file **files; /* for each input that is cut: published files */
 	size_t *file_counts;
 	const char **digests; /* of what those files hold */

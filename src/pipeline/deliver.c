@@ -91,10 +91,8 @@ static void tell_failure(struct loop *l, const struct err *why)
 	if (strcmp(text, l->failure) == 0)
 		return;
 	memcpy(l->failure, text, sizeof(text));
-	telemetry_log(l->d->telemetry, LOG_LEVEL_ERROR, l->d->run, "delivery_failed", why->text,
-		      (struct field[]){FIELD_TEXT("code", err_name(why->code)),
-				       FIELD_TEXT("where", why->where)},
-		      2);
+	telemetry_failure(l->d->telemetry, LOG_LEVEL_ERROR, l->d->run, "delivery_failed", NULL,
+			  why);
 }
 
 static void tell_recovery(struct loop *l)

@@ -57,7 +57,8 @@ struct delivery {
 	struct arena *arena;             /* lives as long as this */
 	struct arena *rows;              /* the rows' own, renewed when they are in files */
 	size_t row_count;
-	bool taken; /* a record of this segment came */
+	bool taken;        /* a record of this segment came */
+	int64_t oldest_us; /* when the oldest record was appended; 0: none yet */
 	struct group *groups;
 	size_t group_count, group_cap;
 	struct origin *origins;
@@ -416,6 +417,8 @@ static int take(void *ctx, const struct stream_entry *entry, struct err *e)
 	struct bitcoin_row row;
 	struct group *g;
 	d->taken = true;
+	if (!d->oldest_us || entry->at_us < d->oldest_us)
+		d->oldest_us = entry->at_us;
 	int rc = read_record(d, entry, &row, &g, &why);
 	if (rc == ERR_INPUT)
 		return reject(d, entry, &why, e);
@@ -569,6 +572,9 @@ static int deliver_some(const struct deliver *with, int64_t *mark, int64_t most,
 		rc = commit(&d, at, e);
 	if (rc == OK && at > *mark) {
 		tell_rejected(&d);
+		if (d.oldest_us)
+			telemetry_observe(with->telemetry, "pregao_delivery_seconds", NULL,
+					  clock_now_us(with->clock) - d.oldest_us);
 		*mark = at;
 		ret->mark = at;
 		ret->segments += d.result.segments;

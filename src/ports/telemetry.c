@@ -19,10 +19,11 @@
 			5 * S, 10 * S, 60 * S, 300 * S, 3600 * S                                \
 	}
 const struct histogram histograms[] = {
-	{"pregao_delivery_seconds", "a record of the stream, from its append to the lake", 6,
-	 DURATIONS},
+	{"pregao_delivery_seconds",
+	 "the oldest record of a delivery, from its append to rows in the lake", 6, DURATIONS},
 	{"pregao_landing_to_refined_seconds",
-	 "a payload, from its landing to rows that can be queried", 6, DURATIONS},
+	 "what a job refines, from its commit to raw to refined rows that can be queried", 6,
+	 DURATIONS},
 	{"pregao_run_seconds", "passes and job runs that ended, by kind and state", 6, DURATIONS},
 	{"pregao_step_seconds", "steps of passes, by name", 6, DURATIONS},
 };

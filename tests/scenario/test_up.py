@@ -64,6 +64,11 @@ def nothing_lost(pregao, lake):
     assert got == list(range(1, last + 1)), f'{last - len(got)} of {last} records are lost'
 
 
+def counted(pregao, lake, histogram):
+    lines = pregao('metrics', '--lake', lake).stdout.splitlines()
+    return next((line.split()[-1] for line in lines if line.startswith(f'{histogram}_count')), '0')
+
+
 def test_everything_flows(pregao, words, conf, tmp_path):
     lake = tmp_path / 'lake'
     up = Up(pregao, *words)
@@ -73,6 +78,8 @@ def test_everything_flows(pregao, words, conf, tmp_path):
     assert eventually(lambda: refined(pregao, lake)) == 85, up.said()
     assert eventually(lambda: slot(pregao, lake) == 'done'), up.said()
     assert eventually(lambda: backed_up(pregao, lake)), up.said()
+    for name in ('pregao_delivery_seconds', 'pregao_landing_to_refined_seconds'):
+        assert eventually(lambda name=name: int(counted(pregao, lake, name)) > 0), f'nothing was observed in {name}'
     pids = up.pids()
     assert up.end() == 0, up.said()
     assert not [p for p in pids.values() if lives(p)]

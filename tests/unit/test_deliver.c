@@ -548,6 +548,7 @@ static void a_replayed_hour_waits_for_its_end(void **state)
 
 struct listener {
 	struct telemetry telemetry;
+	int observed;
 	struct buf events;
 	struct buf gauges;
 	atomic_bool stop;
@@ -566,7 +567,16 @@ static void hear_gauge(struct telemetry *t, const char *name, const char *labels
 	struct listener *l = (struct listener *)t;
 	buf_printf(&l->gauges, "%s=%" PRId64 " ", name + strlen("pregao_stream_"), value);
 }
-static const struct telemetry_ops listener_ops = {.log = hear_log, .gauge = hear_gauge};
+static void hear_observed(struct telemetry *t, const struct histogram *h, const char *labels,
+			  int64_t value)
+{
+	struct listener *heard = (struct listener *)t;
+	if (strcmp(h->name, "pregao_delivery_seconds") == 0)
+		heard->observed += value >= 0;
+}
+
+static const struct telemetry_ops listener_ops = {
+	.log = hear_log, .gauge = hear_gauge, .observe = hear_observed};
 
 static int failures_left;
 static int flaky_commit(struct catalog *c, int64_t intent, const struct catalog_change *changes,
@@ -601,6 +611,7 @@ static void the_loop_outlasts_failures(void **state)
 	assert_int_equal(s->result.rows, 2);
 	assert_int_equal(s->result.segments, 2);
 	assert_int_equal(s->result.rejected, 1);
+	assert_int_equal(heard.observed, 1); /* both segments went in one commit */
 	/* Ten pauses of at most 1, 2, 4 ... 60 s. */
 	assert_true(s->lake->clock.slept_us <= INT64_C(600) * 1000000);
 	assert_non_null(strstr(heard.gauges.data, "lag_records=3 "));
