@@ -112,8 +112,26 @@ static const char *nearest(const struct conf *c, const char *word, const char *o
 	return str_nearest(word, names, n);
 }
 
+/* "schedule.*" for "schedule.Portfolio", which is no member; NULL for all others. */
+static const char *meant_family(const struct conf *c, const char *section)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		struct slice prefix = family_prefix(c->options[i].section);
+		if (prefix.n && strncmp(section, prefix.p, prefix.n) == 0 &&
+		    !is_of(&c->options[i], section))
+			return c->options[i].section;
+	}
+	return NULL;
+}
+
 static int unknown(const struct conf *c, const char *section, const char *key, struct err *e)
 {
+	const char *family = meant_family(c, section);
+	if (family)
+		return err_set(
+			e, ERR_USAGE,
+			"[%s] has no name as [%s] has to have one: 1 to %d of a to z, 0 to 9, - and _",
+			section, family, CONF_NAME_MAX);
 	bool section_known = false;
 	for (size_t i = 0; i < c->count; i++) {
 		section_known = section_known ||

@@ -26,8 +26,10 @@ struct conf_option {
 	enum conf_type type;
 	const char *fallback;    /* as it would stand in the file */
 	const char *environment; /* "PREGAO_..." or NULL */
-	const char *choices;     /* CONF_CHOICE: "a|b|c" */
-	const char *doc;         /* one line, English (looked up with tr) */
+	/* CHOICE: "a|b|c". LIST: the same, or NULL for any items. INT, BYTES, DURATION: "1s..1d",
+	 * or NULL for any. */
+	const char *allowed;
+	const char *doc; /* one line, English (looked up with tr) */
 };
 /* A section "schedule.*" is a family: the file may have any number of sections schedule.NAME with
  * those keys. NAME has 1 to CONF_NAME_MAX of a to z, 0 to 9, - and _. What a member does not say is

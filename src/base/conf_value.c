@@ -76,6 +76,57 @@ static int check_dates(struct conf_value *v, const struct conf_option *o, struct
 	return OK;
 }
 
+static bool number_parse(enum conf_type type, struct slice s, int64_t *ret)
+{
+	return type == CONF_INT     ? int64_parse(s, ret)
+	       : type == CONF_BYTES ? bytes_parse(s, ret)
+				    : duration_parse(s, ret);
+}
+
+/* "1s..1d" */
+static bool in_range(const struct conf_option *o, int64_t number)
+{
+	if (!o->allowed)
+		return true;
+	const char *dots = strstr(o->allowed, "..");
+	int64_t least, most;
+	return dots &&
+	       number_parse(o->type, (struct slice){o->allowed, (size_t)(dots - o->allowed)},
+			    &least) &&
+	       number_parse(o->type, slice_of(dots + 2), &most) && number >= least &&
+	       number <= most;
+}
+
+static int check_number(struct conf_value *v, const struct conf_option *o, struct slice s,
+			int shown, struct err *e)
+{
+	if (!number_parse(o->type, s, &v->number))
+		return o->type == CONF_INT
+			       ? err_set(e, ERR_USAGE, "%s is \"%.*s\", expected a whole number",
+					 o->key, shown, s.p)
+		       : o->type == CONF_BYTES
+			       ? err_set(e, ERR_USAGE,
+					 "%s is \"%.*s\", expected a size such as 64MiB or 4096",
+					 o->key, shown, s.p)
+			       : err_set(e, ERR_USAGE,
+					 "%s is \"%.*s\", expected a duration such as 250ms, 60s, 5m, 2h or 1d",
+					 o->key, shown, s.p);
+	if (!in_range(o, v->number))
+		return err_set(e, ERR_USAGE, "%s is \"%.*s\", expected %s", o->key, shown, s.p,
+			       o->allowed);
+	return OK;
+}
+
+static int check_list(struct conf_value *v, const struct conf_option *o, struct err *e)
+{
+	split_list(v);
+	for (const char **item = v->list; o->allowed && *item; item++)
+		if (!is_choice(slice_of(*item), o->allowed))
+			return err_set(e, ERR_USAGE, "%s has \"%.80s\", expected some of %s",
+				       o->key, *item, o->allowed);
+	return OK;
+}
+
 static int check(struct conf_value *v, const struct conf_option *o, struct slice s, struct err *e)
 {
 	/* A wrong value is shown, but not a page of it. */
@@ -84,29 +135,14 @@ static int check(struct conf_value *v, const struct conf_option *o, struct slice
 		return err_set(e, ERR_USAGE, "the value of %s is not UTF-8 text", o->key);
 	switch (o->type) {
 	case CONF_INT:
-		if (!int64_parse(s, &v->number))
-			return err_set(e, ERR_USAGE, "%s is \"%.*s\", expected a whole number",
-				       o->key, shown, s.p);
-		return OK;
 	case CONF_BYTES:
-		if (!bytes_parse(s, &v->number))
-			return err_set(e, ERR_USAGE,
-				       "%s is \"%.*s\", expected a size such as 64MiB or 4096",
-				       o->key, shown, s.p);
-		return OK;
-	case CONF_DURATION:
-		if (!duration_parse(s, &v->number))
-			return err_set(
-				e, ERR_USAGE,
-				"%s is \"%.*s\", expected a duration such as 250ms, 60s, 5m, 2h or 1d",
-				o->key, shown, s.p);
-		return OK;
+	case CONF_DURATION: return check_number(v, o, s, shown, e);
 	case CONF_CHOICE:
-		if (!is_choice(s, o->choices))
+		if (!is_choice(s, o->allowed))
 			return err_set(e, ERR_USAGE, "%s is \"%.*s\", expected one of %s", o->key,
-				       shown, s.p, o->choices);
+				       shown, s.p, o->allowed);
 		return OK;
-	case CONF_LIST: split_list(v); return OK;
+	case CONF_LIST: return check_list(v, o, e);
 	case CONF_DATES: return check_dates(v, o, e);
 	case CONF_CRON: return s.n ? cron_parse(v->text, &(struct cron){0}, e) : OK;
 	case CONF_TEXT: return OK;

@@ -23,6 +23,9 @@ int file_fsync(const char *path, struct err *) MUST_CHECK; /* a file or a folder
 int file_fsync_folder_of(const char *path, struct err *) MUST_CHECK;
 /* mkdir -p. Folders that it makes are synced into their parents when durable. */
 int file_mkdirs(const char *path, bool durable, struct err *) MUST_CHECK;
+/* Whether that could be done, and files made in the folder, as far as it can be known: nothing is
+ * changed. Of what does not exist yet, the nearest folder above counts. The path is absolute. */
+int file_mkdirs_check(const char *path, struct err *) MUST_CHECK;
 /* rm -r; a missing path is no error. Does not follow symbolic links. */
 int file_remove_tree(const char *path, struct err *) MUST_CHECK;
 /* Calls fn for each regular file below dir (relative path, in byte order of the whole relative

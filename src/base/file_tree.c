@@ -70,6 +70,28 @@ int file_mkdirs(const char *path, bool durable, struct err *e)
 	return make_folder(path, durable, 0, e);
 }
 
+int file_mkdirs_check(const char *path, struct err *e)
+{
+	AUTO_FREE char *folder = mem_strdup(path);
+	struct stat st;
+	while (stat(folder, &st) != 0) {
+		size_t n = parent_length(folder, strlen(folder));
+		if ((errno != ENOENT && errno != ENOTDIR) || n == 0) {
+			err_errno(e, errno, "cannot look at the folder");
+			return err_where(e, folder);
+		}
+		folder[n] = 0;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		err_set(e, ERR_CONFLICT, "there is a file where a folder is needed");
+		return err_where(e, folder);
+	}
+	if (access(folder, W_OK | X_OK) == 0)
+		return OK;
+	err_errno(e, errno, "cannot write in the folder");
+	return err_where(e, folder);
+}
+
 /* Removes what is in the folder that fd is open on, and closes it. path is for messages. */
 static int remove_content(int fd, const char *path, int depth, struct err *e)
 {

@@ -7,15 +7,13 @@
 #include "render.h"
 #include "schedules.h"
 #include "tr.h"
+#include "up_settings.h"
 
-/* What one value alone does not show. */
-static int check_families(struct cli *cli, const struct conf *conf, struct err *e)
+/* What one value alone does not show: all that `pregao up` would refuse. */
+static int check_together(struct cli *cli, const struct conf *conf, struct err *e)
 {
-	struct schedule *schedules;
-	struct alarm *alarms;
-	size_t count;
-	int rc = schedules_load(conf, cli->arena, &schedules, &count, e);
-	return rc ? rc : alarms_load(conf, cli->arena, &alarms, &count, e);
+	struct up_settings s = {.lake = cli_lake(cli), .conf = conf};
+	return up_settings_read(&s, NULL, NULL, cli->arena, e);
 }
 
 int cmd_config_check(struct cli *cli)
@@ -29,11 +27,11 @@ int cmd_config_check(struct cli *cli)
 		if (rc == ERR_NOT_FOUND || rc == ERR_INPUT)
 			e.code = ERR_USAGE; /* the words are wrong, not the machine */
 		if (rc == OK)
-			rc = check_families(cli, c, &e);
+			rc = check_together(cli, c, &e);
 		conf_free(c);
 		if (rc)
 			return cli_fail(cli, &e);
-	} else if (check_families(cli, cli->conf, &e) != OK) {
+	} else if (check_together(cli, cli->conf, &e) != OK) {
 		return cli_fail(cli, &e);
 	}
 	if (cli->format == FORMAT_JSON)
@@ -125,8 +123,8 @@ static size_t print_template_section(struct cli *cli, size_t at, const char *nam
 	for (; at < settings_count && strcmp(settings[at].section, first->section) == 0; at++) {
 		const struct conf_option *o = &settings[at];
 		printf("; %s\n", tr(o->doc));
-		if (o->choices)
-			printf("; %s\n", o->choices);
+		if (o->allowed)
+			printf("; %s\n", o->allowed);
 		if (o->environment)
 			printf(tr("; environment: %s\n"), o->environment);
 		printf(";%s =%s%s\n", o->key, *o->fallback ? " " : "", o->fallback);

@@ -87,7 +87,7 @@ static void configuration(struct cli *cli)
 		if (!section || strcmp(section, o->section) != 0)
 			heading("SS", arena_printf(cli->arena, "[%s]", o->section));
 		section = o->section;
-		entry(o->key, o->choices, tr(o->doc));
+		entry(o->key, o->allowed, tr(o->doc));
 	}
 	heading("SH", tr("ENVIRONMENT"));
 	for (size_t i = 0; i < settings_count; i++) {

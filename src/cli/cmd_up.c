@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "file.h"
 #include "render.h"
 #include "role_sandbox.h"
 #include "supervisor.h"
@@ -190,8 +191,10 @@ int cmd_up(struct cli *cli)
 	const char *lake;
 	if (cli->format == FORMAT_CSV)
 		return cli_usage(cli, "--format csv: expected table or json");
-	if (lake_folder(cli, &lake, &e) != OK ||
+	/* Both places before anything is made in either. */
+	if (lake_folder(cli, &lake, &e) != OK || file_mkdirs_check(lake, &e) != OK ||
 	    read_settings(&u, cli->conf, lake, &u.settings, &e) != OK ||
+	    file_mkdirs_check(u.settings->backup.path, &e) != OK ||
 	    check_sandbox(cli, u.settings, &e) != OK)
 		return cli_fail(cli, &e);
 	struct supervisor with = {

@@ -405,7 +405,7 @@ static int check_version(struct sqlite *s, const struct sqlite_options *o, int64
 	long long have = version, want = (long long)o->step_count;
 	if (have > want)
 		return err_set(
-			e, ERR_USAGE,
+			e, ERR_INPUT,
 			"the database was written by a newer pregao (schema %lld, this one knows %lld)",
 			have, want);
 	if (s->read_only && have == 0)

@@ -5,15 +5,14 @@
 
 #include "freshness.h"
 #include "measures.h"
+#include "schedules.h"
 #include "tr.h"
 #include "value.h"
 
-#define FAMILY      "alarm.*"
-#define HOUR        3600000000LL
-#define MINUTE      60000000LL
-#define EVERY_LEAST 1000000LL
-#define EVERY_MOST  (24 * HOUR)
-#define TOLD_MAX    16 /* changes told in one call: the others wait for the next */
+#define FAMILY   "alarm.*"
+#define HOUR     3600000000LL
+#define MINUTE   60000000LL
+#define TOLD_MAX 16 /* changes told in one call: the others wait for the next */
 
 struct judge {
 	struct system *system;
@@ -196,6 +195,20 @@ static int find_kind(const struct conf *conf, const char *section, const char *n
 	return rc ? err_where(e, place_of(conf, section)) : rc;
 }
 
+static int check_schedule(const struct conf *conf, const char *section, const char *name,
+			  struct err *e)
+{
+	const char *there;
+	for (size_t i = 0; (there = schedules_built_in[i]); i++)
+		if (strcmp(there, name) == 0)
+			return OK;
+	for (size_t i = 0; (there = conf_member(conf, "schedule.*", i)); i++)
+		if (strcmp(there, name) == 0)
+			return OK;
+	err_set(e, ERR_USAGE, "there is no schedule `%s`; it would be [schedule.%s]", name, name);
+	return err_where(e, conf_origin(conf, section, "schedule"));
+}
+
 static int load(const struct conf *conf, struct arena *arena, const char *name, struct alarm *ret,
 		bool *ret_enabled, struct err *e)
 {
@@ -211,19 +224,11 @@ static int load(const struct conf *conf, struct arena *arena, const char *name, 
 			      .limit = conf_int(conf, section, "limit"),
 			      .free_bytes = conf_int(conf, section, "free")};
 	int rc = find_kind(conf, section, name, &ret->kind, e);
+	if (rc == OK)
+		rc = check_schedule(conf, section, ret->schedule, e);
 	if (rc == OK && !ret->after_us)
 		ret->after_us = ret->kind->after_us;
 	return rc;
-}
-
-static int check_every(const struct conf *conf, struct err *e)
-{
-	int64_t every_us = conf_duration_us(conf, "alarms", "every");
-	if (every_us >= EVERY_LEAST && every_us <= EVERY_MOST)
-		return OK;
-	err_set(e, ERR_USAGE, "alarms.every is %s: expected 1s to 24h",
-		conf_shown(conf, "alarms", "every"));
-	return err_where(e, conf_origin(conf, "alarms", "every"));
 }
 
 int alarms_load(const struct conf *conf, struct arena *arena, struct alarm **ret, size_t *ret_count,
@@ -234,8 +239,6 @@ int alarms_load(const struct conf *conf, struct arena *arena, struct alarm **ret
 		members++;
 	struct alarm *list = ANEW_ARRAY(arena, BUILT_IN + members, struct alarm);
 	int rc = alarm_notify_check(conf, e);
-	if (rc == OK)
-		rc = check_every(conf, e);
 	for (size_t i = 0; i < BUILT_IN + members && rc == OK; i++) {
 		bool own = i >= BUILT_IN, enabled;
 		const char *name = own ? conf_member(conf, FAMILY, i - BUILT_IN)

@@ -73,16 +73,21 @@ int bitcoin_asked(const struct conf *conf, const char *sources, const char *peri
 			return sources ? rc : err_where(e, conf_origin(conf, "bitcoin", "sources"));
 		for (size_t i = 0; i < n; i++)
 			if (all[i].source == all[n].source &&
-			    strcmp(pair_of(&all[i]), pair_of(&all[n])) == 0)
-				return err_set(
-					e, ERR_USAGE,
+			    strcmp(pair_of(&all[i]), pair_of(&all[n])) == 0) {
+				err_set(e, ERR_USAGE,
 					"the source %s is given twice for the pair %s; another pair is %s/PAIR=URL",
 					all[n].source->name, pair_of(&all[n]), all[n].source->name);
+				return sources ? ERR_USAGE
+					       : err_where(e,
+							   conf_origin(conf, "bitcoin", "sources"));
+			}
 		n++;
 	}
-	if (n == 0)
-		return err_set(e, ERR_USAGE,
-			       "there is no Bitcoin source to ask: [bitcoin] sources is empty");
+	if (n == 0) {
+		err_set(e, ERR_USAGE,
+			"there is no Bitcoin source to ask: [bitcoin] sources is empty");
+		return err_where(e, conf_origin(conf, "bitcoin", "sources"));
+	}
 	int rc = read_period(conf, period, &period_us, e);
 	for (size_t i = 0; i < n; i++)
 		all[i].period_us = period_us;

@@ -13,9 +13,17 @@ const char *const schedules_built_in[] = {"portfolio", NULL};
 
 int schedules_calendar(const struct conf *conf, struct b3_calendar **ret, struct err *e)
 {
-	int rc = b3_calendar_new(conf_list(conf, "calendar", "add"),
-				 conf_list(conf, "calendar", "remove"), ret, e);
-	return rc ? err_where(e, conf_origin(conf, "calendar", "remove")) : OK;
+	const char *const *add = conf_list(conf, "calendar", "add");
+	const char *const *remove = conf_list(conf, "calendar", "remove");
+	struct b3_calendar *alone;
+	struct err why = ERR_INIT;
+	int rc = b3_calendar_new(add, remove, ret, e);
+	if (rc == OK)
+		return OK;
+	bool removes = b3_calendar_new(add, NULL, &alone, &why) == OK;
+	if (removes)
+		b3_calendar_free(alone);
+	return err_where(e, conf_origin(conf, "calendar", removes ? "remove" : "add"));
 }
 
 /* Whether it has a trading session at all: "0 19 25 12 *" and "0 19 * * 6" have none. */
@@ -33,11 +41,25 @@ static bool meets_a_session(const struct schedule *s, const struct b3_calendar *
 static int check(const struct schedule *s, const struct b3_calendar *calendar, struct err *e)
 {
 	int rc = schedule_check(s, e);
-	if (rc == OK && s->sessions && !meets_a_session(s, calendar))
+	if (rc)
+		return rc;
+	if (s->sessions && !meets_a_session(s, calendar))
 		rc = err_set(e, ERR_USAGE,
 			     "schedule %s never comes due: its days are no trading sessions",
 			     s->name);
 	return rc;
+}
+
+/* What is wrong with a schedule is wrong with several of its lines together: the first that says
+ * something. */
+static const char *place_of(const struct conf *conf, const char *section)
+{
+	static const char *const keys[] = {"cron",     "deadline", "retry", "sessions",
+					   "catch_up", "jitter",   "task",  "answer"};
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (strcmp(conf_origin(conf, section, keys[i]), "default") != 0)
+			return conf_origin(conf, section, keys[i]);
+	return "default";
 }
 
 static int load(const struct conf *conf, const struct b3_calendar *calendar, struct arena *arena,
@@ -57,7 +79,7 @@ static int load(const struct conf *conf, const struct b3_calendar *calendar, str
 	int rc = cron_parse(conf_text(conf, section, "cron"), &ret->cron, e);
 	if (rc == OK)
 		rc = check(ret, calendar, e);
-	return rc ? err_where(e, conf_origin(conf, section, "cron")) : OK;
+	return rc ? err_where(e, place_of(conf, section)) : OK;
 }
 
 int schedules_load(const struct conf *conf, struct arena *arena, struct schedule **ret,

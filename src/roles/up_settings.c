@@ -4,11 +4,10 @@
 #include <string.h>
 
 #include "alarms.h"
+#include "alarms.h"
 #include "bitcoin_asked.h"
 #include "schedules.h"
 #include "value.h"
-
-#define BACKUP_WORKERS_MAX 64
 
 int url_port(const char *url)
 {
@@ -90,7 +89,7 @@ int up_settings_read(struct up_settings *ret, const char *sources, const char *p
 	const struct conf *c = ret->conf;
 	ret->indices = conf_list(c, "b3_portfolio", "indices");
 	ret->landlock_abi = (int)conf_int(c, "sandbox", "landlock");
-	int64_t workers = conf_int(c, "backup", "workers");
+	ret->backup_workers = (int)conf_int(c, "backup", "workers");
 	int rc = check_schedules(ret, arena, e);
 	if (rc == OK)
 		rc = check_alarms(ret, arena, e);
@@ -104,13 +103,6 @@ int up_settings_read(struct up_settings *ret, const char *sources, const char *p
 	for (size_t i = 0; rc == OK && i < ret->source_count; i++)
 		if (ret->sources[i].url)
 			rc = check_url(ret->sources[i].url, "--source", e);
-	if (rc == OK && (workers < 1 || workers > BACKUP_WORKERS_MAX)) {
-		err_set(e, ERR_USAGE,
-			"backup.workers is %lld: expected a whole number from 1 to %d",
-			(long long)workers, BACKUP_WORKERS_MAX);
-		rc = err_where(e, conf_origin(c, "backup", "workers"));
-	}
-	ret->backup_workers = (int)workers;
 	if (rc)
 		return rc;
 	rc = backup_place_find(ret->lake, conf_text(c, "backup", "to"), arena, &ret->backup, e);

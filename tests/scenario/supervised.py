@@ -79,3 +79,16 @@ def eventually(what, seconds=30):
         if found or time.monotonic() > until:
             return found
         time.sleep(0.2)
+
+
+def of_lake(lake):
+    """The processes whose command line names the lake."""
+    found = {}
+    for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):
+        try:
+            words = path.read_bytes().split(b'\0')
+        except OSError:
+            continue
+        if str(lake).encode() in words and lives(int(path.parent.name)):
+            found[int(path.parent.name)] = b' '.join(words).decode()
+    return found

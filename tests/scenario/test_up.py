@@ -1,4 +1,4 @@
-"""`pregao up`: everything at once, and what keeps it from starting. What is killed meanwhile: test_up_kill.py."""
+"""`pregao up`: everything at once. What is killed meanwhile: test_up_kill.py; what keeps it from starting: test_up_config.py."""
 import datetime
 import http.server
 import json
@@ -178,43 +178,6 @@ def test_alarms_are_told_by_a_command_and_a_webhook(pregao, words, conf, tmp_pat
     assert up.end() == 0, up.said()
     hook.shutdown()
     assert not [e for e in up.events if e['event'] in ('failed', 'killed')], up.said()
-
-
-@pytest.mark.parametrize('text, says', [
-    ('[alarms]\nevery = 0\n', '1s to 24h'),
-    ('[alarm.mine]\nkind = coffee\n', 'coffee'),
-    ('[bitcoin]\nperod = 5s\n', 'period'),
-    ('[bitcoin]\nperiod = soon\n', 'period'),
-    ('[bitcoin]\nperiod = 1ms\n', '1s to 24h'),
-    ('[bitcoin]\nsources = nowhere\n', 'nowhere'),
-    ('[schedule.portfolio]\ncron = 0 19 25 12 *\n', 'never comes due'),
-    ('[schedule.mine]\ntask = make coffee\n', 'make coffee'),
-    ('[b3_portfolio]\nurl = ftp://b3\n', 'ftp://b3'),
-    ('[b3_portfolio]\nindices = IB-OV\n', 'IB-OV'),
-    ('[backup]\nworkers = 1000\n', 'backup.workers'),
-    ('[backup]\nto = {lake}/inside\n', 'lake'),
-])
-def test_wrong_configuration(pregao, tmp_path, text, says):
-    """Exit status 2, the line named, and nothing begun."""
-    conf = tmp_path / 'wrong.ini'
-    conf.write_text(text.format(lake=tmp_path / 'lake'))
-    done = pregao('up', '--lake', tmp_path / 'lake', '--config', conf, expect=2)
-    assert says in done.stderr
-    assert not (tmp_path / 'lake').exists()
-
-
-@pytest.mark.skipif(os.geteuid() == 0 and not os.path.exists('/proc/sys'), reason='needs /proc')
-def test_no_place(pregao, tmp_path):
-    """A file where the lake should be; a catalog of a newer program."""
-    (tmp_path / 'file').write_text('x')
-    assert pregao('up', '--lake', tmp_path / 'file' / 'lake', expect=1).stdout == ''
-    pregao('run', '--input', 'sample', '--lake', tmp_path / 'lake')
-    import sqlite3
-    with sqlite3.connect(tmp_path / 'lake/state/catalog.sqlite') as db:
-        db.execute('PRAGMA user_version = 999')
-    db.close()
-    done = pregao('up', '--lake', tmp_path / 'lake', expect=None)
-    assert done.returncode in (1, 2) and 'newer' in done.stderr and done.stdout == ''
 
 
 @pytest.mark.parametrize('abi, lacks', [(-1, 'folders'), (1, 'folders'), (3, 'TCP ports')])

@@ -7,7 +7,6 @@ import datetime
 import fcntl
 import json
 import os
-import pathlib
 import random
 import signal
 import sqlite3
@@ -19,7 +18,7 @@ import bitcoin_server
 import lake as look
 from b3_server import B3Server, make_portfolio
 from make_portfolio import sessions_from
-from supervised import ROLES, Up, eventually, lives
+from supervised import ROLES, Up, eventually, lives, of_lake
 
 INDICES = ('IBOV', 'SMLL')
 FIRST = datetime.date(2024, 1, 2)
@@ -43,19 +42,6 @@ def refined(pregao, lake, day):
 
 def numbers(pregao, lake):
     return [r['seq'] for r in look.sql(pregao, lake, 'SELECT seq FROM raw.bitcoin_ticks UNION ALL SELECT seq FROM raw.bitcoin_gaps ORDER BY 1')]
-
-
-def of_lake(lake):
-    """The processes whose command line names the lake."""
-    found = {}
-    for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):
-        try:
-            words = path.read_bytes().split(b'\0')
-        except OSError:
-            continue
-        if str(lake).encode() in words and lives(int(path.parent.name)):
-            found[int(path.parent.name)] = b' '.join(words).decode()
-    return found
 
 
 def held_locks(lake):

@@ -97,8 +97,8 @@ static void steps_run_once_and_an_older_file_is_brought_up_to_date(void **state)
 	assert_int_equal(must_number(s, "SELECT count(*) FROM a"), 2);
 	sqlite_close(s);
 	/* A newer program's file is left alone. */
-	assert_int_equal(try_open(path, DB_CREATE, 1, &e), ERR_USAGE);
-	assert_int_equal(try_open(path, DB_READ, 1, &e), ERR_USAGE);
+	assert_int_equal(try_open(path, DB_CREATE, 1, &e), ERR_INPUT);
+	assert_int_equal(try_open(path, DB_READ, 1, &e), ERR_INPUT);
 }
 
 static void a_step_that_fails_leaves_the_old_schema(void **state)
