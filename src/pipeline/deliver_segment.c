@@ -219,8 +219,10 @@ static int64_t time_of(const struct bitcoin_row *row)
 
 static int by_market(const struct seq_row *x, const struct seq_row *y)
 {
-	int order = strcmp(x->row.source, y->row.source);
-	return order ? order : strcmp(x->row.pair, y->row.pair);
+	int order = x->row.source == y->row.source ? 0 : strcmp(x->row.source, y->row.source);
+	if (order || x->row.pair == y->row.pair)
+		return order;
+	return strcmp(x->row.pair, y->row.pair);
 }
 
 /* The tables' own order, so that a file that stays alone is sorted as a merged one is. */
@@ -244,13 +246,23 @@ static int by_trade(const void *a, const void *b)
 	return order ? order : compare(x->seq, y->seq);
 }
 
+/* Rows mostly come in order. */
+static void sort(struct group *g, int (*compare_rows)(const void *, const void *))
+{
+	for (size_t i = 1; i < g->count; i++)
+		if (compare_rows(&g->rows[i - 1], &g->rows[i]) > 0) {
+			qsort(g->rows, g->count, sizeof(*g->rows), compare_rows);
+			return;
+		}
+}
+
 /* Of each trade the first that came stays, and none that the scope has already. */
 static void drop_repeated(struct delivery *d, struct group *g)
 {
 	int64_t *ids = NEW_ARRAY(g->count, int64_t);
 	bool *known = NEW_ARRAY(g->count, bool);
 	size_t kept = 0;
-	qsort(g->rows, g->count, sizeof(*g->rows), by_trade);
+	sort(g, by_trade);
 	for (size_t from = 0, to; from < g->count; from = to) {
 		for (to = from; to < g->count && by_market(&g->rows[from], &g->rows[to]) == 0; to++)
 			ids[to - from] = g->rows[to].row.trade_id;
@@ -326,7 +338,7 @@ static int flush(struct delivery *d, struct err *e)
 		if (rc == OK && g->kind == BITCOIN_TRADE)
 			drop_repeated(d, g);
 		if (rc == OK && g->count) {
-			qsort(g->rows, g->count, sizeof(*g->rows), by_time);
+			sort(g, by_time);
 			rc = write_file(d, g, e);
 		}
 		free(g->rows);
@@ -429,6 +441,11 @@ static int take(void *ctx, const struct stream_entry *entry, struct err *e)
 	note_origin(d, &row);
 	note_slot(d, &row);
 	struct seq_row *to = PUSH(g->rows, g->count, g->cap);
+	/* One text for all rows of a market, so that they need not be compared letter by letter. */
+	if (g->count > 1 && strcmp(to[-1].row.source, row.source) == 0)
+		row.source = to[-1].row.source;
+	if (g->count > 1 && strcmp(to[-1].row.pair, row.pair) == 0)
+		row.pair = to[-1].row.pair;
 	to->row = row;
 	to->seq = entry->seq;
 	size_t most = d->with->batch_rows ? d->with->batch_rows : BATCH_ROWS;
