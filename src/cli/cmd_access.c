@@ -297,6 +297,10 @@ static void export_right(struct cli *cli, const struct access *a, const struct r
 		}
 	} else if (r->resource == RES_STORE) {
 		buf_printf(out, "\"%s:%s/*\"", kind, r->name);
+	} else if (r->resource == RES_CATALOG && r->name && !strchr(r->name, '.') &&
+		   strcmp(r->name, "marks") != 0) {
+		/* a database: all of its tables */
+		buf_printf(out, "\"%s:%s.*\"", kind, r->name);
 	} else {
 		buf_printf(out, "\"%s:%s\"", kind, r->name ? r->name : "*");
 	}

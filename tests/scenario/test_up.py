@@ -215,6 +215,9 @@ def test_access(pregao):
     assert 'ROLE' in pregao('access', 'check', 'job', 'read', expect=2).stderr
     policies = json.loads(pregao('access', 'export').stdout)
     assert {p['Role'] for p in policies['Roles']} == ROLES
+    means = {p['Role']: {(a, r) for s in p['Statement'] for a in s['Action'] for r in s['Resource']} for p in policies['Roles']}
+    assert means['job'] >= {('catalog:write', 'catalog:refined.*'), ('object-store:read', 'object-store:raw/*'), ('job-engine:work', 'job-engine:*')}
+    assert ('catalog:write', 'catalog:raw.portfolio') in means['scraper'] and ('queue:send', 'queue:backup') not in means['backup']
     assert all(s['Effect'] == 'Allow' and s['Action'] and s['Resource'] for p in policies['Roles'] for s in p['Statement'])
 
 
