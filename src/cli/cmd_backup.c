@@ -7,6 +7,7 @@
 #include "backup_place.h"
 #include "bitcoin.h"
 #include "cli.h"
+#include "deliver.h"
 #include "pass.h"
 #include "render.h"
 #include "streaming.h"
@@ -129,6 +130,7 @@ int cmd_backup_status(struct cli *cli)
 		{.name = "copied_bytes", .type = COL_BIGINT},
 		{.name = "last_copy", .type = COL_TEXT},
 		{.name = "retention_s", .type = COL_BIGINT},
+		{.name = "other_stream", .type = COL_BOOLEAN},
 	};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
 	listing_text(l, t.place.path);
@@ -142,6 +144,7 @@ int cmd_backup_status(struct cli *cli)
 	listing_int(l, s.copied_bytes);
 	listing_time(l, s.last_us);
 	listing_int(l, t.backup.retention_us / 1000000);
+	listing_bool(l, s.other_stream);
 	return print(cli, l, &e) ? cli_fail(cli, &e) : EXIT_DONE;
 }
 
@@ -253,6 +256,15 @@ static int print_restored(struct cli *cli, const struct task *t, const struct ba
 	return print(cli, l, e);
 }
 
+/* A lake without a delivery takes the copies' numbers for its own: until then nobody appends to its spool. */
+static int hold_stream(struct cli *cli, struct delivery_stream **ret, struct err *e)
+{
+	int64_t life;
+	int rc = catalog_mark_get(system_catalog(cli->system), DELIVER_STREAM_MARK, &life, e);
+	bool hold = rc == OK && life == 0 && !cli_flag(cli, OPT_DRY_RUN);
+	return rc ? rc : system_stream(cli->system, hold ? STREAM_APPEND : STREAM_READ, ret, e);
+}
+
 int cmd_backup_restore(struct cli *cli)
 {
 	struct err e = ERR_INIT, shown = ERR_INIT;
@@ -266,7 +278,9 @@ int cmd_backup_restore(struct cli *cli)
 		rc = no_backup(&t, &e);
 	} else {
 		struct publish publish = system_publish(cli->system);
-		rc = backup_restore(&t.backup, &publish, &r, &e);
+		rc = hold_stream(cli, &t.backup.stream, &e);
+		if (rc == OK)
+			rc = backup_restore(&t.backup, &publish, &r, &e);
 		if (rc == OK && print_restored(cli, &t, &r, &shown) != 0)
 			cli_fail(cli, &shown);
 	}

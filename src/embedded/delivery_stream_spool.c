@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "delivery_stream_spool_private.h"
@@ -320,6 +321,8 @@ static int spool_status(struct delivery_stream *stream, struct stream_status *re
 		pthread_mutex_unlock(&s->mutex);
 	}
 	if (rc == OK)
+		rc = spool_life(s->options.dir, &st.life, e);
+	if (rc == OK)
 		rc = spool_count_aside(s->options.dir, &st.damaged, &st.damaged_bytes, e);
 	if (rc == OK)
 		*ret = st;
@@ -395,6 +398,21 @@ static const struct delivery_stream_ops spool_ops = {
 	.free = spool_free,
 };
 
+static int find_life(const struct spool *s, struct err *e)
+{
+	int64_t life, wanted = s->options.life;
+	int rc = spool_life(s->options.dir, &life, e);
+	if (rc || (life && (s->last_seq || !wanted || wanted == life)))
+		return rc;
+	while (!wanted) {
+		uint64_t random;
+		if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+			return err_set(e, ERR_IO, "the system gives no random numbers");
+		wanted = (int64_t)(random >> 1);
+	}
+	return spool_set_life(s->options.dir, wanted, e);
+}
+
 static int begin_appending(struct spool *s, struct spool_notes *notes, struct err *e)
 {
 	int rc = file_mkdirs(s->options.dir, true, e);
@@ -404,6 +422,8 @@ static int begin_appending(struct spool *s, struct spool_notes *notes, struct er
 	rc = file_lock(lock, true, s->options.clock, LOCK_WAIT_US, NULL, NULL, &s->lock_fd, e);
 	if (rc == OK)
 		rc = spool_seal_orphans(s, notes, &s->last_seq, &s->sealed_bytes, e);
+	if (rc == OK)
+		rc = find_life(s, e);
 	if (rc == OK && s->last_seq == 0)
 		s->last_seq = s->options.after;
 	return rc;

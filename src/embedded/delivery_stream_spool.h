@@ -36,6 +36,8 @@ struct spool_options {
 	/* The number that a spool without any segment begins behind: a lake that was restored has records
 	 * that no spool of its own has ever numbered. */
 	int64_t after;
+	/* Which stream it then goes on with; 0: a new one. A spool with segments knows that itself. */
+	int64_t life;
 	const struct spool_io *io;
 	/* Something was set aside ("spool_torn", "spool_damaged"), or recovered from
 	 * ("spool_recovered"); may be NULL. Called with no lock held. */

@@ -1,5 +1,5 @@
-/* The folder of a spool: listing it though segments are sealed and forgotten meanwhile, and setting
- * damaged bytes aside. */
+/* The folder of a spool: listing it though segments are sealed and forgotten meanwhile, which stream it is, and
+ * setting damaged bytes aside. */
 #include "spool_folder.h"
 
 #include <dirent.h>
@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "delivery_stream.h"
 #include "file.h"
 #include "mem.h"
 #include "str.h"
@@ -21,6 +22,7 @@
 #define TRIES_MAX   100
 #define COPY_BYTES  65536
 #define ASIDE_STAGE ".new"
+#define LIFE_FILE_MAX 4096
 
 char *spool_path(const char *dir, int64_t first, int64_t last)
 {
@@ -164,6 +166,52 @@ int spool_list(const char *dir, struct spool_file **ret, size_t *ret_count, stru
 		before_count = *ret_count;
 	}
 	return rc;
+}
+
+/* -- which stream it is ------------------------------------------------------------------------ */
+
+static char *life_path(const char *dir)
+{
+	struct buf path = {0};
+	buf_printf(&path, "%s/life", dir);
+	return buf_take(&path);
+}
+
+int spool_life(const char *dir, int64_t *ret, struct err *e)
+{
+	AUTO_FREE char *path = life_path(dir);
+	AUTO_BUF struct buf text = {0};
+	*ret = 0;
+	int rc = file_read(path, LIFE_FILE_MAX, &text, e);
+	if (rc == ERR_NOT_FOUND)
+		return OK;
+	struct slice rest = buf_slice(&text);
+	if (rc == OK && !stream_life_parse(slice_cut(&rest, '\n'), ret)) {
+		rc = err_set(e, ERR_INPUT,
+			     "the file that tells which stream this is has to be 16 hexadecimal digits");
+		err_where(e, path);
+	}
+	return rc;
+}
+
+int spool_set_life(const char *dir, int64_t life, struct err *e)
+{
+	AUTO_FREE char *path = life_path(dir);
+	AUTO_BUF struct buf staged = {0};
+	char text[STREAM_LIFE_SIZE + 1];
+	stream_life_format(life, text);
+	text[STREAM_LIFE_SIZE - 1] = '\n';
+	buf_printf(&staged, "%s.new", path);
+	/* A dead writer's. */
+	unlink(staged.data);
+	int rc = file_create(staged.data, text, STREAM_LIFE_SIZE, true, e);
+	if (rc)
+		return rc;
+	if (rename(staged.data, path) != 0) {
+		err_errno(e, errno, "cannot name the file that tells which stream this is");
+		return err_where(e, path);
+	}
+	return file_fsync_folder_of(path, e);
 }
 
 /* -- setting aside ----------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 
 #include "backup_pool.h"
 #include "backup_private.h"
+#include "deliver.h"
 
 #define WORKERS_MAX 64
 
@@ -59,12 +60,17 @@ int backup_run(const struct backup *b, bool everything, struct backup_result *re
 	if (b->workers < 1 || b->workers > WORKERS_MAX)
 		return err_set(e, ERR_USAGE, "a backup has 1 to %d workers, not %d", WORKERS_MAX,
 			       b->workers);
-	if (b->dry_run)
+	int64_t life;
+	int rc = catalog_mark_get(b->catalog, DELIVER_STREAM_MARK, &life, e);
+	if (rc == OK)
+		rc = backup_stream_check(b, life, !b->dry_run, e);
+	if (rc == OK && b->dry_run)
 		return add_missing(b, NULL, &ret->copied, &ret->bytes, e);
-	int rc = backup_staging_open(b, &staging, e);
+	if (rc == OK)
+		rc = backup_staging_open(b, &staging, e);
 	if (rc)
 		return rc;
-	struct backup_pool *p = backup_pool_new(b, &staging, ret);
+	struct backup_pool *p = backup_pool_new(b, &staging, life, ret);
 	rc = run(b, p, everything, ret, e);
 	backup_pool_free(p);
 	backup_staging_close(&staging);
@@ -81,7 +87,10 @@ int backup_status(const struct backup *b, struct backup_status *ret, struct err 
 	struct backup_live *live;
 	struct queue_stats stats = {0};
 	size_t count;
+	int64_t life = 0;
 	int rc = backup_live_all(b, arena, &live, &count, e);
+	if (rc == OK)
+		rc = catalog_mark_get(b->catalog, DELIVER_STREAM_MARK, &life, e);
 	if (rc == OK && b->queue)
 		rc = queue_stats(b->queue, &stats, e);
 	if (rc == OK && b->to)
@@ -94,6 +103,7 @@ int backup_status(const struct backup *b, struct backup_status *ret, struct err 
 				      .waiting = stats.visible,
 				      .in_flight = stats.in_flight,
 				      .dead = stats.dead};
+	ret->other_stream = backup_stream_check(b, life, false, NULL) == ERR_CONFLICT;
 	for (size_t i = 0; i < count; i++)
 		ret->copied += backup_find(&manifests, live[i].key) != NULL;
 	for (size_t i = 0; i < manifests.count; i++) {

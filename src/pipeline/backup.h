@@ -9,6 +9,7 @@
  *                              "properties"}: first and last are the numbers in the file's name, properties
  *                              those of its scope when it was copied; what a restore needs
  *   left/<key>.json           {"left_at", "due_at"}: the object has left the lake (see retention_us)
+ *   stream.json               {"stream"}: whose numbers they are (DELIVER_STREAM_MARK in deliver.h)
  *
  * The catalog is used by one thread at a time (the calls below see to that among their own); everything else
  * must bear several. */
@@ -19,6 +20,7 @@
 
 #include "catalog.h"
 #include "clock.h"
+#include "delivery_stream.h"
 #include "object_store.h"
 #include "publish.h"
 #include "queue.h"
@@ -47,6 +49,8 @@ struct backup {
 	 * wrong by up to a day, in whatever direction, for however long, never shortens the retention; one that is
 	 * wrong by more does only if it stays so through two runs a day apart. */
 	int64_t retention_us;
+	/* Restore: the lake's own; NULL: it has none. Nobody appends to that of a lake without a delivery. */
+	struct delivery_stream *stream;
 	bool dry_run;      /* say what would be done (copied, restored, bytes), change nothing */
 	atomic_bool *stop; /* heeded between objects; may be NULL */
 	/* Called by one thread at a time; may be NULL. */
@@ -67,7 +71,7 @@ struct backup_result {
  * when some failed: ret says how many; each was given back with a reason, to come again later or, where
  * that will not help, to die soon. ERR_CONFLICT for an object of whose name there is another copy: the old
  * one is kept. An error only when nothing can go on: the queue or the catalog fails, or the store fails for
- * one object after the other. */
+ * one object after the other; ERR_CONFLICT when the store's copies are of another stream (below). */
 int backup_run(const struct backup *, bool everything, struct backup_result *ret,
 	       struct err *) MUST_CHECK;
 
@@ -86,6 +90,7 @@ struct backup_status {
 	int64_t waiting, in_flight, dead; /* messages */
 	int64_t copies, copied_bytes;     /* all copies, also of objects that left */
 	int64_t last_us;                  /* when the newest copy was made; 0 never */
+	bool other_stream;                /* they are of another one than the lake's files */
 };
 int backup_status(const struct backup *, struct backup_status *, struct err *) MUST_CHECK;
 
@@ -96,7 +101,11 @@ struct backup_restored {
 	int64_t unproven; /* partitions whose trade ids may be incomplete: see backup_restore */
 	char first_error[512];
 };
-/* Puts back every object that the manifests tell and the lake has not, or has with other bytes than its hash,
+/* Numbers name rows of one stream only (DELIVER_STREAM_MARK in deliver.h). Copies of another one than the lake's, or of
+ * several, are refused before anything is written: ERR_CONFLICT. A lake that has none takes the copies', unless its
+ * spool has records of another one, which would pass for delivered.
+ *
+ * Puts back every object that the manifests tell and the lake has not, or has with other bytes than its hash,
  * and registers it in the catalog. Files whose range of numbers another copy of the same partition covers are
  * a merged one's parts and left out. Then the lake's part is proven equal to the backup: every such object is
  * in the catalog with the manifest's rows, and its bytes in the lake are read again and have the manifest's

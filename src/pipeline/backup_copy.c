@@ -215,6 +215,13 @@ static int put_manifest(struct copy *c, bool damaged, struct err *e)
 	return rc == OK && !is_same(&other, &c->manifest) ? other_copy(c, e) : rc;
 }
 
+/* The lake's first delivery may have come after the run began. */
+static int check_stream(const struct copy *c, struct err *e)
+{
+	int64_t life = backup_stream_of(c->manifest.properties);
+	return life == c->by->life ? OK : backup_stream_check(c->by->with, life, true, e);
+}
+
 static int copy_once(void *ctx, struct err *e)
 {
 	struct copy *c = ctx;
@@ -223,6 +230,8 @@ static int copy_once(void *ctx, struct err *e)
 	int rc = look_up(c, e);
 	if (rc == ERR_NOT_FOUND)
 		return not_live(c, e);
+	if (rc == OK)
+		rc = check_stream(c, e);
 	if (rc == OK)
 		rc = stage(c, e);
 	if (rc == OK)

@@ -7,6 +7,8 @@
 
 #define MANIFEST_MAX ((size_t)16 << 20) /* bytes; trade ids with many holes make it long */
 #define SUFFIX       ".json"
+#define STREAM_KEY   "stream.json"
+#define STREAM_MAX   4096
 
 static const char *const folders[] = {
 	[BACKUP_DATA] = "data/", [BACKUP_MANIFEST] = "manifest/", [BACKUP_LEFT] = "left/"};
@@ -195,8 +197,65 @@ int backup_manifest_put(struct object_store *store, const struct backup_manifest
 	json_object_set(root, "properties", properties);
 	json_canonical(root, &text);
 	buf_char(&text, '\n');
+	if (text.len > MANIFEST_MAX)
+		return err_set(
+			e, ERR_INPUT,
+			"the manifest would have %zu bytes and could not be read again (at most %zu): the partition's trades have too many holes",
+			text.len, MANIFEST_MAX);
 	return object_store_put(store, backup_manifest_key(arena, m->key), buf_slice(&text),
 				if_absent, e);
+}
+
+/* -- which stream ------------------------------------------------------------------------------ */
+
+int64_t backup_stream_of(const char *text)
+{
+	AUTO_JSON json_t *properties = NULL;
+	int64_t life = 0;
+	if (json_parse(text, strlen(text), &properties, NULL) != OK)
+		return -1;
+	const char *hex = json_opt_str(properties, "stream", "");
+	return !*hex || stream_life_parse(slice_of(hex), &life) ? life : -1;
+}
+
+static int get_stream(const struct backup *b, int64_t *ret, struct err *e)
+{
+	AUTO_BUF struct buf text = {0};
+	int rc = object_store_get(b->to, STREAM_KEY, 0, -1, STREAM_MAX, &text, NULL, e);
+	if (rc)
+		return rc;
+	*ret = backup_stream_of(text.data ? text.data : "");
+	if (*ret > 0)
+		return OK;
+	err_set(e, ERR_INPUT, "the object that tells which stream the copies are of is damaged");
+	return err_where(e, STREAM_KEY);
+}
+
+int backup_stream_check(const struct backup *b, int64_t life, bool claim, struct err *e)
+{
+	char own[STREAM_LIFE_SIZE], other[STREAM_LIFE_SIZE];
+	AUTO_BUF struct buf text = {0};
+	int64_t theirs = 0;
+	if (!b->to || !life)
+		return OK;
+	stream_life_format(life, own);
+	int rc = get_stream(b, &theirs, e);
+	if (rc == ERR_NOT_FOUND && claim) {
+		buf_printf(&text, "{\"stream\":\"%s\"}\n", own);
+		rc = object_store_put(b->to, STREAM_KEY, buf_slice(&text), true, e);
+		if (rc == ERR_CONFLICT)
+			rc = get_stream(b, &theirs, e);
+		else
+			theirs = life;
+	} else if (rc == ERR_NOT_FOUND) {
+		return OK;
+	}
+	if (rc || theirs == life)
+		return rc;
+	return err_set(
+		e, ERR_CONFLICT,
+		"the backup's copies are of another stream (%s) than the lake's files (%s); back up to a place of its own with --to",
+		stream_life_format(theirs, other), own);
 }
 
 /* -- listings ---------------------------------------------------------------------------------- */

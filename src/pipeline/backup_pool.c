@@ -388,14 +388,14 @@ static void put_down(struct backup_pool *p)
 /* -- from outside ------------------------------------------------------------------------------ */
 
 struct backup_pool *backup_pool_new(const struct backup *b, const struct backup_staging *staging,
-				    struct backup_result *result)
+				    int64_t life, struct backup_result *result)
 {
 	pthread_condattr_t monotonic;
 	struct backup_pool *p = NEW(struct backup_pool);
 	p->with = b;
 	p->result = result;
 	p->visibility_us = b->visibility_us ? b->visibility_us : VISIBILITY_US;
-	p->copier = (struct backup_copier){b, staging, &p->catalog};
+	p->copier = (struct backup_copier){b, staging, &p->catalog, life};
 	p->why = (struct err)ERR_INIT;
 	pthread_mutex_init(&p->catalog, NULL);
 	pthread_mutex_init(&p->lock, NULL);

@@ -5,9 +5,9 @@
 #include "backup_private.h"
 
 struct backup_pool;
-/* All three must outlive it. */
+/* All three must outlive it. life: the stream that the store is known to be of; 0: not known. */
 struct backup_pool *backup_pool_new(const struct backup *, const struct backup_staging *,
-				    struct backup_result *) NEVER_NULL;
+				    int64_t life, struct backup_result *) NEVER_NULL;
 void backup_pool_free(struct backup_pool *);
 /* An object to be copied that no message tells of. Not while it drains. */
 void backup_pool_add(struct backup_pool *, const char *key);

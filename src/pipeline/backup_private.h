@@ -40,6 +40,11 @@ int backup_manifest_all(const struct backup *, struct arena *,
 int backup_manifest_put(struct object_store *, const struct backup_manifest *, bool if_absent,
 			struct err *) MUST_CHECK;
 
+/* The stream (stream_status.life) that properties tell of; 0: of none, -1: not to be understood. */
+int64_t backup_stream_of(const char *properties);
+/* ERR_CONFLICT when the store is another stream's; one that is nobody's becomes this one's when claimed. */
+int backup_stream_check(const struct backup *, int64_t life, bool claim, struct err *) MUST_CHECK;
+
 /* The objects below one of the prefixes ("data/", "manifest/", "left/"), by the lake's key. */
 struct backup_entry {
 	const char *key;
@@ -101,6 +106,7 @@ struct backup_copier {
 	const struct backup *with;
 	const struct backup_staging *staging;
 	pthread_mutex_t *catalog; /* held around every call of the catalog */
+	int64_t life;             /* the stream that the store is known to be of; 0: not known */
 };
 /* Everything from the lake's object to the durable manifest, for one key. */
 int backup_copy(const struct backup_copier *, const char *key, enum backup_outcome *ret,

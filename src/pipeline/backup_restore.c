@@ -28,6 +28,7 @@ struct restore {
 	struct object *objects; /* by key: those of a partition stand together */
 	size_t count;
 	int64_t highest;
+	int64_t life; /* the stream that the copies are of */
 	struct backup_live *live;
 	size_t live_count;
 	pthread_mutex_t lock; /* of result and progress, and of the arena while threads run */
@@ -93,6 +94,45 @@ static void bad_manifest(void *ctx, const char *key, const struct err *why)
 		err_format(why, r->result->first_error, sizeof(r->result->first_error));
 }
 
+/* Numbers of two streams say nothing about each other: see backup_restore. */
+static int check_life(const struct restore *r, struct err *e)
+{
+	char own_text[STREAM_LIFE_SIZE], other[STREAM_LIFE_SIZE];
+	struct stream_status status = {.life = 0};
+	int64_t own;
+	int rc = catalog_mark_get(r->with->catalog, DELIVER_STREAM_MARK, &own, e);
+	if (rc == OK && r->with->stream)
+		rc = delivery_stream_status(r->with->stream, &status, e);
+	if (rc || own == r->life)
+		return rc;
+	if (own)
+		return err_set(
+			e, ERR_CONFLICT,
+			"these copies are of another stream (%s) than the lake's files (%s); restore into a lake of its own with --lake",
+			stream_life_format(r->life, other), stream_life_format(own, own_text));
+	if (status.last_seq && status.life != r->life)
+		return err_set(
+			e, ERR_CONFLICT,
+			"the lake's spool has records that were never delivered, up to number %lld, and these copies are of another stream; restore into a lake of its own with --lake",
+			(long long)status.last_seq);
+	return OK;
+}
+
+static int find_life(struct restore *r, struct err *e)
+{
+	char one[STREAM_LIFE_SIZE], other[STREAM_LIFE_SIZE];
+	for (size_t i = 0; i < r->count; i++) {
+		int64_t life = backup_stream_of(r->objects[i].m->properties);
+		if (life < 0 || (i && life != r->life))
+			return err_set(
+				e, ERR_CONFLICT,
+				"the backup has copies of more than one stream, of %s and of %s: they cannot be restored into one lake",
+				stream_life_format(r->life, one), stream_life_format(life, other));
+		r->life = life;
+	}
+	return r->count ? check_life(r, e) : OK;
+}
+
 static int load(struct restore *r, struct err *e)
 {
 	struct backup_manifest *all;
@@ -112,7 +152,7 @@ static int load(struct restore *r, struct err *e)
 			r->highest = all[i].last;
 	}
 	find_covered(r);
-	return OK;
+	return find_life(r, e);
 }
 
 /* -- what the lake has ------------------------------------------------------------------------- */
@@ -319,10 +359,12 @@ static int append(struct restore *r, struct err *e)
 					      .files = files,
 					      .file_count = file_count,
 					      .append = true};
-	const struct catalog_mark mark = {DELIVER_MARK, r->highest, false};
+	const struct catalog_mark marks[] = {{DELIVER_MARK, r->highest, false},
+					     {DELIVER_STREAM_MARK, r->life, false}};
 	int64_t version;
 	if (rc == OK)
-		rc = publish_replace(r->session, &change, file_count > 0, &mark, 1, &version, e);
+		rc = publish_replace(r->session, &change, file_count > 0, marks,
+				     r->life ? 2 : 1, &version, e);
 	return rc;
 }
 
@@ -372,7 +414,10 @@ static int restore_batch(struct restore *r, struct err *e)
 	int rc = publish_begin(r->publish, &table, 1, &r->session, e);
 	if (rc)
 		return rc;
-	rc = look_again(r, e);
+	/* The first delivery may have come meanwhile. */
+	rc = check_life(r, e);
+	if (rc == OK)
+		rc = look_again(r, e);
 	if (rc == OK)
 		rc = parallel_for(r->to - r->from, r->with->workers, fetch, r, e);
 	if (rc == OK)

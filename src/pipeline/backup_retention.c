@@ -89,6 +89,23 @@ static bool is_replaced(const struct expiry *x, const char *key)
 	return false;
 }
 
+/* The copy that goes and all those that stay beside it: of which life each is. Only asked of what is about to go. */
+static bool is_of_one_life(const struct expiry *x, const char *key)
+{
+	struct backup_manifest own, other;
+	size_t n;
+	const struct backup_live *others = backup_live_beside(x->live, x->live_count, key, &n);
+	if (backup_manifest_get(x->with->to, key, x->arena, &own, NULL) != OK)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (backup_find(&x->manifests, others[i].key) &&
+		    (backup_manifest_get(x->with->to, others[i].key, x->arena, &other, NULL) !=
+			     OK ||
+		     backup_stream_of(own.properties) != backup_stream_of(other.properties)))
+			return false;
+	return true;
+}
+
 static int look_after(struct expiry *x, const char *key, struct err *e)
 {
 	const struct backup *b = x->with;
@@ -118,7 +135,7 @@ static int look_after(struct expiry *x, const char *key, struct err *e)
 		m.due_us = x->now_us;
 		return put_mark(b, x->arena, key, &m, e);
 	}
-	if (x->now_us - m.due_us < DAY_US)
+	if (x->now_us - m.due_us < DAY_US || !is_of_one_life(x, key))
 		return OK;
 	rc = forget(b, x->arena, key, e);
 	x->expired += rc == OK;

@@ -17,6 +17,10 @@
 #include "telemetry.h"
 
 #define DELIVER_MARK "bitcoin_delivered" /* the catalog's mark: the last delivered number */
+/* The catalog's mark that tells which stream (stream_status.life) the lake's numbers are of: set with the first
+ * delivery and never changed. In each partition's properties as "stream", 16 hexadecimal digits. 0: nothing was
+ * delivered yet. */
+#define DELIVER_STREAM_MARK "bitcoin_stream"
 struct deliver {
 	struct delivery_stream *stream;
 	struct publish publish;

@@ -20,6 +20,7 @@
 #define GATHER_BYTES ((size_t)10 << 20)
 /* A quarantine object is put when it has grown to this; a record's bytes are a third longer there. */
 #define REJECTED_BYTES ((size_t)16 << 20)
+#define UNKNOWN_KEY_SIZE 512
 
 struct seq_row {
 	struct bitcoin_row row;
@@ -53,6 +54,7 @@ struct reached {
 struct delivery {
 	const struct deliver *with;
 	int64_t after;                   /* the mark that it begins behind */
+	int64_t life;                    /* the stream's: DELIVER_STREAM_MARK */
 	struct publish_session *session; /* NULL: not yet needed */
 	struct arena *arena;             /* lives as long as this */
 	struct arena *rows;              /* the rows' own, renewed when they are in files */
@@ -110,6 +112,55 @@ static int reject(struct delivery *d, const struct stream_entry *entry, const st
 
 /* -- the session ------------------------------------------------------------------------------- */
 
+static int found_one(void *ctx, const struct object_info *info)
+{
+	snprintf(ctx, UNKNOWN_KEY_SIZE, "%s", info->key);
+	return 1; /* that was all */
+}
+
+/* A lake that never had a delivery has no files either, unless its catalog was lost: what would be written now could
+ * take their names, or be there twice. */
+static int check_first(const struct delivery *d, struct err *e)
+{
+	char key[UNKNOWN_KEY_SIZE];
+	for (int kind = 0; kind < BITCOIN_KINDS; kind++) {
+		AUTO_BUF struct buf prefix = {0};
+		buf_printf(&prefix, "%s/", bitcoin_tables[kind]->location);
+		int rc = object_store_list(d->with->publish.store, prefix.data, NULL, found_one,
+					   key, e);
+		if (rc < 0)
+			return rc;
+		if (rc > 0)
+			return err_set(
+				e, ERR_CONFLICT,
+				"the lake has files that its catalog does not know (%s): the catalog was lost; `pregao backup restore` registers them again, or move them out of the lake; until then records wait in the spool",
+				key);
+	}
+	return OK;
+}
+
+/* The lake's is the first delivery's, whose commit keeps it. */
+static int check_life(struct delivery *d, struct err *e)
+{
+	struct stream_status status;
+	char own[STREAM_LIFE_SIZE], other[STREAM_LIFE_SIZE];
+	int64_t life;
+	int rc = delivery_stream_status(d->with->stream, &status, e);
+	if (rc == OK)
+		rc = catalog_mark_get(d->with->publish.catalog, DELIVER_STREAM_MARK, &life, e);
+	if (rc)
+		return rc;
+	d->life = status.life;
+	if (life == 0)
+		return check_first(d, e);
+	if (life == status.life)
+		return OK;
+	return err_set(
+		e, ERR_CONFLICT,
+		"the spool is another stream's (%s) than the lake's files (%s): its folder was replaced by another one",
+		stream_life_format(status.life, other), stream_life_format(life, own));
+}
+
 /* From here on nobody else changes these tables; what the catalog says of them before is not to be relied on.
  */
 static int lock_tables(struct delivery *d, struct err *e)
@@ -124,7 +175,7 @@ static int lock_tables(struct delivery *d, struct err *e)
 		rc = err_set(e, ERR_RETRY,
 			     "another process has delivered up to record %" PRId64 " meanwhile",
 			     mark);
-	return rc;
+	return rc ? rc : check_life(d, e);
 }
 
 /* -- scopes ------------------------------------------------------------------------------------ */
@@ -183,7 +234,7 @@ static int describe(struct delivery *d, const struct group *g, struct catalog_sc
 	AUTO_JSON json_t *o = json_object();
 	AUTO_BUF struct buf text = {0};
 	const char *landed = g->properties ? json_opt_str(g->properties, "landed_on", NULL) : NULL;
-	char date[DATE_TEXT_SIZE];
+	char date[DATE_TEXT_SIZE], life[STREAM_LIFE_SIZE];
 	int32_t day;
 	/* By the time of the append, not of the delivery: a repetition after midnight is to say the
 	 * same. */
@@ -195,6 +246,7 @@ static int describe(struct delivery *d, const struct group *g, struct catalog_sc
 		o, "content",
 		json_string(arena_printf(d->arena, "%" PRId64 "-%" PRId64 "-%" PRId64,
 					 g->content.rows, g->content.first, g->content.last)));
+	json_object_set_new(o, "stream", json_string(stream_life_format(d->life, life)));
 	if (g->kind == BITCOIN_TRADE)
 		json_object_set_new(o, "trade_ids", trade_ids_json(&g->ids));
 	json_canonical(o, &text);
@@ -435,7 +487,8 @@ static int take(void *ctx, const struct stream_entry *entry, struct err *e)
 	if (rc == ERR_INPUT)
 		return reject(d, entry, &why, e);
 	if (rc) {
-		*e = why;
+		if (e)
+			*e = why;
 		return rc;
 	}
 	note_origin(d, &row);
@@ -484,9 +537,10 @@ static int make_change(struct delivery *d, enum bitcoin_kind kind, struct publis
 static struct catalog_mark *make_marks(struct delivery *d, int64_t mark, size_t *ret_count)
 {
 	struct catalog_mark *marks =
-		ANEW_ARRAY(d->arena, 1 + d->origin_count + d->reached_count, struct catalog_mark);
+		ANEW_ARRAY(d->arena, 2 + d->origin_count + d->reached_count, struct catalog_mark);
 	size_t n = 0;
 	marks[n++] = (struct catalog_mark){.name = DELIVER_MARK, .value = mark};
+	marks[n++] = (struct catalog_mark){.name = DELIVER_STREAM_MARK, .value = d->life};
 	for (size_t i = 0; i < d->origin_count; i++)
 		marks[n++] = (struct catalog_mark){
 			.name = arena_printf(d->arena, "replay:%s", d->origins[i].name),

@@ -87,7 +87,7 @@ struct catalog_change {
 	bool same_rows;
 };
 
-/* How far somebody has come with something ("deliver/bitcoin"); never lowered, unless it may be. */
+/* How far somebody has come with something ("bitcoin_delivered"); never lowered, unless it may be. */
 struct catalog_mark {
 	const char *name;
 	int64_t value;

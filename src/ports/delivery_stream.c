@@ -2,6 +2,8 @@
  * driver. */
 #include "delivery_stream.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool is_kind(const char *kind)
@@ -82,4 +84,30 @@ void delivery_stream_free(struct delivery_stream *s)
 {
 	if (s)
 		s->ops->free(s);
+}
+
+/* -- which stream it is ------------------------------------------------------------------------ */
+
+const char *stream_life_format(int64_t life, char text[STREAM_LIFE_SIZE])
+{
+	snprintf(text, STREAM_LIFE_SIZE, "%016" PRIx64, (uint64_t)life);
+	return text;
+}
+
+bool stream_life_parse(struct slice text, int64_t *ret)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64_t life = 0;
+	if (text.n != STREAM_LIFE_SIZE - 1)
+		return false;
+	for (size_t i = 0; i < text.n; i++) {
+		const char *digit = memchr(digits, text.p[i], sizeof(digits) - 1);
+		if (!digit)
+			return false;
+		life = life << 4 | (uint64_t)(digit - digits);
+	}
+	if (life == 0 || life > INT64_MAX)
+		return false;
+	*ret = (int64_t)life;
+	return true;
 }

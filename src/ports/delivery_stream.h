@@ -29,6 +29,9 @@ struct stream_entry {
 	struct stream_record record;
 };
 struct stream_status {
+	/* Which stream it is: random, above 0, the same as long as numbers go on behind each other. Numbers of two
+	 * lives have nothing to do with each other. 0: none yet, or the product numbers nothing. */
+	int64_t life;
 	int64_t last_seq;      /* 0: none yet */
 	int64_t first_kept;    /* the oldest record still in the spool; 0: none */
 	int64_t oldest_us;     /* when the oldest kept record was appended; 0: none */
@@ -92,6 +95,11 @@ int delivery_stream_forget(struct delivery_stream *, int64_t up_to, struct err *
 int delivery_stream_status(struct delivery_stream *, struct stream_status *,
 			   struct err *) MUST_CHECK;
 const char *delivery_stream_name(struct delivery_stream *);
+
+#define STREAM_LIFE_SIZE 17 /* 16 hexadecimal digits and NUL */
+/* A life as files and properties tell it. */
+const char *stream_life_format(int64_t life, char text[STREAM_LIFE_SIZE]);
+bool stream_life_parse(struct slice, int64_t *ret); /* false, and nothing set: it is none */
 void delivery_stream_free(struct delivery_stream *);
 
 #endif

@@ -425,6 +425,8 @@ int system_stream(struct system *s, enum stream_use use, struct delivery_stream 
 			.ctx = s};
 		if (rc == OK && use == STREAM_APPEND)
 			rc = catalog_mark_get(s->catalog, DELIVER_MARK, &o.after, e);
+		if (rc == OK && use == STREAM_APPEND)
+			rc = catalog_mark_get(s->catalog, DELIVER_STREAM_MARK, &o.life, e);
 		if (rc == OK)
 			rc = delivery_stream_spool_open(&o, &s->stream, e);
 		if (rc == OK && s->options.guard)

@@ -214,6 +214,8 @@ static inline struct publish_file staged(struct bench *b, struct publish_session
 	return f;
 }
 
+static int64_t stream_life; /* 0: none is told */
+
 /* The properties as the deliverer writes them, of a partition whose rows are first..last. */
 static inline const char *properties(struct bench *b, enum bitcoin_kind kind, int64_t rows,
 				     int64_t first, int64_t last)
@@ -224,10 +226,14 @@ static inline const char *properties(struct bench *b, enum bitcoin_kind kind, in
 						 ",%" PRId64 "]]}",
 						 first, last)
 				  : "";
+	const char *life =
+		stream_life ? arena_printf(b->arena, ",\"stream\":\"%016" PRIx64 "\"",
+					   (uint64_t)stream_life)
+			    : "";
 	return arena_printf(b->arena,
 			    "{\"content\":\"%" PRId64 "-%" PRId64 "-%" PRId64
-			    "\",\"landed_on\":\"2024-08-08\"%s}",
-			    rows, first, last, ids);
+			    "\",\"landed_on\":\"2024-08-08\"%s%s}",
+			    rows, first, last, life, ids);
 }
 
 struct rows {
@@ -255,8 +261,9 @@ static inline void publish_rows(struct bench *b, struct rows r, int64_t whole_fi
 					      .files = &file,
 					      .file_count = 1,
 					      .append = append};
-	const struct catalog_mark mark = {DELIVER_MARK, r.last, false};
-	GOOD(publish_replace(s, &change, 1, &mark, 1, &version, &e));
+	const struct catalog_mark marks[] = {{DELIVER_MARK, r.last, false},
+					     {DELIVER_STREAM_MARK, stream_life, false}};
+	GOOD(publish_replace(s, &change, 1, marks, 2, &version, &e));
 	publish_end(s);
 }
 

@@ -259,6 +259,76 @@ static void each_call_may_be_the_last(void **state)
 	assert_true(deaths > 10);
 }
 
+static void refused(struct bench *b, const char *why)
+{
+	struct err e = ERR_INIT;
+	const char *files = tree(b, "lake"), *catalog = catalog_text(b);
+	int64_t before = mark(b);
+	assert_int_equal(backup_restore(&b->backup, &b->publish, &restored, &e), ERR_CONFLICT);
+	assert_non_null(strstr(e.text, why));
+	assert_string_equal(tree(b, "lake"), files);
+	assert_string_equal(catalog_text(b), catalog);
+	assert_int_equal(mark(b), before);
+}
+
+static int64_t life_of(struct bench *b)
+{
+	int64_t value;
+	GOOD(catalog_mark_get(b->catalog, DELIVER_STREAM_MARK, &value, &e));
+	return value;
+}
+
+static int status_of(struct delivery_stream *s, struct stream_status *ret, struct err *e)
+{
+	*ret = *(const struct stream_status *)(s + 1);
+	return OK;
+}
+
+/* Numbers 1 to 6 of one stream are not among numbers 1 to 10 of another. */
+static void streams_do_not_mix(void **state)
+{
+	static const struct delivery_stream_ops ops = {.status = status_of};
+	struct {
+		struct delivery_stream stream;
+		struct stream_status status;
+	} spool = {{&ops}, {.last_seq = 3, .life = 0x3333}};
+	struct err e = ERR_INIT;
+	BENCH;
+	stream_life = 0x1111;
+	publish_rows(&b, (struct rows){BITCOIN_TICK, 13, 1, 6, 0}, 0, true);
+	run(&b, true);
+	const char *old = catalog_text(&b);
+	empty_lake(&b);
+	stream_life = 0x2222;
+	publish_rows(&b, (struct rows){BITCOIN_TICK, 13, 1, 10, 0}, 0, true);
+	refused(&b, "of another stream");
+	const char *copies = tree(&b, "copies");
+	assert_int_equal(backup_run(&b.backup, true, &b.result, &e), ERR_CONFLICT);
+	assert_non_null(strstr(e.text, "of another stream"));
+	assert_string_equal(tree(&b, "copies"), copies);
+	assert_true(status(&b).other_stream);
+	/* An empty lake takes the copies' numbers; not if its spool has records of another stream. */
+	empty_lake(&b);
+	b.backup.stream = &spool.stream;
+	refused(&b, "never delivered");
+	spool.status.life = 0x1111;
+	restore(&b);
+	assert_int_equal(restored.objects, 1);
+	assert_string_equal(catalog_text(&b), old);
+	assert_int_equal(life_of(&b), 0x1111);
+	assert_false(status(&b).other_stream);
+	/* A store that got copies of several all the same is told of. */
+	assert_int_equal(unlink(in(&b, "copies/stream.json")), 0);
+	empty_lake(&b);
+	stream_life = 0x2222;
+	publish_rows(&b, (struct rows){BITCOIN_TICK, 14, 11, 20, 0}, 0, true);
+	stream_life = 0;
+	run(&b, true);
+	empty_lake(&b);
+	b.backup.stream = NULL;
+	refused(&b, "more than one stream");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +339,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_was_never_copied_leaves_doubts),
 		cmocka_unit_test(damage_is_told_and_not_restored),
 		cmocka_unit_test(each_call_may_be_the_last),
+		cmocka_unit_test(streams_do_not_mix),
 	};
 	return RUN_TESTS("backup_restore");
 }

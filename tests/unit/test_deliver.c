@@ -98,6 +98,34 @@ static void markets_do_not_mix(void **state)
 
 /* -- files ------------------------------------------------------------------------------------- */
 
+/* A partition's properties, with the stream's life between the two ends. */
+static const char *told(struct stream_lake *s, const char *begin, const char *end)
+{
+	int64_t life = mark_of(s, DELIVER_STREAM_MARK);
+	assert_true(life > 0);
+	return arena_printf(s->lake->arena, "%s,\"stream\":\"%016" PRIx64 "\"%s", begin,
+			    (uint64_t)life, end);
+}
+
+static void the_stream_has_one_life(void **state)
+{
+	struct stream_lake *s = stream_lake_new(), *other = stream_lake_new();
+	assert_int_equal(mark_of(s, DELIVER_STREAM_MARK), 0);
+	append_tick(s, BEGIN_US);
+	append_tick(other, BEGIN_US);
+	deliver_now(s);
+	deliver_now(other);
+	int64_t life = mark_of(s, DELIVER_STREAM_MARK);
+	assert_true(life > 0);
+	assert_true(life != mark_of(other, DELIVER_STREAM_MARK));
+	stream_reopen(s);
+	append_tick(s, BEGIN_US + 1);
+	deliver_now(s);
+	assert_int_equal(mark_of(s, DELIVER_STREAM_MARK), life);
+	stream_lake_free(s);
+	stream_lake_free(other);
+}
+
 static void rows_go_where_they_belong(void **state)
 {
 	struct stream_lake *s = stream_lake_new();
@@ -125,10 +153,10 @@ static void rows_go_where_they_belong(void **state)
 				"string_agg(trade_id || ':' || seq || ':' || price, ' ')"),
 			    "13:5:61837.63000013 11:3:61837.63000011 12:2:61837.63000012");
 	assert_string_equal(properties_of(s, BITCOIN_TRADE, "date=2024-07-15/hour=15"),
-			    "{\"content\":\"2-2-3\",\"landed_on\":\"2024-07-15\","
-			    "\"trade_ids\":{\"binance/BTCUSDT\":[[11,12]]}}");
+			    told(s, "{\"content\":\"2-2-3\",\"landed_on\":\"2024-07-15\"",
+				 ",\"trade_ids\":{\"binance/BTCUSDT\":[[11,12]]}}"));
 	assert_string_equal(properties_of(s, BITCOIN_TICK, "date=2024-07-15/hour=15"),
-			    "{\"content\":\"1-1-1\",\"landed_on\":\"2024-07-15\"}");
+			    told(s, "{\"content\":\"1-1-1\",\"landed_on\":\"2024-07-15\"", "}"));
 	/* Nothing more to do. */
 	deliver_now(s);
 	assert_int_equal(s->result.segments, 1);
@@ -161,8 +189,8 @@ static void known_trades_are_left_out(void **state)
 			    "date=2024-07-15/hour=15/24-26.parquet\n");
 	assert_string_equal(
 		properties_of(s, BITCOIN_TRADE, "date=2024-07-15/hour=15"),
-		"{\"content\":\"13-1-26\",\"landed_on\":\"2024-07-15\","
-		"\"trade_ids\":{\"binance/BTCBRL\":[[1,1]],\"binance/BTCUSDT\":[[1,12]]}}");
+		told(s, "{\"content\":\"13-1-26\",\"landed_on\":\"2024-07-15\"",
+		     ",\"trade_ids\":{\"binance/BTCBRL\":[[1,1]],\"binance/BTCUSDT\":[[1,12]]}}"));
 	stream_lake_free(s);
 }
 
@@ -207,7 +235,7 @@ static void unreadable_records_are_kept_aside(void **state)
 	append_raw(s, "tick", "{\"source\":");
 	append_raw(s, "moon", "{}");
 	append_raw(s, "trade", "\xff\x01");
-	/* What does not fit the table's DECIMAL(18,8) would stop the writing of a file for ever. */
+	/* What does not fit the price's DECIMAL(18,8) would stop the writing of a file for ever. */
 	append_raw(
 		s, "trade",
 		"{\"source\":\"a\",\"pair\":\"b\",\"trade_id\":1,\"event_time\":1721055600000000,"
@@ -693,6 +721,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(trade_ids_agree_with_a_bitmap),
 		cmocka_unit_test(markets_do_not_mix),
+		cmocka_unit_test(the_stream_has_one_life),
 		cmocka_unit_test(rows_go_where_they_belong),
 		cmocka_unit_test(known_trades_are_left_out),
 		cmocka_unit_test(batches_bound_the_files),
