@@ -345,6 +345,18 @@ static int set_sync(struct sqlite *s, enum sqlite_sync sync, struct err *e)
 		e);
 }
 
+/* Through SQLite's own descriptor: closing any other one of this file would take away the locks that the
+ * process holds on it (POSIX), and the next process to close the database would take itself for the last
+ * one and delete the log that this one goes on writing to. */
+static int sync_database(struct sqlite *s, struct err *e)
+{
+	sqlite3_file *file = NULL;
+	int rc = sqlite3_file_control(s->db, "main", SQLITE_FCNTL_FILE_POINTER, (void *)&file);
+	if (rc == SQLITE_OK && file && file->pMethods)
+		rc = file->pMethods->xSync(file, SQLITE_SYNC_FULL);
+	return rc == SQLITE_OK ? OK : sqlite_error(s, rc, e);
+}
+
 /* A new file holds nothing that anybody relies on until this returns: it is written without
  * waiting, and then the file, its log and the folder are synced once each, instead of the seven
  * times that SQLite would. */
@@ -361,9 +373,9 @@ static int give_birth(struct sqlite *s, const struct sqlite_options *o, struct e
 		return rc;
 	AUTO_BUF struct buf name = {0};
 	buf_printf(&name, "%s-wal", s->path);
-	rc = file_fsync(s->path, e);
+	rc = sync_database(s, e);
 	if (rc == OK)
-		rc = file_fsync(name.data, e);
+		rc = file_fsync(name.data, e); /* which nobody locks */
 	return rc ? rc : file_fsync_folder_of(s->path, e);
 }
 

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -277,6 +278,64 @@ static void a_live_writers_rows_are_seen_by_who_may_only_read(void **state)
 
 /* -- errors ------------------------------------------------------------------------------------ */
 
+/* Opens and closes it in a process of its own, as a command would that only looks. */
+static void look_from_another_process(const char *path, int64_t rows)
+{
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct err e = ERR_INIT;
+		struct sqlite *s = NULL;
+		struct sqlite_options o = options(path, DB_CREATE, 2);
+		int64_t n = -1;
+		bool good = sqlite_open(&o, &s, &e) == OK &&
+			    number(s, "SELECT count(*) FROM a", &n) == OK && n == rows;
+		sqlite_close(s);
+		_exit(good ? 0 : 1);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* Who made the file is alone with it to nobody: what another one closes stays whole, and what is committed
+ * then is seen and outlasts a kill. */
+static void a_new_file_keeps_its_log_when_others_come_and_go(void **state)
+{
+	AUTO_FOLDER char *dir = temporary_folder();
+	AUTO_FREE char *path = path_in(dir, "x.sqlite"), *log = path_in(dir, "x.sqlite-wal");
+	int up[2], down[2];
+	char byte = 0;
+	struct stat st;
+	assert_int_equal(pipe(up), 0);
+	assert_int_equal(pipe(down), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct err e = ERR_INIT;
+		struct sqlite *s = open_db(path);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		bool good = write(up[1], "m", 1) == 1 && read(down[0], &byte, 1) == 1 &&
+			    sqlite_exec(s, "INSERT INTO a (x, t) VALUES (2, 'after')", &e) == OK &&
+			    write(up[1], "i", 1) == 1;
+		pause();
+		_exit(good ? 0 : 1);
+	}
+	assert_int_equal(read(up[0], &byte, 1), 1);
+	look_from_another_process(path, 1);
+	assert_int_equal(stat(log, &st), 0);
+	assert_int_equal(write(down[1], "g", 1), 1);
+	assert_int_equal(read(up[0], &byte, 1), 1);
+	look_from_another_process(path, 2);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	look_from_another_process(path, 2);
+	for (int i = 0; i < 2; i++) {
+		close(up[i]);
+		close(down[i]);
+	}
+}
+
 static void errors_say_what_to_do(void **state)
 {
 	AUTO_FOLDER char *dir = temporary_folder();
@@ -414,6 +473,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_closed_file_is_read_on_read_only_media),
 		cmocka_unit_test(a_log_with_content_is_read_with_its_index_or_refused),
 		cmocka_unit_test(a_live_writers_rows_are_seen_by_who_may_only_read),
+		cmocka_unit_test(a_new_file_keeps_its_log_when_others_come_and_go),
 		cmocka_unit_test(errors_say_what_to_do),
 		cmocka_unit_test(a_full_file_rolls_back_and_goes_on),
 		cmocka_unit_test(the_cache_gives_clean_statements_and_stands_recursion),
