@@ -4,6 +4,7 @@
 #define PREGAO_HTTP_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -11,13 +12,15 @@
 
 struct http_request {
 	const char *method; /* "GET" when NULL */
-	/* https, or plain http to loopback only (ERR_DENIED otherwise) */
+	/* https, or plain http to loopback only (ERR_DENIED otherwise); see link_local */
 	const char *url;
 	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
 	struct slice body;
 	int64_t deadline_us;       /* for the whole exchange; 0 means 30 s */
 	size_t body_ceiling_bytes; /* of the decoded response; 0 means 16 MiB */
 	const char *user_agent;    /* may be NULL */
+	/* Plain http to 169.254.0.0/16, too: what a cloud's machine is told about itself. */
+	bool link_local;
 	/* Set meanwhile, it ends the exchange within about a second; may be NULL. */
 	const atomic_bool *cancel;
 };

@@ -101,6 +101,12 @@ struct exchange {
 	bool body_full, headers_full;
 };
 
+static bool is_link_local(const char *host)
+{
+	unsigned char v4[4];
+	return inet_pton(AF_INET, host, v4) == 1 && v4[0] == 169 && v4[1] == 254;
+}
+
 static bool is_loopback(const char *host)
 {
 	unsigned char v4[4], v6[16];
@@ -156,9 +162,9 @@ static int check_confines(CURLU *u, const char *host, struct err *e)
 					       address.data);
 }
 
-/* Whether the URL is one that may be asked. It is taken apart by libcurl itself, so that what is
- * judged here is what is connected to. */
-static int check_url(CURLU *u, const char *url, bool *ret_loopback, struct err *e)
+/* Whether the URL is one that may be asked, and whether no proxy stands before its host. It is taken
+ * apart by libcurl itself, so that what is judged here is what is connected to. */
+static int check_url(CURLU *u, const char *url, bool link_local, bool *ret_near, struct err *e)
 {
 	CURLUcode code = curl.url_set(u, CURLUPART_URL, url, CURLU_DISALLOW_USER);
 	if (code == CURLUE_USER_NOT_ALLOWED)
@@ -172,10 +178,10 @@ static int check_url(CURLU *u, const char *url, bool *ret_loopback, struct err *
 	int rc = OK;
 	curl.url_get(u, CURLUPART_SCHEME, &scheme, 0);
 	curl.url_get(u, CURLUPART_HOST, &host, 0);
-	*ret_loopback = host && is_loopback(host);
+	*ret_near = host && (is_loopback(host) || (link_local && is_link_local(host)));
 	bool https = scheme && strcmp(scheme, "https") == 0;
 	bool http = scheme && strcmp(scheme, "http") == 0;
-	if (!https && !(http && *ret_loopback))
+	if (!https && !(http && *ret_near))
 		rc = err_set(e, ERR_DENIED,
 			     "only https is allowed, and plain http to this machine itself");
 	if (rc == OK)
@@ -302,7 +308,7 @@ static int64_t deadline_us(const struct http_request *q)
 	return q->deadline_us > 0 ? q->deadline_us : DEADLINE_DEFAULT_US;
 }
 
-static CURLcode set_options(CURL *easy, struct exchange *x, bool loopback, char *message)
+static CURLcode set_options(CURL *easy, struct exchange *x, bool near, char *message)
 {
 	const struct http_request *q = x->request;
 	struct set s = {easy, CURLE_OK};
@@ -316,7 +322,7 @@ static CURLcode set_options(CURL *easy, struct exchange *x, bool loopback, char 
 	set_from_environment(&s, CURLOPT_CAPATH, "SSL_CERT_DIR");
 	set_from_environment(&s, CURLOPT_CAINFO, "SSL_CERT_FILE");
 	set_from_environment(&s, CURLOPT_CAINFO, "CURL_CA_BUNDLE");
-	if (loopback)
+	if (near)
 		set_pointer(&s, CURLOPT_PROXY, "");
 	set_long(&s, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
 	set_pointer(&s, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
@@ -434,12 +440,12 @@ static int64_t retry_after_us(const struct http_response *r)
 }
 
 static int exchange(struct http_curl *h, CURLU *u, struct curl_slist *headers, struct exchange *x,
-		    bool loopback, struct err *e)
+		    bool near, struct err *e)
 {
 	char message[CURL_ERROR_SIZE] = "";
 	long status = 0;
 	curl.easy_reset(h->easy);
-	CURLcode code = set_options(h->easy, x, loopback, message);
+	CURLcode code = set_options(h->easy, x, near, message);
 	if (code == CURLE_OK)
 		code = curl.easy_setopt(h->easy, CURLOPT_CURLU, u);
 	if (code == CURLE_OK)
@@ -458,14 +464,14 @@ static int exchange(struct http_curl *h, CURLU *u, struct curl_slist *headers, s
 
 int http_url_check(const char *url, struct err *e)
 {
-	bool loopback;
+	bool near;
 	int rc = load(e);
 	if (rc < 0)
 		return rc;
 	CURLU *u = curl.url();
 	if (!u)
 		return err_set(e, ERR_LIMIT, "out of memory");
-	rc = check_url(u, url, &loopback, e);
+	rc = check_url(u, url, false, &near, e);
 	curl.url_cleanup(u);
 	return rc;
 }
@@ -474,7 +480,7 @@ static int curl_request(struct http *http, const struct http_request *q, struct 
 			struct err *e)
 {
 	struct http_curl *h = (struct http_curl *)http;
-	bool loopback = false;
+	bool near = false;
 	struct curl_slist *headers = NULL;
 	http_response_clear(ret);
 	ret->body.ceiling = q->body_ceiling_bytes ? q->body_ceiling_bytes : BODY_CEILING_DEFAULT;
@@ -487,12 +493,12 @@ static int curl_request(struct http *http, const struct http_request *q, struct 
 	CURLU *u = curl.url();
 	if (!u)
 		return err_set(e, ERR_LIMIT, "out of memory");
-	rc = check_url(u, q->url, &loopback, e);
+	rc = check_url(u, q->url, q->link_local, &near, e);
 	if (rc == OK)
 		rc = make_headers(q, &headers, e);
 	if (rc == OK) {
 		struct exchange x = {.request = q, .response = ret};
-		rc = exchange(h, u, headers, &x, loopback, e);
+		rc = exchange(h, u, headers, &x, near, e);
 		/* The handle must not keep pointers to what is about to go. */
 		curl.easy_reset(h->easy);
 	}

@@ -10,6 +10,7 @@
 	}
 
 const struct tr_pair tr_portuguese[] = {
+#include "tr_pt_aws.inc"
 #include "tr_pt_base.inc"
 #include "tr_pt_cli.inc"
 #include "tr_pt_embedded.inc"

@@ -350,31 +350,38 @@ static void urls_that_are_not_asked(void **state)
 	static const struct {
 		const char *url;
 		int code;
+		bool link_local;
 	} cases[] = {
-		{"http://example.com/", ERR_DENIED},
-		{"http://127.0.0.1.example.com/", ERR_DENIED},
-		{"http://localhost.example.com/", ERR_DENIED},
-		{"http://127.0.0.1@example.com/", ERR_DENIED},
-		{"https://user:secret@127.0.0.1/", ERR_DENIED},
-		{"http://[::2]/", ERR_DENIED},
-		{"http://10.0.0.1/", ERR_DENIED},
-		{"http://0.0.0.0/", ERR_DENIED},
-		{"file:///etc/passwd", ERR_DENIED},
-		{"ftp://127.0.0.1/", ERR_DENIED},
-		{"gopher://127.0.0.1/", ERR_DENIED},
-		{"example.com", ERR_USAGE},
-		{"http://", ERR_USAGE},
-		{"http://127.0.0.1:99999/", ERR_USAGE},
-		{"http://127.0.0.1/a b", ERR_USAGE},
-		{"http://127.0.0.1/\r\nX: y", ERR_USAGE},
-		{"", ERR_USAGE},
+		{"http://169.254.169.254/", ERR_DENIED, false},
+		{"http://169.255.169.254/", ERR_DENIED, true},
+		{"http://169.254.169.254.example.com/", ERR_DENIED, true},
+		{"http://example.com/", ERR_DENIED, true},
+		{"http://example.com/", ERR_DENIED, false},
+		{"http://127.0.0.1.example.com/", ERR_DENIED, false},
+		{"http://localhost.example.com/", ERR_DENIED, false},
+		{"http://127.0.0.1@example.com/", ERR_DENIED, false},
+		{"https://user:secret@127.0.0.1/", ERR_DENIED, false},
+		{"http://[::2]/", ERR_DENIED, false},
+		{"http://10.0.0.1/", ERR_DENIED, false},
+		{"http://0.0.0.0/", ERR_DENIED, false},
+		{"file:///etc/passwd", ERR_DENIED, false},
+		{"ftp://127.0.0.1/", ERR_DENIED, false},
+		{"gopher://127.0.0.1/", ERR_DENIED, false},
+		{"example.com", ERR_USAGE, false},
+		{"http://", ERR_USAGE, false},
+		{"http://127.0.0.1:99999/", ERR_USAGE, false},
+		{"http://127.0.0.1/a b", ERR_USAGE, false},
+		{"http://127.0.0.1/\r\nX: y", ERR_USAGE, false},
+		{"", ERR_USAGE, false},
 	};
 	AUTO_RESPONSE struct http_response r = {0};
 	struct http *h;
 	assert_int_equal(http_curl_new(&h, NULL), OK);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err e = ERR_INIT;
-		struct http_request q = {.url = cases[i].url, .deadline_us = 1000};
+		struct http_request q = {.url = cases[i].url,
+					 .deadline_us = 1000,
+					 .link_local = cases[i].link_local};
 		int rc = http_request(h, &q, &r, &e);
 		if (rc != cases[i].code)
 			fail_msg("%s gave %s: %s", cases[i].url, err_name(rc), e.text);
