@@ -8,10 +8,7 @@
 #include "path.h"
 #include "publish_private.h"
 
-/* Merged files per commit: bounds what one crash throws away, and shares the waiting for the
- * disk. */
-#define MERGES_PER_COMMIT 32
-#define NAME_DIGITS       32
+#define NAME_DIGITS 32
 
 /* A scope inside a compact file. */
 struct part {
@@ -375,7 +372,7 @@ static int merge_months(struct publish_session *s, const struct table_def *table
 		if (!worth_merging(&files[first], end - first, closed, everything))
 			continue;
 		rc = merge_group(s, arena, &files[first], end - first, &step, e);
-		if (rc == OK && step.file_count >= MERGES_PER_COMMIT) {
+		if (rc == OK && step.file_count >= PUBLISH_MERGES_PER_COMMIT) {
 			rc = flush(s, &step, merged, e);
 			arena_free(arena);
 			arena = arena_new();

@@ -7,9 +7,6 @@
 #include "path.h"
 #include "publish_private.h"
 
-/* Scopes per commit: bounds what one crash throws away, and shares the waiting for the disk. */
-#define MERGES_PER_COMMIT 32
-
 /* What is to become one file. */
 struct sources {
 	struct catalog_file *files;
@@ -180,9 +177,11 @@ int publish_merge_scopes(struct publish_session *s, const struct table_def *tabl
 		return err_set(
 			e, ERR_BUG,
 			"A table to be merged is not locked by this session, or its scopes have several folders");
-	for (size_t i = 0; rc == OK && i < n; i += MERGES_PER_COMMIT)
+	for (size_t i = 0; rc == OK && i < n; i += PUBLISH_MERGES_PER_COMMIT)
 		rc = merge_some(s, table, &merges[i],
-				n - i < MERGES_PER_COMMIT ? n - i : MERGES_PER_COMMIT, &merged, e);
+				n - i < PUBLISH_MERGES_PER_COMMIT ? n - i
+								  : PUBLISH_MERGES_PER_COMMIT,
+				&merged, e);
 	if (rc == OK)
 		*ret_merged = merged;
 	return rc;

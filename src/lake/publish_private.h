@@ -6,6 +6,9 @@
 
 #include "publish.h"
 
+/* Merged files per commit: bounds what one crash throws away, and shares the waiting for the disk. */
+#define PUBLISH_MERGES_PER_COMMIT 32
+
 struct publish_session {
 	struct publish with;
 	struct arena *arena;

@@ -1,38 +1,19 @@
 /* Which properties a restored partition gets: those that a manifest tells of exactly the files that it has. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "backup_private.h"
 #include "json.h"
 
-/* The property "content": "<rows>-<first number>-<last number>". */
-static bool content_of(const json_t *properties, struct backup_content *ret)
-{
-	struct slice last = slice_of(json_opt_str(properties, "content", ""));
-	struct slice rows = slice_cut(&last, '-');
-	struct slice first = slice_cut(&last, '-');
-	return int64_parse(rows, &ret->rows) && int64_parse(first, &ret->first) &&
-	       int64_parse(last, &ret->last);
-}
-
-void backup_content_add(struct backup_content *c, int64_t rows, int64_t first, int64_t last)
-{
-	if (c->rows == 0 || first < c->first)
-		c->first = first;
-	if (last > c->last)
-		c->last = last;
-	c->rows += rows;
-}
-
 /* Keeps in *best the properties of the largest part of the whole; true when it is the whole. */
-static bool consider(const char *text, const struct backup_content *whole, json_t **best,
+static bool consider(const char *text, const struct bitcoin_content *whole, json_t **best,
 		     int64_t *best_rows)
 {
 	AUTO_JSON json_t *properties = NULL;
-	struct backup_content c;
+	struct bitcoin_content c;
 	if (json_parse(text, strlen(text), &properties, NULL) != OK ||
-	    !json_is_object(properties) || !content_of(properties, &c) || c.rows > whole->rows ||
-	    c.first < whole->first || c.last > whole->last)
+	    !json_is_object(properties) ||
+	    !bitcoin_content_parse(json_opt_str(properties, "content", ""), &c) ||
+	    c.rows > whole->rows || c.first < whole->first || c.last > whole->last)
 		return false;
 	if (!*best || c.rows > *best_rows) {
 		json_decref(*best);
@@ -42,7 +23,7 @@ static bool consider(const char *text, const struct backup_content *whole, json_
 	return c.rows == whole->rows && c.first == whole->first && c.last == whole->last;
 }
 
-const char *backup_content_properties(struct arena *arena, const struct backup_content *whole,
+const char *backup_content_properties(struct arena *arena, const struct bitcoin_content *whole,
 				      const char *const *told, size_t n, bool *ret_doubtful)
 {
 	AUTO_JSON json_t *best = NULL;
@@ -55,11 +36,9 @@ const char *backup_content_properties(struct arena *arena, const struct backup_c
 	}
 	if (!best)
 		best = json_object();
-	if (!exact) {
-		const char *content = arena_printf(arena, "%" PRId64 "-%" PRId64 "-%" PRId64,
-						   whole->rows, whole->first, whole->last);
-		json_object_set_new(best, "content", json_string(content));
-	}
+	if (!exact)
+		json_object_set_new(best, "content",
+				    json_string(bitcoin_content_text(arena, whole)));
 	/* Which trades came in the files that nobody tells of is not known. */
 	*ret_doubtful = !exact && trades;
 	json_canonical(best, &text);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "backup.h"
+#include "bitcoin_content.h"
 #include "hash.h"
 
 /* -- what is where ----------------------------------------------------------------------------- */
@@ -114,14 +115,9 @@ int backup_copy(const struct backup_copier *, const char *key, enum backup_outco
 
 /* -- restoring --------------------------------------------------------------------------------- */
 
-/* What the files of a partition hold together. Zero means none. */
-struct backup_content {
-	int64_t rows, first, last;
-};
-void backup_content_add(struct backup_content *, int64_t rows, int64_t first, int64_t last);
 /* Of the properties told (JSON texts) those whose content is the whole; else those of the largest part, with the
  * whole's content. *ret_doubtful: else, and they tell of trades. */
-const char *backup_content_properties(struct arena *, const struct backup_content *whole,
+const char *backup_content_properties(struct arena *, const struct bitcoin_content *whole,
 				      const char *const *told, size_t n, bool *ret_doubtful);
 
 /* -- retention --------------------------------------------------------------------------------- */

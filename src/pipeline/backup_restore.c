@@ -283,7 +283,7 @@ static int fetch(void *ctx, size_t number, struct err *e)
 static int properties_of(struct restore *r, size_t from, size_t to, const char **ret, struct err *e)
 {
 	const struct object *one = &r->objects[from];
-	struct backup_content whole = {0};
+	struct bitcoin_content whole = {0};
 	struct catalog_scope scope = {.properties = NULL};
 	const char **told = ANEW_ARRAY(r->arena, to - from + 1, const char *);
 	size_t count = 0, n;
@@ -292,7 +292,7 @@ static int properties_of(struct restore *r, size_t from, size_t to, const char *
 		backup_live_beside(r->live, r->live_count, one->m->key, &n);
 	for (size_t i = 0; i < n; i++) {
 		backup_range_of(live[i].key, &first, &last);
-		backup_content_add(&whole, live[i].rows, first, last);
+		bitcoin_content_add(&whole, live[i].rows, first, last);
 	}
 	int rc = catalog_scope(r->with->catalog, one->table, one->m->scope, r->arena, &scope, e);
 	if (rc && rc != ERR_NOT_FOUND)
@@ -302,7 +302,7 @@ static int properties_of(struct restore *r, size_t from, size_t to, const char *
 	for (size_t i = from; i < to; i++) {
 		const struct backup_manifest *m = r->objects[i].m;
 		if (r->objects[i].state == APPEND)
-			backup_content_add(&whole, m->rows, m->first, m->last);
+			bitcoin_content_add(&whole, m->rows, m->first, m->last);
 		told[count++] = m->properties;
 	}
 	bool doubtful;

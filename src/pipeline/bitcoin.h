@@ -59,6 +59,7 @@ int bitcoin_decode(enum bitcoin_kind, struct slice body, struct arena *, struct 
 		   struct err *) MUST_CHECK;
 /* -1 for none of the names */
 int bitcoin_kind_of(const char *name);
+int bitcoin_kind_of_table(const struct table_def *);
 
 /* Rows gathered as columns: the shape that the parquet port takes. */
 struct bitcoin_rows; /* of one kind, in the arena */

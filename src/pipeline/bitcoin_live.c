@@ -155,19 +155,10 @@ static int take(void *ctx, const struct stream_entry *entry, struct err *e)
 		       : OK;
 }
 
-static int kind_of(const struct table_def *table)
-{
-	for (int kind = 0; kind < BITCOIN_KINDS; kind++)
-		if (strcmp(bitcoin_tables[kind]->name, table->name) == 0 &&
-		    strcmp(bitcoin_tables[kind]->database, table->database) == 0)
-			return kind;
-	return -1;
-}
-
 static bool covers(void *ctx, const struct table_def *table)
 {
 	(void)ctx;
-	return kind_of(table) >= 0;
+	return bitcoin_kind_of_table(table) >= 0;
 }
 
 static int read_rows(void *ctx, const struct table_def *const *tables, size_t n, int64_t after,
@@ -176,7 +167,7 @@ static int read_rows(void *ctx, const struct table_def *const *tables, size_t n,
 {
 	struct reading r = {.live = ctx, .fn = fn, .ctx = fn_ctx, .kept = arena_new()};
 	for (size_t i = 0; i < n; i++) {
-		struct gathered *g = &r.kinds[kind_of(tables[i])];
+		struct gathered *g = &r.kinds[bitcoin_kind_of_table(tables[i])];
 		g->table = i;
 		g->arena = arena_new();
 		g->rows = NEW_ARRAY(BATCH_ROWS, struct waiting);

@@ -1,6 +1,7 @@
 /* Bitcoin's tables raw.bitcoin_*, the fields of their rows, and which partition a row belongs to. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "bitcoin_fields.h"
 #include "shown.h"
@@ -170,6 +171,15 @@ static const struct table_def tables[BITCOIN_KINDS] = {
 };
 const struct table_def *const bitcoin_tables[BITCOIN_KINDS] = {
 	&tables[BITCOIN_TICK], &tables[BITCOIN_GAP], &tables[BITCOIN_TRADE]};
+
+int bitcoin_kind_of_table(const struct table_def *table)
+{
+	for (int kind = 0; kind < BITCOIN_KINDS; kind++)
+		if (strcmp(tables[kind].database, table->database) == 0 &&
+		    strcmp(tables[kind].name, table->name) == 0)
+			return kind;
+	return -1;
+}
 
 int bitcoin_scope(const struct bitcoin_row *row, char *out, size_t size, struct err *e)
 {

@@ -3,6 +3,7 @@
 #ifndef PREGAO_DELIVER_PRIVATE_H
 #define PREGAO_DELIVER_PRIVATE_H
 
+#include "bitcoin_content.h"
 #include "deliver.h"
 #include "json.h"
 
@@ -13,12 +14,8 @@
 int deliver_segments(const struct deliver *, int64_t *mark, bool *ret_found,
 		     struct deliver_result *ret, struct err *) MUST_CHECK;
 
-/* The property "content" of a scope of these tables: "<rows>-<first number>-<last number>". */
-struct deliver_content {
-	int64_t rows, first, last;
-};
-/* The properties' JSON, and that member of it; ERR_INPUT when it is none of ours. */
-int deliver_properties(const struct catalog_scope *, json_t **ret, struct deliver_content *,
+/* A scope's properties as JSON, and the content that they tell; ERR_INPUT when they are none of ours. */
+int deliver_properties(const struct catalog_scope *, json_t **ret, struct bitcoin_content *,
 		       struct err *) MUST_CHECK;
 
 #endif

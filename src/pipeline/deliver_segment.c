@@ -37,7 +37,7 @@ struct group {
 	/* of the scope, once looked up */
 	bool known;
 	json_t *properties; /* NULL: a new scope */
-	struct deliver_content content;
+	struct bitcoin_content content;
 	struct trade_ids ids; /* those of the files below too */
 	struct publish_file *files;
 	size_t file_count, file_cap;
@@ -180,22 +180,13 @@ static int lock_tables(struct delivery *d, struct err *e)
 
 /* -- scopes ------------------------------------------------------------------------------------ */
 
-static bool content_of(const char *text, struct deliver_content *ret)
-{
-	struct slice rest = slice_of(text), rows = slice_cut(&rest, '-'),
-		     first = slice_cut(&rest, '-');
-	return int64_parse(rows, &ret->rows) && int64_parse(first, &ret->first) &&
-	       int64_parse(rest, &ret->last) && ret->rows > 0 && ret->first > 0 &&
-	       ret->first <= ret->last;
-}
-
 int deliver_properties(const struct catalog_scope *scope, json_t **ret,
-		       struct deliver_content *content, struct err *e)
+		       struct bitcoin_content *content, struct err *e)
 {
 	AUTO_JSON json_t *o = NULL;
 	const char *text = scope->properties ? scope->properties : "";
 	if (json_parse(text, strlen(text), &o, NULL) == OK && json_is_object(o) &&
-	    content_of(json_opt_str(o, "content", ""), content)) {
+	    bitcoin_content_parse(json_opt_str(o, "content", ""), content)) {
 		*ret = json_incref(o);
 		return OK;
 	}
@@ -242,10 +233,7 @@ static int describe(struct delivery *d, const struct group *g, struct catalog_sc
 	if (rc)
 		return rc;
 	json_object_set_new(o, "landed_on", json_string(landed ? landed : date_format(day, date)));
-	json_object_set_new(
-		o, "content",
-		json_string(arena_printf(d->arena, "%" PRId64 "-%" PRId64 "-%" PRId64,
-					 g->content.rows, g->content.first, g->content.last)));
+	json_object_set_new(o, "content", json_string(bitcoin_content_text(d->arena, &g->content)));
 	json_object_set_new(o, "stream", json_string(stream_life_format(d->life, life)));
 	if (g->kind == BITCOIN_TRADE)
 		json_object_set_new(o, "trade_ids", trade_ids_json(&g->ids));
@@ -369,10 +357,7 @@ static int write_file(struct delivery *d, struct group *g, struct err *e)
 	};
 	for (size_t i = 0; i < value_count; i++)
 		file->file.low[i] = file->file.high[i] = values[i];
-	if (g->content.rows == 0 || first < g->content.first)
-		g->content.first = first;
-	g->content.last = last > g->content.last ? last : g->content.last;
-	g->content.rows += written.rows;
+	bitcoin_content_add(&g->content, written.rows, first, last);
 	d->result.rows += written.rows;
 	d->result.files++;
 	return OK;

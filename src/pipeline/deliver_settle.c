@@ -12,11 +12,10 @@
 #include "path.h"
 #include "trade_ids.h"
 
-#define SETTLED_MARK      "bitcoin_settled"
-#define SETTLE_US         INT64_C(300000000)
-#define QUIET_US          INT64_C(60000000)
-#define HOURS_A_DAY       24
-#define SCOPES_PER_COMMIT 32 /* bounds what a death throws away */
+#define SETTLED_MARK "bitcoin_settled"
+#define SETTLE_US    INT64_C(300000000)
+#define QUIET_US     INT64_C(60000000)
+#define HOURS_A_DAY  24
 
 /* An hour of a table that changed after the mark. */
 struct changed {
@@ -40,15 +39,6 @@ struct settling {
 
 /* -- what changed ------------------------------------------------------------------------------ */
 
-static int kind_of_table(const struct table_def *table)
-{
-	for (int kind = 0; kind < BITCOIN_KINDS; kind++)
-		if (strcmp(bitcoin_tables[kind]->database, table->database) == 0 &&
-		    strcmp(bitcoin_tables[kind]->name, table->name) == 0)
-			return kind;
-	return -1;
-}
-
 static int place_of(struct arena *arena, enum bitcoin_kind kind, const char *scope, int32_t *day,
 		    int *hour, struct err *e)
 {
@@ -69,7 +59,7 @@ static int note_change(void *ctx, const struct table_def *table, const struct ca
 		       const struct catalog_scope *scope)
 {
 	struct settling *s = ctx;
-	int kind = kind_of_table(table), hour;
+	int kind = bitcoin_kind_of_table(table), hour;
 	int32_t day;
 	if (kind < 0)
 		return OK;
@@ -108,7 +98,7 @@ static bool is_quiet(const struct settling *s, const struct catalog_scope *scope
 	return s->nothing_waits || s->now_us - scope->changed_us >= QUIET_US;
 }
 
-static const char *name_of(struct arena *arena, const struct deliver_content *content)
+static const char *name_of(struct arena *arena, const struct bitcoin_content *content)
 {
 	return arena_printf(arena, "%" PRId64 "-%" PRId64, content->first, content->last);
 }
@@ -134,7 +124,7 @@ static int make_merge(struct settling *s, enum bitcoin_kind kind, const char *pa
 		      struct publish_merge *ret, struct err *e)
 {
 	struct catalog_scope scope;
-	struct deliver_content content;
+	struct bitcoin_content content;
 	AUTO_JSON json_t *properties = NULL;
 	int rc = catalog_scope(s->with->publish.catalog, bitcoin_tables[kind], path, s->arena,
 			       &scope, e);
@@ -157,13 +147,10 @@ static int merge_hours(struct settling *s, enum bitcoin_kind kind, const char *c
 		return rc;
 	for (size_t i = 0; rc == OK && i < n; i++)
 		rc = make_merge(s, kind, scopes[i], &merges[i], e);
-	for (size_t from = 0; rc == OK && from < n; from += SCOPES_PER_COMMIT) {
-		int64_t merged = 0;
-		size_t some = n - from < SCOPES_PER_COMMIT ? n - from : SCOPES_PER_COMMIT;
-		rc = publish_merge_scopes(session, bitcoin_tables[kind], &merges[from], some,
-					  &merged, e);
-		s->merged += rc == OK ? merged : 0;
-	}
+	int64_t merged = 0;
+	if (rc == OK)
+		rc = publish_merge_scopes(session, bitcoin_tables[kind], merges, n, &merged, e);
+	s->merged += merged;
 	publish_end(session);
 	return rc;
 }
@@ -201,7 +188,7 @@ static int compact_day(struct settling *s, struct publish_session *session, enum
 	const struct filter_term term = {"date", FILTER_IN, &value, 1};
 	const struct filter filter = {&term, 1};
 	struct catalog_scope *hours;
-	struct deliver_content all = {.first = INT64_MAX};
+	struct bitcoin_content all = {0};
 	size_t n;
 	int64_t merged = 0;
 	int rc = catalog_scopes(s->with->publish.catalog, bitcoin_tables[kind], &filter, 1,
@@ -209,14 +196,13 @@ static int compact_day(struct settling *s, struct publish_session *session, enum
 	if (rc == OK && n > HOURS_A_DAY)
 		rc = err_set(e, ERR_BUG, "the day %s has %zu hours", value, n);
 	for (size_t i = 0; rc == OK && i < n; i++) {
-		struct deliver_content content;
+		struct bitcoin_content content;
 		AUTO_JSON json_t *properties = NULL;
 		rc = deliver_properties(&hours[i], &properties, &content, e);
 		if (rc)
 			break;
 		scopes[i] = hours[i].scope;
-		all.first = content.first < all.first ? content.first : all.first;
-		all.last = content.last > all.last ? content.last : all.last;
+		bitcoin_content_add(&all, content.rows, content.first, content.last);
 	}
 	if (rc == OK && n)
 		rc = publish_compact_scopes(session, bitcoin_tables[kind], scopes, n,

@@ -35,7 +35,7 @@ static int add_scope(struct markets *all, const struct catalog_scope *scope, str
 	AUTO_ARENA struct arena *arena = arena_new();
 	AUTO_JSON json_t *properties = NULL;
 	struct trade_ids ids = {.arena = arena};
-	struct deliver_content content;
+	struct bitcoin_content content;
 	int rc = deliver_properties(scope, &properties, &content, e);
 	if (rc)
 		return rc;
