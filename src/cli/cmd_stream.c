@@ -6,11 +6,12 @@
 #include "render.h"
 #include "replay.h"
 #include "session.h"
+#include "stream_health.h"
 #include "streaming.h"
 #include "tr.h"
 
 struct undelivered {
-	int64_t records, oldest_us, last_us;
+	int64_t records, gaps, oldest_us, last_us;
 };
 
 static int count_undelivered(void *ctx, const struct stream_entry *entry, struct err *e)
@@ -20,7 +21,20 @@ static int count_undelivered(void *ctx, const struct stream_entry *entry, struct
 	if (u->records++ == 0)
 		u->oldest_us = entry->at_us;
 	u->last_us = entry->at_us;
+	u->gaps += bitcoin_kind_of(entry->record.kind) == BITCOIN_GAP;
 	return 0;
+}
+
+/* Adds those that are in files. */
+static int count_gaps(struct cli *cli, int64_t *ret, struct err *e)
+{
+	struct catalog_scope *scopes;
+	size_t n = 0;
+	int rc = catalog_scopes(system_catalog(cli->system), bitcoin_tables[BITCOIN_GAP], NULL, 0,
+				cli->arena, &scopes, &n, e);
+	for (size_t i = 0; rc == OK && i < n; i++)
+		*ret += scopes[i].rows;
+	return rc;
 }
 
 int cmd_stream_status(struct cli *cli)
@@ -28,13 +42,16 @@ int cmd_stream_status(struct cli *cli)
 	struct err e = ERR_INIT;
 	struct delivery_stream *stream;
 	struct stream_status st;
+	struct stream_health health;
 	struct undelivered u = {0};
 	int64_t mark = 0;
 	if (cli_system(cli, SYSTEM_READ, &e) != 0 ||
 	    system_stream(cli->system, STREAM_READ, &stream, &e) != 0 ||
 	    catalog_mark_get(system_catalog(cli->system), DELIVER_MARK, &mark, &e) != 0 ||
 	    delivery_stream_status(stream, &st, &e) != 0 ||
-	    delivery_stream_tail(stream, mark, count_undelivered, &u, &e) != 0)
+	    delivery_stream_tail(stream, mark, count_undelivered, &u, &e) != 0 ||
+	    count_gaps(cli, &u.gaps, &e) != 0 ||
+	    stream_health(system_telemetry(cli->system), cli->arena, &health, &e) != 0)
 		return cli_fail(cli, &e);
 	static const struct column columns[] = {
 		{.name = "stream", .type = COL_TEXT},
@@ -48,7 +65,12 @@ int cmd_stream_status(struct cli *cli)
 		{.name = "segments", .type = COL_BIGINT},
 		{.name = "damaged", .type = COL_BIGINT},
 		{.name = "damaged_bytes", .type = COL_BIGINT},
+		{.name = "gaps", .type = COL_BIGINT},
+		{.name = "errors", .type = COL_BIGINT},
 		{.name = "failed", .type = COL_BOOLEAN},
+		{.name = "last_error", .type = COL_TEXT},
+		{.name = "last_error_code", .type = COL_TEXT},
+		{.name = "last_error_at", .type = COL_TEXT},
 	};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
 	int64_t waiting_us = u.records ? clock_now_us(&clock_system) - u.oldest_us : 0;
@@ -63,7 +85,13 @@ int cmd_stream_status(struct cli *cli)
 	listing_int(l, st.segments);
 	listing_int(l, st.damaged);
 	listing_int(l, st.damaged_bytes);
-	listing_bool(l, st.failed);
+	listing_int(l, u.gaps);
+	listing_int(l, health.errors);
+	listing_bool(l, st.failed || health.failing[STREAM_APPENDS] ||
+				health.failing[STREAM_DELIVERY]);
+	listing_text(l, health.error);
+	listing_text(l, health.code);
+	listing_time(l, health.at_us);
 	int rc = OK;
 	if (cli->format == FORMAT_TABLE)
 		listing_print_upright(l);
@@ -75,9 +103,9 @@ int cmd_stream_status(struct cli *cli)
 
 /* A gap is closed by the next tick of the same source and pair. */
 static const char slot_gaps[] =
-	"SELECT g.source, g.pair, g.slot, g.slots, g.reason, g.detail, min(t.slot) AS closed_at FROM raw.bitcoin_gaps g "
-	"LEFT JOIN raw.bitcoin_ticks t ON g.source = t.source AND g.pair = t.pair AND t.slot > g.slot "
-	"GROUP BY ALL ORDER BY g.slot, g.source, g.pair";
+	"SELECT g.source, g.pair, g.slot, g.slots, g.reason, g.detail, t.slot AS closed_at FROM raw.bitcoin_gaps g "
+	"ASOF LEFT JOIN raw.bitcoin_ticks t ON g.source = t.source AND g.pair = t.pair AND g.slot < t.slot "
+	"ORDER BY g.slot, g.source, g.pair, g.seq";
 
 static const struct column gap_columns[] = {
 	{.name = "kind", .type = COL_TEXT},     {.name = "source", .type = COL_TEXT},

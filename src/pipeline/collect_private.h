@@ -16,6 +16,7 @@ struct collecting {
 	pthread_mutex_t lock; /* of what follows, and around recorded() and trouble() */
 	struct collect_result result;
 	size_t failing;        /* sources whose last append failed */
+	bool appended;         /* something was, when nothing failed */
 	int64_t step_noted_us; /* monotonic: when a step of the clock was last logged */
 	bool step_noted;
 };

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "stream_health.h"
+
 #define APPEND_MAX    100 /* records of one append */
 #define LAST_TRIES    3
 #define LAST_PAUSE_US INT64_C(100000)
@@ -113,26 +115,25 @@ static void note_failure(struct poller *p, const struct err *e)
 	p->queue.failures++;
 	p->queue.next_try_us =
 		clock_monotonic_us(&p->clock) + retry_pause_us(&r, p->queue.failures);
-	if (first)
-		collect_log(p, LOG_LEVEL_ERROR, "append_failed", e->text, err_name(e->code), 0);
+	stream_failed(all->c->telemetry, all->c->run, STREAM_APPENDS, e, first);
 }
 
 static void note_success(struct poller *p)
 {
 	struct collecting *all = p->all;
-	if (!p->queue.failures)
-		return;
 	pthread_mutex_lock(&all->lock);
-	bool last = --all->failing == 0;
+	bool last = p->queue.failures && --all->failing == 0;
+	/* The first success is told to telemetry, for one before may have died of its failures. */
+	bool first = !all->appended && !all->failing;
+	all->appended |= first;
 	if (last && all->c->trouble)
 		all->c->trouble(all->c->ctx, NULL);
 	pthread_mutex_unlock(&all->lock);
 	p->queue.failures = 0;
 	p->queue.next_try_us = 0;
 	p->queue.lost = false;
-	if (last)
-		collect_log(p, LOG_LEVEL_INFO, "append_recovered", "the stream takes records again",
-			    NULL, (int64_t)p->queue.count);
+	if (first || last)
+		stream_works(all->c->telemetry, all->c->run, STREAM_APPENDS, last);
 }
 
 static int append_some(struct poller *p, struct err *e)

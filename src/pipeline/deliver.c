@@ -8,6 +8,7 @@
 
 #include "deliver_private.h"
 #include "retry.h"
+#include "stream_health.h"
 
 #define ROUND_US        INT64_C(250000)
 #define BUSY_US         INT64_C(10000) /* after one that had something to deliver: there may be more */
@@ -75,6 +76,8 @@ struct loop {
 	int64_t settled_at_us, shown_at_us; /* monotonic; 0: not yet */
 	int attempt;                        /* rounds in a row that failed */
 	char failure[1200];                 /* the last one that was told */
+	bool unsettled;                     /* the last settling failed */
+	bool known;                         /* it was told whether deliveries succeed */
 	bool full;
 };
 
@@ -88,18 +91,19 @@ static void tell_failure(struct loop *l, const struct err *why)
 {
 	char text[sizeof(l->failure)];
 	snprintf(text, sizeof(text), "%s: %s", err_name(why->code), why->text);
-	if (strcmp(text, l->failure) == 0)
-		return;
+	bool is_new = strcmp(text, l->failure) != 0;
 	memcpy(l->failure, text, sizeof(text));
-	telemetry_failure(l->d->telemetry, LOG_LEVEL_ERROR, l->d->run, "delivery_failed", NULL,
-			  why);
+	stream_failed(l->d->telemetry, l->d->run, STREAM_DELIVERY, why, is_new);
+	l->known = true;
 }
 
+/* The first success is told to telemetry, for one before may have died of its failures. */
 static void tell_recovery(struct loop *l)
 {
-	if (l->failure[0])
-		tell(l, LOG_LEVEL_INFO, "delivery_recovered", "deliveries succeed again");
+	if (l->failure[0] || !l->known)
+		stream_works(l->d->telemetry, l->d->run, STREAM_DELIVERY, l->failure[0]);
 	l->failure[0] = '\0';
+	l->known = true;
 }
 
 static int first_time(void *ctx, const struct stream_entry *entry, struct err *e)
@@ -150,14 +154,46 @@ static void wait_for(const struct loop *l, int64_t us)
 	}
 }
 
-static int one_round(struct loop *l, struct deliver_result *ret, struct err *e)
+/* A settling that fails is tried again with the next that is due: deliveries do not wait for it. */
+static void settle(struct loop *l, struct deliver_result *ret)
 {
+	struct err why = ERR_INIT;
 	int64_t now_us = clock_monotonic_us(l->d->clock);
-	int rc = deliver_pending(l->d, false, ret, e);
-	if (rc == OK && now_us - l->settled_at_us >= SETTLE_EVERY_US) {
-		rc = deliver_settle(l->d, ret, e);
-		l->settled_at_us = now_us;
+	if (now_us - l->settled_at_us < SETTLE_EVERY_US)
+		return;
+	l->settled_at_us = now_us;
+	l->unsettled = deliver_settle(l->d, ret, &why) != OK;
+	if (l->unsettled)
+		tell_failure(l, &why);
+}
+
+static int one_round(struct loop *l, struct deliver_result *ret)
+{
+	struct err why = ERR_INIT;
+	int rc = deliver_pending(l->d, false, ret, &why);
+	if (rc) {
+		tell_failure(l, &why);
+		return rc;
 	}
+	settle(l, ret);
+	if (!l->unsettled)
+		tell_recovery(l);
+	return OK;
+}
+
+/* What is left when it ends. */
+static int last_round(struct loop *l, struct deliver_result *ret, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int rc = deliver_pending(l->d, true, ret, &why);
+	if (rc == OK)
+		rc = deliver_settle(l->d, ret, &why);
+	if (rc == OK)
+		tell_recovery(l);
+	else
+		tell_failure(l, &why);
+	if (rc && e)
+		*e = why;
 	return rc;
 }
 
@@ -168,13 +204,8 @@ int deliver_run(const struct deliver *d, atomic_bool *stop, struct deliver_resul
 	struct retry retry = {.policy = &backoff, .clock = d->clock};
 	*ret = (struct deliver_result){0};
 	while (!atomic_load(stop)) {
-		struct err why = ERR_INIT;
 		int64_t before = ret->mark;
-		int rc = one_round(&l, ret, &why);
-		if (rc)
-			tell_failure(&l, &why);
-		else
-			tell_recovery(&l);
+		int rc = one_round(&l, ret);
 		if (rc || clock_monotonic_us(d->clock) - l.shown_at_us >= GAUGES_EVERY_US) {
 			l.shown_at_us = clock_monotonic_us(d->clock);
 			show_gauges(&l, ret);
@@ -184,11 +215,7 @@ int deliver_run(const struct deliver *d, atomic_bool *stop, struct deliver_resul
 			     : ret->mark > before ? BUSY_US
 						  : ROUND_US);
 	}
-	int rc = deliver_pending(d, true, ret, e);
-	if (rc == OK) {
-		tell_recovery(&l);
-		rc = deliver_settle(d, ret, e);
-	}
+	int rc = last_round(&l, ret, e);
 	show_gauges(&l, ret);
 	return rc;
 }

@@ -6,6 +6,7 @@
 
 #include "bitcoin.h"
 #include "quarantine.h"
+#include "stream_health.h"
 
 #define RUNS_LOOKED_AT 500
 
@@ -20,6 +21,8 @@ int measure_stream(struct system *s, int64_t now_us, struct stream_lag *ret, str
 {
 	struct delivery_stream *stream;
 	struct stream_status status;
+	struct stream_health health;
+	AUTO_ARENA struct arena *arena = arena_new();
 	int64_t mark = 0, oldest_us = 0;
 	*ret = (struct stream_lag){0};
 	if (!system_lake_exists(s))
@@ -33,7 +36,10 @@ int measure_stream(struct system *s, int64_t now_us, struct stream_lag *ret, str
 		return rc;
 	ret->records = status.last_seq > mark ? status.last_seq - mark : 0;
 	ret->damaged = status.damaged;
-	ret->failed = status.failed;
+	rc = stream_health(system_telemetry(s), arena, &health, e);
+	if (rc)
+		return rc;
+	ret->failed = status.failed || health.failing[STREAM_APPENDS];
 	if (ret->records)
 		rc = delivery_stream_tail(stream, mark, first_entry, &oldest_us, e);
 	if (rc == 1 && oldest_us && oldest_us < now_us)

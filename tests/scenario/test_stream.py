@@ -70,7 +70,7 @@ def test_one_slot(pregao, server, tmp_path):
     gaps = json.loads(pregao('stream', 'gaps', '--lake', lake, '--format', 'json').stdout)
     assert [(g['kind'], g['source'], g['reason'], g['closed_at']) for g in gaps] == [('slots', 'mercadobitcoin', 'html', None)]
     status = json.loads(pregao('stream', 'status', '--lake', lake, '--format', 'json').stdout)[0]
-    assert (status['last_seq'], status['delivered_seq'], status['lag_records']) == (3, 3, 0)
+    assert (status['last_seq'], status['delivered_seq'], status['lag_records'], status['gaps'], status['errors']) == (3, 3, 0, 1, 0)
 
 
 # What each path of the server becomes; None: any reason.
@@ -191,6 +191,53 @@ def test_killed_at_random(pregao, server, conf, tmp_path):
     exactly_once(pregao, lake, acknowledged)
     slots = look.sql(pregao, lake, 'SELECT count(*) AS n FROM (SELECT 1 FROM raw.bitcoin_ticks GROUP BY source, pair, slot HAVING count(*) > 1)')
     assert slots[0]['n'] == 0, 'a slot was recorded twice'
+
+
+def status_of(pregao, lake):
+    return json.loads(pregao('stream', 'status', '--lake', lake, '--format', 'json').stdout)[0]
+
+
+def events_of(pregao, lake, *names):
+    """The log's events of these names, the oldest first."""
+    told = json.loads(pregao('logs', '--lake', lake, '--format', 'json', '--limit', 1000).stdout)
+    return [r for r in told if r['event'] in names]
+
+
+def wait_for_status(pregao, lake, fits, seconds=30):
+    end = time.monotonic() + seconds
+    while not fits(status := status_of(pregao, lake)):
+        assert time.monotonic() < end, json.dumps(status)
+        time.sleep(0.2)
+    return status
+
+
+def test_store_away(pregao, server, conf, tmp_path):
+    """The store cannot be written to while the collector goes on: told once, seen from another process, and mended without a hand."""
+    lake = tmp_path / 'lake'
+    p = pregao.start('fetch', 'bitcoin', '--follow', '--period', '1s', '--lake', lake, '--config', conf, '--format', 'json',
+                     *sources(server, 3), stdout=subprocess.PIPE)
+    told = [json.loads(p.stdout.readline()) for _ in range(3)]
+    before = wait_for_status(pregao, lake, lambda s: s['delivered_seq'] > 0)
+    assert (before['failed'], before['errors'], before['last_error'], before['last_error_code'], before['last_error_at']) == (False, 0, None, None, None)
+    (lake / 'raw').rename(lake / 'away')
+    (lake / 'raw').write_text('no folder')
+    away = wait_for_status(pregao, lake, lambda s: s['failed'])
+    assert away['errors'] > 0 and away['last_error'] and away['last_error_code'] in ('IO', 'RETRY', 'DENIED', 'CONFLICT')
+    assert away['last_error_at'] > before['last_record_at'][:19]
+    # acknowledged all the while
+    told += [json.loads(p.stdout.readline()) for _ in range(6)]
+    assert status_of(pregao, lake)['failed']
+    (lake / 'raw').unlink()
+    (lake / 'away').rename(lake / 'raw')
+    mended = wait_for_status(pregao, lake, lambda s: not s['failed'] and s['delivered_seq'] >= told[-1]['seq'])
+    assert mended['last_error'] == away['last_error'] and mended['errors'] >= away['errors']
+    p.terminate()
+    told += records(p.communicate(timeout=30)[0])
+    assert p.returncode == 0
+    exactly_once(pregao, lake, [r['seq'] for r in told])
+    assert [(r['event'], r['level']) for r in events_of(pregao, lake, 'delivery_failed', 'delivery_recovered')] == [
+        ('delivery_failed', 'error'), ('delivery_recovered', 'info')]
+    assert status_of(pregao, lake)['gaps'] == look.sql(pregao, lake, 'SELECT count(*) AS n FROM raw.bitcoin_gaps')[0]['n']
 
 
 def recording(path, trades, start_us=1_723_161_600_000_000, first=5000):

@@ -118,6 +118,7 @@ struct world {
 	int answered[64];
 	/* the log */
 	int told_trouble, told_recovery;
+	int64_t failing; /* the gauge */
 	int logged_failed, logged_recovered, logged_steps, logged_lost, logged_missed;
 };
 #define WORLD(member, p) ((struct world *)((char *)(p)-offsetof(struct world, member)))
@@ -216,7 +217,16 @@ static void world_log(struct telemetry *t, enum log_level level, const char *run
 static void world_count(struct telemetry *t, const char *name, const char *labels, int64_t delta)
 {
 }
-static const struct telemetry_ops world_telemetry = {.log = world_log, .count = world_count};
+
+static void world_gauge(struct telemetry *t, const char *name, const char *labels, int64_t value)
+{
+	struct world *w = WORLD(telemetry, t);
+	assert_string_equal(name, "pregao_stream_failing");
+	assert_string_equal(labels, "part=\"append\"");
+	w->failing = value;
+}
+static const struct telemetry_ops world_telemetry = {
+	.log = world_log, .count = world_count, .gauge = world_gauge};
 
 /* What was told must be durable, and each number is told once, in order. */
 static void world_recorded(void *ctx, int64_t seq, const struct bitcoin_row *row)
@@ -683,6 +693,7 @@ static void too_many_waiting_become_a_gap_that_counts_them(void **state)
 	w->memory.fail_to_us = w->mono + 3000 * SECOND;
 	w->memory.code = ERR_IO;
 	collect_for(w, 3100 * SECOND);
+	assert_int_equal(w->failing, 0);
 	int64_t slots = 0;
 	for (size_t i = 0; i < w->memory.count; i++) {
 		const struct bitcoin_row *row = row_of(w, i);
@@ -708,6 +719,12 @@ static void what_cannot_be_appended_at_the_end_is_an_error(void **state)
 	assert_non_null(strstr(e.text, "10 records"));
 	assert_int_equal(result.ticks, 0);
 	assert_int_equal(w->memory.told, 0);
+	assert_int_equal(w->failing, 1);
+	/* What the dead one left is over with the next one's first success. */
+	w->memory.code = OK;
+	collect_for(w, MINUTE);
+	assert_int_equal(w->failing, 0);
+	assert_int_equal(w->logged_recovered, 0);
 }
 
 /* ---- options ---- */

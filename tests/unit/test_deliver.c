@@ -581,6 +581,7 @@ struct listener {
 	struct buf gauges;
 	atomic_bool stop;
 	const char *stop_at; /* this event sets stop */
+	int64_t errors;
 };
 static void hear_log(struct telemetry *t, enum log_level level, const char *run, const char *event,
 		     const char *text, const struct field *fields, size_t n)
@@ -603,8 +604,14 @@ static void hear_observed(struct telemetry *t, const struct histogram *h, const 
 		heard->observed += value >= 0;
 }
 
+static void hear_count(struct telemetry *t, const char *name, const char *labels, int64_t delta)
+{
+	struct listener *l = (struct listener *)t;
+	assert_string_equal(name, "pregao_stream_errors_total");
+	l->errors += delta;
+}
 static const struct telemetry_ops listener_ops = {
-	.log = hear_log, .gauge = hear_gauge, .observe = hear_observed};
+	.log = hear_log, .gauge = hear_gauge, .observe = hear_observed, .count = hear_count};
 
 static int failures_left;
 static int flaky_commit(struct catalog *c, int64_t intent, const struct catalog_change *changes,
@@ -644,6 +651,42 @@ static void the_loop_outlasts_failures(void **state)
 	assert_true(s->lake->clock.slept_us <= INT64_C(600) * 1000000);
 	assert_non_null(strstr(heard.gauges.data, "lag_records=3 "));
 	assert_non_null(strstr(heard.gauges.data, "lag_records=0 lag_seconds=0 "));
+	assert_non_null(strstr(heard.gauges.data, "failing=1 "));
+	assert_non_null(strstr(heard.gauges.data, "failing=0 "));
+	assert_int_equal(heard.errors, 9);
+	s->lake->catalog->ops = catalog_real;
+	buf_free(&heard.events);
+	buf_free(&heard.gauges);
+	stream_lake_free(s);
+}
+
+/* Only settling asks for changes. */
+static int flaky_changes(struct catalog *c, int64_t after,
+			 int (*fn)(void *, const struct table_def *, const struct catalog_file *,
+				   const struct catalog_scope *),
+			 void *ctx, int64_t *ret, struct err *e)
+{
+	if (failures_left > 0 && failures_left-- > 0)
+		return err_set(e, ERR_LIMIT, "no space");
+	return catalog_real->changes(c, after, fn, ctx, ret, e);
+}
+
+static void a_settling_that_fails_is_one_failure(void **state)
+{
+	struct stream_lake *s = stream_lake_new();
+	struct listener heard = {.telemetry = {&listener_ops}, .stop_at = "delivery_recovered"};
+	struct catalog_ops ops = *s->lake->catalog->ops;
+	catalog_real = s->lake->catalog->ops;
+	ops.changes = flaky_changes;
+	s->lake->catalog->ops = &ops;
+	s->deliver.telemetry = &heard.telemetry;
+	failures_left = 5;
+	append_tick(s, BEGIN_US);
+	DONE(s, deliver_run(&s->deliver, &heard.stop, &s->result, &s->e));
+	assert_string_equal(heard.events.data, "delivery_failed delivery_recovered ");
+	assert_int_equal(failures_left, 0);
+	assert_int_equal(heard.errors, 5);
+	assert_int_equal(s->result.rows, 1);
 	s->lake->catalog->ops = catalog_real;
 	buf_free(&heard.events);
 	buf_free(&heard.gauges);
@@ -734,6 +777,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(hours_and_days_become_one_file),
 		cmocka_unit_test(a_replayed_hour_waits_for_its_end),
 		cmocka_unit_test(the_loop_outlasts_failures),
+		cmocka_unit_test(a_settling_that_fails_is_one_failure),
 		cmocka_unit_test(a_full_spool_is_told),
 		cmocka_unit_test(missing_trades_are_told),
 	};
