@@ -501,6 +501,25 @@ static void a_dead_source_costs_its_slots_and_no_more(void **state)
 		is_gap(w, i, START + (int64_t)i * SECOND, "timeout", 1);
 }
 
+static void answers_500_then_hangs(struct world *w, const struct http_request *q,
+				   struct http_response *ret)
+{
+	if (w->requests == 1) {
+		ret->status = 500;
+		return;
+	}
+	never_answers(w, q, ret);
+}
+
+/* The last request of a slot has less time than a request should: that it is cut off says nothing of the source. */
+static void the_end_of_a_slot_is_no_reason(void **state)
+{
+	AUTO_WORLD struct world *w = world_new(3 * SECOND);
+	w->answer = answers_500_then_hangs;
+	collect_for(w, 4 * SECOND);
+	is_gap(w, 0, START, "http_500", 1);
+}
+
 /* ---- 429 ---- */
 
 static void slow_down_then_good(struct world *w, const struct http_request *q,
@@ -886,6 +905,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(retries_stay_inside_the_slot),
 		cmocka_unit_test(every_failure_is_a_gap_with_its_reason),
 		cmocka_unit_test(a_dead_source_costs_its_slots_and_no_more),
+		cmocka_unit_test(the_end_of_a_slot_is_no_reason),
 		cmocka_unit_test(retry_after_is_obeyed_across_slots),
 		cmocka_unit_test(a_short_retry_after_stays_in_the_slot),
 		cmocka_unit_test(a_restart_counts_what_it_missed),
