@@ -83,12 +83,12 @@ LAST = {'cointradermonitor': b'"last":', 'mercadobitcoin': b'"last":', 'mercadob
 class Asked:
     """One request: what it asks for, and the answer it would get from an honest service."""
 
-    def __init__(self, path):
+    def __init__(self, path, now):
         url = urllib.parse.urlsplit(path)
         self.path = url.path.rstrip('/')
         self.options = {name: values[-1] for name, values in urllib.parse.parse_qs(url.query).items()}
         self.source = self.options.get('source', 'binance')
-        self.now = time.time()
+        self.now = now
 
     def number(self, name, otherwise):
         return float(self.options.get(name, otherwise))
@@ -224,7 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         server = self.server.owner
-        asked = Asked(self.path)
+        asked = Asked(self.path, server.clock())
         server.note(asked)
         make = ANSWERS.get(asked.path) or ANSWERS.get('/' + asked.path.strip('/').split('/')[0])
         if not make or server.stopping.is_set():
@@ -253,7 +253,8 @@ class _Listener(socketserver.ThreadingTCPServer):
 
 
 class Server:
-    def __init__(self, port=0):
+    def __init__(self, port=0, clock=time.time):
+        self.clock = clock
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._asked = []  # (time, path)
@@ -286,8 +287,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve(port=0):
-    server = Server(port)
+def serve(port=0, clock=time.time):
+    """clock: what the answers take for the present."""
+    server = Server(port, clock)
     server.start()
     try:
         yield server
