@@ -741,7 +741,7 @@ static void one_writer_per_table(void **state)
 	int mine, theirs, raws;
 	int64_t holder = 0;
 	GOOD(f, catalog_lock(f->catalog, &refined, 0, NULL, NULL, &mine, &f->e));
-	assert_int_equal(catalog_lock(other, &refined, 1000, count_wait, &holder, &theirs, &f->e),
+	assert_int_equal(catalog_lock(other, &refined, 200000, count_wait, &holder, &theirs, &f->e),
 			 ERR_CONFLICT);
 	assert_int_equal(holder, getpid());
 	assert_non_null(strstr(f->e.text, "refined.portfolio"));
