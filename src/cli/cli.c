@@ -207,7 +207,7 @@ int cli_system(struct cli *cli, enum system_mode mode, struct err *e)
 	if (lost)
 		cli_warn(
 			cli,
-			"the lake at %s has data but no catalog, so its tables look empty; import its landing/ again and all of it is back",
+			"the lake at %s has data but no catalog, so its tables look empty; import its landing/ again, and `pregao backup restore` what is Bitcoin's",
 			lake);
 	else if (rc == OK && (mode == SYSTEM_READ || mode == SYSTEM_QUERY) &&
 		 !system_lake_exists(cli->system))

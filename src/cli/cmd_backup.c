@@ -262,7 +262,7 @@ static int hold_stream(struct cli *cli, struct delivery_stream **ret, struct err
 	int64_t life;
 	int rc = catalog_mark_get(system_catalog(cli->system), DELIVER_STREAM_MARK, &life, e);
 	bool hold = rc == OK && life == 0 && !cli_flag(cli, OPT_DRY_RUN);
-	return rc ? rc : system_stream(cli->system, hold ? STREAM_APPEND : STREAM_READ, ret, e);
+	return rc ? rc : system_stream(cli->system, hold ? STREAM_HOLD : STREAM_READ, ret, e);
 }
 
 int cmd_backup_restore(struct cli *cli)

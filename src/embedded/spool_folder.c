@@ -17,11 +17,11 @@
 #include "str.h"
 #include "value.h"
 
-#define NUMBER_MAX  INT64_C(1000000000000000000) /* no overflow near it */
-#define DIGITS      20
-#define TRIES_MAX   100
-#define COPY_BYTES  65536
-#define ASIDE_STAGE ".new"
+#define NUMBER_MAX    INT64_C(1000000000000000000) /* no overflow near it */
+#define DIGITS        20
+#define TRIES_MAX     100
+#define COPY_BYTES    65536
+#define ASIDE_STAGE   ".new"
 #define LIFE_FILE_MAX 4096
 
 char *spool_path(const char *dir, int64_t first, int64_t last)
@@ -187,8 +187,9 @@ int spool_life(const char *dir, int64_t *ret, struct err *e)
 		return OK;
 	struct slice rest = buf_slice(&text);
 	if (rc == OK && !stream_life_parse(slice_cut(&rest, '\n'), ret)) {
-		rc = err_set(e, ERR_INPUT,
-			     "the file that tells which stream this is has to be 16 hexadecimal digits");
+		rc = err_set(
+			e, ERR_INPUT,
+			"the file that tells which stream this is has to be 16 hexadecimal digits");
 		err_where(e, path);
 	}
 	return rc;

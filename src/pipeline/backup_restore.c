@@ -363,8 +363,8 @@ static int append(struct restore *r, struct err *e)
 					     {DELIVER_STREAM_MARK, r->life, false}};
 	int64_t version;
 	if (rc == OK)
-		rc = publish_replace(r->session, &change, file_count > 0, marks,
-				     r->life ? 2 : 1, &version, e);
+		rc = publish_replace(r->session, &change, file_count > 0, marks, r->life ? 2 : 1,
+				     &version, e);
 	return rc;
 }
 

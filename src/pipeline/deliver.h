@@ -48,6 +48,10 @@ int deliver_settle(const struct deliver *, struct deliver_result *ret, struct er
 int deliver_run(const struct deliver *, atomic_bool *stop, struct deliver_result *ret,
 		struct err *) MUST_CHECK;
 
+/* A lake that never had a delivery has no files of these tables either, unless its catalog was lost: what would be
+ * written then could take their names, or be there twice. ERR_CONFLICT names one. */
+int deliver_check_first(struct object_store *, struct err *) MUST_CHECK;
+
 /* The trade ids of a scope, as the property "trade_ids" of the scope tells them: per source and pair a sorted
  * list of intervals. What is missing between the first and the last is a gap. */
 struct trade_gap {

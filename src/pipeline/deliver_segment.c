@@ -19,7 +19,7 @@
 #define GATHER_ROWS  ((size_t)40000)
 #define GATHER_BYTES ((size_t)10 << 20)
 /* A quarantine object is put when it has grown to this; a record's bytes are a third longer there. */
-#define REJECTED_BYTES ((size_t)16 << 20)
+#define REJECTED_BYTES   ((size_t)16 << 20)
 #define UNKNOWN_KEY_SIZE 512
 
 struct seq_row {
@@ -118,22 +118,19 @@ static int found_one(void *ctx, const struct object_info *info)
 	return 1; /* that was all */
 }
 
-/* A lake that never had a delivery has no files either, unless its catalog was lost: what would be written now could
- * take their names, or be there twice. */
-static int check_first(const struct delivery *d, struct err *e)
+int deliver_check_first(struct object_store *store, struct err *e)
 {
 	char key[UNKNOWN_KEY_SIZE];
 	for (int kind = 0; kind < BITCOIN_KINDS; kind++) {
 		AUTO_BUF struct buf prefix = {0};
 		buf_printf(&prefix, "%s/", bitcoin_tables[kind]->location);
-		int rc = object_store_list(d->with->publish.store, prefix.data, NULL, found_one,
-					   key, e);
+		int rc = object_store_list(store, prefix.data, NULL, found_one, key, e);
 		if (rc < 0)
 			return rc;
 		if (rc > 0)
 			return err_set(
 				e, ERR_CONFLICT,
-				"the lake has files that its catalog does not know (%s): the catalog was lost; `pregao backup restore` registers them again, or move them out of the lake; until then records wait in the spool",
+				"the lake has files that its catalog does not know (%s): the catalog was lost; `pregao backup restore` registers them again, or move them out of the lake",
 				key);
 	}
 	return OK;
@@ -152,7 +149,7 @@ static int check_life(struct delivery *d, struct err *e)
 		return rc;
 	d->life = status.life;
 	if (life == 0)
-		return check_first(d, e);
+		return deliver_check_first(d->with->publish.store, e);
 	if (life == status.life)
 		return OK;
 	return err_set(

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "alarms.h"
+#include "deliver.h"
 #include "doctor_private.h"
 #include "freshness.h"
 #include "measures.h"
@@ -55,6 +56,22 @@ void examination_add(struct examination *x, enum severity severity, const char *
 
 /* -- the lake ---------------------------------------------------------------------------------- */
 
+/* The catalog knows nothing of what lies there: lost, or begun anew since. */
+static void check_bitcoin(struct examination *x)
+{
+	struct system *s = x->d->system;
+	struct err why = ERR_INIT;
+	int64_t life;
+	if (!system_store(s) ||
+	    catalog_mark_get(system_catalog(s), DELIVER_STREAM_MARK, &life, &why) != OK || life ||
+	    deliver_check_first(system_store(s), &why) != ERR_CONFLICT)
+		return;
+	char text[2048];
+	examination_add(x, SEVERITY_ERROR,
+			arena_strdup(x->d->arena, err_format(&why, text, sizeof(text))),
+			"backup restore");
+}
+
 static int check_lake(struct examination *x, struct err *e)
 {
 	const struct doctor *d = x->d;
@@ -75,6 +92,7 @@ static int check_lake(struct examination *x, struct err *e)
 				arena_printf(d->arena, tr("there is no lake at %s yet"),
 					     system_lake(d->system)),
 				"run --input auto");
+	check_bitcoin(x);
 	return OK;
 }
 

@@ -402,10 +402,20 @@ static const char *stream_folder(const struct system *s)
 	return arena_printf(s->arena, "%s/stream/%s", s->state, BITCOIN_STREAM);
 }
 
+/* Records that begin a stream have nowhere to go while files of another one lie in their place. What a spool has is
+ * kept, and waits: the deliverer looks for itself. */
+static int check_begun_anew(struct system *s, struct err *e)
+{
+	struct stream_status status;
+	int rc = delivery_stream_status(s->stream, &status, e);
+	return rc || status.last_seq ? rc : deliver_check_first(s->store, e);
+}
+
 int system_stream(struct system *s, enum stream_use use, struct delivery_stream **ret,
 		  struct err *e)
 {
 	static const enum spool_mode modes[] = {[STREAM_APPEND] = SPOOL_APPEND,
+						[STREAM_HOLD] = SPOOL_APPEND,
 						[STREAM_DELIVER] = SPOOL_DELIVER,
 						[STREAM_READ] = SPOOL_READ};
 	int rc = OK;
@@ -423,9 +433,9 @@ int system_stream(struct system *s, enum stream_use use, struct delivery_stream 
 			.limit_bytes = conf_int(s->options.conf, "stream", "limit"),
 			.note = stream_note,
 			.ctx = s};
-		if (rc == OK && use == STREAM_APPEND)
+		if (rc == OK && modes[use] == SPOOL_APPEND)
 			rc = catalog_mark_get(s->catalog, DELIVER_MARK, &o.after, e);
-		if (rc == OK && use == STREAM_APPEND)
+		if (rc == OK && modes[use] == SPOOL_APPEND)
 			rc = catalog_mark_get(s->catalog, DELIVER_STREAM_MARK, &o.life, e);
 		if (rc == OK)
 			rc = delivery_stream_spool_open(&o, &s->stream, e);
@@ -435,6 +445,9 @@ int system_stream(struct system *s, enum stream_use use, struct delivery_stream 
 			err_wrap(
 				e,
 				"another pregao collects or replays into this lake; end it first, or use another lake");
+		/* A role may not look; `up` did. */
+		if (rc == OK && use == STREAM_APPEND && !o.life && !s->options.guard)
+			rc = check_begun_anew(s, e);
 	}
 	*ret = s->stream;
 	return rc;

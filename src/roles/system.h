@@ -84,9 +84,10 @@ const char *system_duckdb_folder(struct arena *);
 int system_backup_queue(struct system *, struct queue **ret, struct err *) MUST_CHECK;
 int system_backup_store(struct system *, const char *path, bool create, struct object_store **ret,
 			struct err *) MUST_CHECK;
-/* The Bitcoin delivery stream, opened once. STREAM_APPEND: ERR_CONFLICT when another process appends.
- * STREAM_READ: status and tail. */
-enum stream_use { STREAM_APPEND, STREAM_DELIVER, STREAM_READ };
+/* The Bitcoin delivery stream, opened once. STREAM_APPEND: ERR_CONFLICT when another process appends,
+ * and when the lake's files show that its catalog was lost. STREAM_HOLD: nobody else appends. STREAM_READ: status and
+ * tail. */
+enum stream_use { STREAM_APPEND, STREAM_HOLD, STREAM_DELIVER, STREAM_READ };
 int system_stream(struct system *, enum stream_use, struct delivery_stream **ret,
 		  struct err *) MUST_CHECK;
 /* What a deliverer of that stream needs; run (for the log) is borrowed. */

@@ -18,12 +18,12 @@ STEP = int(os.environ.get('KILL_STEP', '9'))  # every so manyth call is a point 
 EVERYTHING = 'SELECT * FROM raw.bitcoin_trades ORDER BY trade_id'
 
 
-def trades(path, first, count, hour0=0):
+def trades(path, first, count, hour0=0, id0=1000):
     """One trade an hour, so that each becomes a file of its own."""
     with open(path, 'w') as f:
         for i in range(first, first + count):
             us = (1723075200 + (hour0 + i) * 3600) * 1000
-            f.write(json.dumps({'e': 'trade', 'E': us, 's': 'BTCUSDT', 't': 1000 + i, 'p': f'{60000 + i}.25', 'q': '0.001', 'T': us, 'm': True}) + '\n')
+            f.write(json.dumps({'e': 'trade', 'E': us, 's': 'BTCUSDT', 't': id0 + i, 'p': f'{60000 + i}.25', 'q': '0.001', 'T': us, 'm': True}) + '\n')
 
 
 @pytest.fixture(scope='session')
@@ -210,6 +210,53 @@ def test_places_that_are_none(pregao, lake, tmp_path):
     config.write_text(f'[backup]\nto = {tmp_path}/other\nworkers = 2\n')
     assert run(pregao, lake, '--config', config)['to'] == str(tmp_path / 'other')
     assert len(hashes(tmp_path / 'other/data')) == HOURS
+
+
+def numbers(pregao, lake):
+    return look.sql(pregao, lake, 'SELECT count(*) AS n, count(DISTINCT trade_id) AS ids, count(DISTINCT seq) AS seqs, max(seq) AS last FROM raw.bitcoin_trades')[0]
+
+
+def test_another_streams_copies_are_refused(pregao, lake, tmp_path):
+    run(pregao, lake)
+    backup, new = f'{lake}-backup', tmp_path / 'new'
+    # The same hours and numbers, other trades.
+    trades(tmp_path / 'other.ndjson', 0, 10, id0=9000)
+    pregao('stream', 'replay', tmp_path / 'other.ndjson', '--lake', new)
+    before, kept, rows = originals(new), copies(lake), look.sql(pregao, new, EVERYTHING)
+    for args in (('restore',), ('restore', '--dry-run'), ('run',), ('run', '--dry-run')):
+        done = pregao('backup', *args, '--lake', new, '--to', backup, expect=1)
+        assert 'another stream' in done.stderr, args
+    assert originals(new) == before and copies(lake) == kept and look.sql(pregao, new, EVERYTHING) == rows
+    assert status(pregao, new, '--to', backup)['other_stream'] and not status(pregao, lake)['other_stream']
+    assert numbers(pregao, new) == {'n': 10, 'ids': 10, 'seqs': 10, 'last': 10}
+    # The deliverer goes on where it was, and the place of its own is taken.
+    trades(tmp_path / 'more.ndjson', 10, 3, id0=9000)
+    pregao('stream', 'replay', tmp_path / 'more.ndjson', '--lake', new)
+    assert numbers(pregao, new) == {'n': 13, 'ids': 13, 'seqs': 13, 'last': 13}
+    assert run(pregao, new)['copied'] == 13
+
+
+@pytest.mark.parametrize('lost', ['catalog', 'state'])
+def test_a_lost_catalog_is_not_begun_anew(pregao, lake, tmp_path, lost):
+    run(pregao, lake)
+    before = originals(lake)
+    if lost == 'catalog':
+        for path in (lake / 'state').glob('catalog.sqlite*'):
+            path.unlink()
+    else:
+        shutil.rmtree(lake / 'state')
+    assert 'backup restore' in pregao('stream', 'status', '--lake', lake).stderr
+    trades(tmp_path / 'more.ndjson', HOURS - 5, 10)
+    for _ in range(2):
+        done = pregao('stream', 'replay', tmp_path / 'more.ndjson', '--lake', lake, expect=1)
+        assert 'backup restore' in done.stderr
+    assert originals(lake) == before
+    pregao('backup', 'restore', '--lake', lake)
+    assert originals(lake) == before
+    pregao('stream', 'replay', tmp_path / 'more.ndjson', '--lake', lake)
+    got = numbers(pregao, lake)
+    assert (got['n'], got['ids'], got['seqs']) == (HOURS + 5,) * 3
+    assert run(pregao, lake)['copied'] == 5
 
 
 @pytest.mark.slow

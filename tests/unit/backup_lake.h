@@ -226,10 +226,9 @@ static inline const char *properties(struct bench *b, enum bitcoin_kind kind, in
 						 ",%" PRId64 "]]}",
 						 first, last)
 				  : "";
-	const char *life =
-		stream_life ? arena_printf(b->arena, ",\"stream\":\"%016" PRIx64 "\"",
-					   (uint64_t)stream_life)
-			    : "";
+	const char *life = stream_life ? arena_printf(b->arena, ",\"stream\":\"%016" PRIx64 "\"",
+						      (uint64_t)stream_life)
+				       : "";
 	return arena_printf(b->arena,
 			    "{\"content\":\"%" PRId64 "-%" PRId64 "-%" PRId64
 			    "\",\"landed_on\":\"2024-08-08\"%s%s}",

@@ -480,6 +480,45 @@ static void a_lost_spool_is_told(void **state)
 	stream_lake_free(s);
 }
 
+static void another_streams_spool_is_told(void **state)
+{
+	struct stream_lake *s = stream_lake_new();
+	struct err e = ERR_INIT;
+	append_tick(s, BEGIN_US);
+	deliver_now(s);
+	delivery_stream_free(s->stream);
+	char *dir = path_in(s->lake->root, "state/stream/bitcoin");
+	DONE(s, file_remove_tree(dir, &s->e));
+	free(dir);
+	stream_open(s);
+	for (int i = 0; i < 3; i++)
+		append_tick(s, BEGIN_US + i);
+	assert_int_equal(deliver_pending(&s->deliver, true, &s->result, &e), ERR_CONFLICT);
+	assert_non_null(strstr(e.text, "another stream's"));
+	assert_int_equal(mark_of(s, DELIVER_MARK), 1);
+	stream_lake_free(s);
+}
+
+static void a_lost_catalog_is_told(void **state)
+{
+	static const char key[] = "raw/bitcoin_trades/date=2024-07-15/hour=15/1-9.parquet";
+	const char *keys[] = {key};
+	struct stream_lake *s = stream_lake_new();
+	struct object_store *store = s->lake->store;
+	struct err e = ERR_INIT;
+	append_tick(s, BEGIN_US);
+	DONE(s, object_store_put(store, key, SLICE("somebody's"), true, &s->e));
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(deliver_pending(&s->deliver, true, &s->result, &e), ERR_CONFLICT);
+		assert_non_null(strstr(e.text, key));
+		assert_string_equal(keys_of(s, BITCOIN_TICK, LAYOUT_PUBLISHED), "");
+	}
+	DONE(s, object_store_delete_many(store, keys, 1, &s->e));
+	deliver_now(s);
+	assert_int_equal(s->result.rows, 1);
+	stream_lake_free(s);
+}
+
 /* -- hours and days ---------------------------------------------------------------------------- */
 
 static void settle(struct stream_lake *s)
@@ -774,6 +813,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_bad_segment_holds_up_no_other),
 		cmocka_unit_test(two_deliverers_deliver_once),
 		cmocka_unit_test(a_lost_spool_is_told),
+		cmocka_unit_test(another_streams_spool_is_told),
+		cmocka_unit_test(a_lost_catalog_is_told),
 		cmocka_unit_test(hours_and_days_become_one_file),
 		cmocka_unit_test(a_replayed_hour_waits_for_its_end),
 		cmocka_unit_test(the_loop_outlasts_failures),

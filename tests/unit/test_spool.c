@@ -468,6 +468,55 @@ static void an_empty_spool_begins_behind_what_is_delivered(void **state)
 	delivery_stream_free(s);
 }
 
+static int64_t life_of(struct delivery_stream *s)
+{
+	struct stream_status status;
+	struct err e = ERR_INIT;
+	must(delivery_stream_status(s, &status, &e), &e);
+	return status.life;
+}
+
+static void a_spool_knows_which_stream_it_is(void **state)
+{
+	AUTO_FOLDER char *dir = temporary_folder();
+	AUTO_FREE char *path = path_in(dir, "life");
+	struct err e = ERR_INIT;
+	struct spool_options o = {.dir = dir, .mode = SPOOL_APPEND};
+	struct delivery_stream *s = open_spool(dir, SPOOL_READ);
+	assert_int_equal(life_of(s), 0);
+	delivery_stream_free(s);
+	s = open_options(o);
+	int64_t first = life_of(s);
+	assert_true(first > 0);
+	delivery_stream_free(s);
+	s = open_options(o);
+	assert_int_equal(life_of(s), first);
+	delivery_stream_free(s);
+	/* Nothing is in it yet: it goes on with another one. */
+	o.life = 77;
+	s = open_options(o);
+	assert_int_equal(life_of(s), 77);
+	append(s, "a");
+	delivery_stream_free(s);
+	o.life = 78;
+	s = open_options(o);
+	assert_int_equal(life_of(s), 77);
+	delivery_stream_free(s);
+	s = open_spool(dir, SPOOL_DELIVER);
+	assert_int_equal(life_of(s), 77);
+	delivery_stream_free(s);
+	static const char *const wrong[] = {"",     "no number\n",        "000000000000004D\n",
+					    "4d\n", "0000000000000000\n", "ffffffffffffffff\n"};
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		assert_int_equal(unlink(path), 0);
+		must(file_create(path, wrong[i], strlen(wrong[i]), false, &e), &e);
+		o.name = "bitcoin";
+		o.clock = &clock_system;
+		assert_int_equal(delivery_stream_spool_open(&o, &s, &e), ERR_INPUT);
+		assert_string_equal(e.where, path);
+	}
+}
+
 /* -- modes ------------------------------------------------------------------------------------- */
 
 static void each_mode_does_what_it_may(void **state)
@@ -585,6 +634,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_limit_holds_until_something_is_forgotten),
 		cmocka_unit_test(segments_end_at_their_size),
 		cmocka_unit_test(an_empty_spool_begins_behind_what_is_delivered),
+		cmocka_unit_test(a_spool_knows_which_stream_it_is),
 		cmocka_unit_test(each_mode_does_what_it_may),
 		cmocka_unit_test(a_reader_misses_nothing_while_it_is_written),
 	};
