@@ -235,9 +235,11 @@ int cmd_job_export(struct cli *cli)
 		i++;
 	if (!to)
 		return cli_usage(
-			cli, "--to is missing: say what to export to (sql, spark, glue-script, glue-nodes)");
+			cli,
+			"--to is missing: say what to export to (sql, spark, glue-script, glue-nodes)");
 	if (i == ARRAY_LEN(exports))
-		return cli_usage(cli, "--to %s: expected sql, spark, glue-script or glue-nodes", to);
+		return cli_usage(cli, "--to %s: expected sql, spark, glue-script or glue-nodes",
+				 to);
 	if (load(cli, SYSTEM_READ, &job, &e) != 0 ||
 	    exports[i].text(cli->arena, job, &text, &e) != 0 || export_text(cli, text, &e) != 0)
 		return cli_fail(cli, &e);

@@ -229,7 +229,8 @@ const struct command commands[] = {
 	{
 		.name = "job export",
 		.arguments = "JOB",
-		.summary = "the job as something else: SQL for DuckDB, a program for Spark, a Glue script",
+		.summary =
+			"the job as something else: SQL for DuckDB, a program for Spark, a Glue script",
 		.examples = "  pregao job export portfolio --to sql -o portfolio.sql\n"
 			    "  pregao job export portfolio --to spark -o portfolio.py",
 		.run = cmd_job_export,

@@ -270,9 +270,10 @@ static void select_sql(struct buf *b, const struct sql_style *s, const struct no
 
 int job_no_spark_text(const struct node *node, struct err *e)
 {
-	return at_place(node->place, e,
-			err_set(e, ERR_INPUT,
-				"the node has no text for Spark: write one as \"text\": {\"spark\": \"SELECT ...\"}"));
+	return at_place(
+		node->place, e,
+		err_set(e, ERR_INPUT,
+			"the node has no text for Spark: write one as \"text\": {\"spark\": \"SELECT ...\"}"));
 }
 
 static void select_quality(struct buf *b, const struct sql_style *s, const struct node *node)
