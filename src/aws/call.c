@@ -81,7 +81,6 @@ void aws_answer_clear(struct aws_answer *answer)
 {
 	http_response_clear(&answer->http);
 	answer->problem = (struct aws_problem){0};
-	answer->unsure = false;
 }
 
 /* -- connections ------------------------------------------------------------------------------- */
@@ -180,8 +179,6 @@ static int refused(struct doing *d, const struct sigv4_key *key, int attempt,
 	struct aws_problem *p = &d->answer->problem;
 	const struct http_response *r = &d->answer->http;
 	int rc = tell(d, e);
-	if (r->status / 100 != 4)
-		d->answer->unsure = true;
 	/* HEAD's answers have no body to say what was wrong. */
 	bool maybe_skewed = p->skewed || (r->status == 403 && r->body.len == 0);
 	if (maybe_skewed && clock_shift(d))
@@ -265,19 +262,14 @@ static int attempt(void *arg, int number, int64_t *retry_after_us, struct err *e
 	d->answer->problem = (struct aws_problem){0};
 	rc = exchange(d, &key, arena, e);
 	const struct http_response *r = &d->answer->http;
-	if (rc) {
-		/* Only what was never connected has surely not been carried out. */
-		d->answer->unsure = d->answer->unsure || !e || strcmp(e->reason, "refused") != 0;
+	if (rc)
 		return err_wrap(e, "%s on %s", c->action, c->resource);
-	}
 	if (r->status / 100 != 2 || c->error_in_200) {
 		if (aws_problem_read(r, &d->answer->problem))
 			return refused(d, &key, number, retry_after_us, e);
-		if (!is_whole(r)) {
-			d->answer->unsure = true;
+		if (!is_whole(r))
 			return err_set(e, ERR_RETRY, "%s on %s: the answer was cut off", c->action,
 				       c->resource);
-		}
 	}
 	return OK;
 }

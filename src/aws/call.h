@@ -35,13 +35,10 @@ struct aws_call {
 struct aws_answer {
 	struct http_response http;
 	struct aws_problem problem; /* of the last try, when the call failed and one was given */
-	/* An earlier try may have been carried out: its connection was cut, or the service failed in
-	 * the middle. */
-	bool unsure;
 };
 void aws_answer_clear(struct aws_answer *);
 /* Blocks; from any thread. ret is zeroed or used before. ERR_RETRY means that it was tried several
- * times. Every error says which action on which resource failed and what would help. ERR_NOT_FOUND,
+ * times. A call may have been carried out twice, or once and then have failed: an answer was lost. Every error says which action on which resource failed and what would help. ERR_NOT_FOUND,
  * ERR_CONFLICT, ERR_DENIED, ERR_LIMIT, ERR_INPUT, ERR_USAGE, ERR_IO as AWS's errors are mapped
  * (answer.c), or from the network (http.h). */
 int aws_call(struct aws *, const struct aws_call *, struct aws_answer *ret,
