@@ -177,7 +177,7 @@ int cmd_backup_run(struct cli *cli)
 	bool dry = cli_flag(cli, OPT_DRY_RUN);
 	if (open_task(cli, dry ? SYSTEM_READ : SYSTEM_WRITE, !dry, &t, &e) != 0)
 		return cli_fail(cli, &e);
-	int rc = dry ? OK : system_relay(cli->system, &e);
+	int rc = dry ? OK : system_relay(cli->system, system_catalog(cli->system), &e);
 	if (rc == OK)
 		rc = backup_run(&t.backup, true, &r, &e);
 	if (rc == OK && atomic_load(t.backup.stop))

@@ -77,6 +77,7 @@ struct loop {
 	int attempt;                        /* rounds in a row that failed */
 	char failure[1200];                 /* the last one that was told */
 	bool unsettled;                     /* the last settling failed */
+	int64_t announced;                  /* files that others were told of; -1: nothing yet */
 	bool known;                         /* it was told whether deliveries succeed */
 	bool full;
 };
@@ -167,15 +168,29 @@ static void settle(struct loop *l, struct deliver_result *ret)
 		tell_failure(l, &why);
 }
 
+static int announce(struct loop *l, const struct deliver_result *ret, struct err *e)
+{
+	int64_t files = ret->files + ret->merged;
+	if (!l->d->announce || files == l->announced)
+		return OK;
+	int rc = l->d->announce(l->d->ctx, e);
+	if (rc == OK)
+		l->announced = files;
+	return rc;
+}
+
 static int one_round(struct loop *l, struct deliver_result *ret)
 {
 	struct err why = ERR_INIT;
 	int rc = deliver_pending(l->d, false, ret, &why);
+	if (rc == OK) {
+		settle(l, ret);
+		rc = announce(l, ret, &why);
+	}
 	if (rc) {
 		tell_failure(l, &why);
 		return rc;
 	}
-	settle(l, ret);
 	if (!l->unsettled)
 		tell_recovery(l);
 	return OK;
@@ -188,6 +203,9 @@ static int last_round(struct loop *l, struct deliver_result *ret, struct err *e)
 	int rc = deliver_pending(l->d, true, ret, &why);
 	if (rc == OK)
 		rc = deliver_settle(l->d, ret, &why);
+	/* Whatever failed, what is in the lake is in the lake. */
+	int told = announce(l, ret, rc ? NULL : &why);
+	rc = rc ? rc : told;
 	if (rc == OK)
 		tell_recovery(l);
 	else
@@ -200,7 +218,10 @@ static int last_round(struct loop *l, struct deliver_result *ret, struct err *e)
 int deliver_run(const struct deliver *d, atomic_bool *stop, struct deliver_result *ret,
 		struct err *e)
 {
-	struct loop l = {.d = d, .stop = stop, .settled_at_us = clock_monotonic_us(d->clock)};
+	struct loop l = {.d = d,
+			 .stop = stop,
+			 .settled_at_us = clock_monotonic_us(d->clock),
+			 .announced = -1};
 	struct retry retry = {.policy = &backoff, .clock = d->clock};
 	*ret = (struct deliver_result){0};
 	while (!atomic_load(stop)) {

@@ -29,6 +29,10 @@ struct deliver {
 	struct clock *clock;
 	int64_t settle_us; /* an hour (day) is closed this long after its end; 0: 5 minutes */
 	size_t batch_rows; /* rows of a file at most; 0: 250,000 */
+	/* Tells others what was created: called by deliver_run at its beginning (one before may have died
+	 * between) and whenever there are new files, until it succeeds. NULL: they see for themselves. */
+	int (*announce)(void *ctx, struct err *);
+	void *ctx;
 };
 struct deliver_result {
 	int64_t segments, rows, files, rejected, repeated, merged;

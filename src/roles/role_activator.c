@@ -12,7 +12,7 @@ static int round_of(struct role_context *c, struct queue *queue, struct job_engi
 		    const struct activation *activations, size_t count, struct err *e)
 {
 	struct trigger_result result;
-	int rc = system_relay(c->system, e);
+	int rc = system_relay(c->system, system_catalog(c->system), e);
 	if (rc == OK)
 		rc = trigger_activate(queue, jobs, activations, count, AS_OF_LANDED, NULL, NULL,
 				      &result, e);

@@ -19,6 +19,13 @@ struct streaming {
 	struct err why;
 };
 
+/* As `up` does it: the queues hear of an object as soon as it is there. */
+static int relay(void *ctx, struct err *e)
+{
+	struct streaming *s = ctx;
+	return system_relay(s->system, s->catalog, e);
+}
+
 static void *deliver_thread(void *arg)
 {
 	struct streaming *s = arg;
@@ -31,12 +38,20 @@ int streaming_begin(struct system *sys, const char *run, struct streaming **ret,
 	struct streaming *s = NEW(struct streaming);
 	s->system = sys;
 	s->why = (struct err)ERR_INIT;
+	struct queue *queue;
 	int rc = system_stream(sys, STREAM_APPEND, &s->stream, e);
+	/* Opened here, for they are the system's, and used by the thread until it ends. */
+	if (rc == OK)
+		rc = system_queue(sys, &queue, e);
+	if (rc == OK)
+		rc = system_backup_queue(sys, &queue, e);
 	if (rc == OK)
 		rc = system_catalog_again(sys, &s->catalog, e);
 	if (rc == OK) {
 		s->deliver = system_deliver(sys, s->stream, run);
 		s->deliver.publish.catalog = s->catalog;
+		s->deliver.announce = relay;
+		s->deliver.ctx = s;
 		/* Signals are for the thread that waits for them. */
 		sigset_t all, before;
 		sigfillset(&all);
@@ -75,13 +90,6 @@ int streaming_end(struct streaming *s, struct deliver_result *ret, struct err *e
 	if (ret)
 		*ret = s->result;
 	catalog_free(s->catalog);
-	struct err relay = ERR_INIT;
-	int told = system_relay(s->system, &relay);
-	if (told && rc == OK) {
-		rc = told;
-		if (e)
-			*e = relay;
-	}
 	free(s);
 	return rc;
 }

@@ -13,7 +13,7 @@ struct streaming;
 int streaming_begin(struct system *, const char *run, struct streaming **ret,
 		    struct err *) MUST_CHECK;
 struct delivery_stream *streaming_stream(struct streaming *);
-/* Seals and delivers what is left, ends the thread, and tells the queues of what was created. ERR_*
+/* Seals and delivers what is left, tells the queues of it, and ends the thread. ERR_*
  * when the rest could not be delivered: it waits in the spool. Frees it in any case; NULL is fine. ret
  * may be NULL. */
 int streaming_end(struct streaming *, struct deliver_result *ret, struct err *) MUST_CHECK;

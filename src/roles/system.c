@@ -468,7 +468,7 @@ struct deliver system_deliver(struct system *s, struct delivery_stream *stream, 
 				.settle_us = conf_duration_us(s->options.conf, "stream", "settle")};
 }
 
-int system_relay(struct system *s, struct err *e)
+int system_relay(struct system *s, struct catalog *catalog, struct err *e)
 {
 	static const char *const everything[] = {TRIGGER_RAW};
 	const char *backed_up[BITCOIN_KINDS];
@@ -485,7 +485,7 @@ int system_relay(struct system *s, struct err *e)
 	if (rc == OK)
 		rc = system_backup_queue(s, &routes[1].queue, e);
 	return rc ? rc
-		  : trigger_relay_routes(s->catalog, routes, ARRAY_LEN(routes), s->lake, &sent, e);
+		  : trigger_relay_routes(catalog, routes, ARRAY_LEN(routes), s->lake, &sent, e);
 }
 
 /* Each waits for the disk more than it computes. */

@@ -96,8 +96,8 @@ struct deliver system_deliver(struct system *, struct delivery_stream *, const c
  * before the system. */
 int system_catalog_again(struct system *, struct catalog **ret, struct err *) MUST_CHECK;
 /* Tells the queues of every raw object created since the last time, where the store does not do so
- * itself. */
-int system_relay(struct system *, struct err *) MUST_CHECK;
+ * itself. The catalog: the system's, or the calling thread's own. */
+int system_relay(struct system *, struct catalog *, struct err *) MUST_CHECK;
 /* The scheduler with the configuration's schedules and calendar, and the queue that its messages
  * go to. SYSTEM_READ: scheduler_next and scheduler_slots only; *ret of the queue is NULL when there is
  * none yet. ERR_USAGE with the place of a setting that is wrong. */

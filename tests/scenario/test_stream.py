@@ -240,6 +240,17 @@ def test_store_away(pregao, server, conf, tmp_path):
     assert status_of(pregao, lake)['gaps'] == look.sql(pregao, lake, 'SELECT count(*) AS n FROM raw.bitcoin_gaps')[0]['n']
 
 
+def test_queues_hear_at_once(pregao, server, conf, tmp_path):
+    """A delivered file is a message to the jobs and to the backup while the collection goes on, not at its end."""
+    lake = tmp_path / 'lake'
+    pregao.start('fetch', 'bitcoin', '--follow', '--period', '1s', '--lake', lake, '--config', conf, *sources(server, 1), stdout=subprocess.DEVNULL)
+    heard, end = set(), time.monotonic() + 30
+    while heard != {'raw-created', 'backup'}:
+        assert time.monotonic() < end, heard
+        time.sleep(0.2)
+        heard = {m['queue'] for m in json.loads(pregao('queue', 'list', '--lake', lake, '--format', 'json').stdout)}
+
+
 def recording(path, trades, start_us=1_723_161_600_000_000, first=5000):
     """A made-up recording: trades across an hour's end, repeats of ids, ids that never came, order books in between."""
     lines = []

@@ -699,6 +699,39 @@ static void the_loop_outlasts_failures(void **state)
 	stream_lake_free(s);
 }
 
+static int announced, announce_failures;
+static int flaky_announce(void *ctx, struct err *e)
+{
+	struct stream_lake *s = ctx;
+	size_t n;
+	if (announce_failures > 0 && announce_failures-- > 0)
+		return err_set(e, ERR_RETRY, "busy");
+	files_of(s, BITCOIN_TICK, LAYOUT_PUBLISHED, &n);
+	announced = announced * 10 + (int)n;
+	return OK;
+}
+
+/* At the beginning, for what one before left, and for what is new; again until it succeeds. */
+static void what_was_created_is_announced(void **state)
+{
+	struct stream_lake *s = stream_lake_new();
+	struct listener heard = {.telemetry = {&listener_ops}, .stop_at = "delivery_recovered"};
+	s->deliver.telemetry = &heard.telemetry;
+	s->deliver.announce = flaky_announce;
+	s->deliver.ctx = s;
+	announced = 0;
+	announce_failures = 3;
+	append_tick(s, BEGIN_US);
+	deliver_now(s);
+	append_tick(s, BEGIN_US + 1); /* not sealed: delivered when it stops */
+	DONE(s, deliver_run(&s->deliver, &heard.stop, &s->result, &s->e));
+	assert_string_equal(heard.events.data, "delivery_failed delivery_recovered ");
+	assert_int_equal(announced, 12);
+	buf_free(&heard.events);
+	buf_free(&heard.gauges);
+	stream_lake_free(s);
+}
+
 /* Only settling asks for changes. */
 static int flaky_changes(struct catalog *c, int64_t after,
 			 int (*fn)(void *, const struct table_def *, const struct catalog_file *,
@@ -818,6 +851,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(hours_and_days_become_one_file),
 		cmocka_unit_test(a_replayed_hour_waits_for_its_end),
 		cmocka_unit_test(the_loop_outlasts_failures),
+		cmocka_unit_test(what_was_created_is_announced),
 		cmocka_unit_test(a_settling_that_fails_is_one_failure),
 		cmocka_unit_test(a_full_spool_is_told),
 		cmocka_unit_test(missing_trades_are_told),
