@@ -1,4 +1,5 @@
 """The Bitcoin stream as a user runs it: what was printed is there, once, whatever was killed when."""
+import datetime
 import base64
 import gzip
 import json
@@ -219,11 +220,12 @@ def test_store_away(pregao, server, conf, tmp_path):
     told = [json.loads(p.stdout.readline()) for _ in range(3)]
     before = wait_for_status(pregao, lake, lambda s: s['delivered_seq'] > 0)
     assert (before['failed'], before['errors'], before['last_error'], before['last_error_code'], before['last_error_at']) == (False, 0, None, None, None)
+    since = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
     (lake / 'raw').rename(lake / 'away')
     (lake / 'raw').write_text('no folder')
     away = wait_for_status(pregao, lake, lambda s: s['failed'])
     assert away['errors'] > 0 and away['last_error'] and away['last_error_code'] in ('IO', 'RETRY', 'DENIED', 'CONFLICT')
-    assert away['last_error_at'] > before['last_record_at'][:19]
+    assert datetime.datetime.fromisoformat(away['last_error_at']).replace(tzinfo=datetime.timezone.utc) >= since
     # acknowledged all the while
     told += [json.loads(p.stdout.readline()) for _ in range(6)]
     assert status_of(pregao, lake)['failed']
