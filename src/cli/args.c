@@ -300,12 +300,12 @@ static int parse_before(struct cli *cli, int argc, char **argv, int *at)
 	return 0;
 }
 
-/* One word of two: help where it was asked for or nothing follows. */
+/* One word of two: help where it was asked for or no second word follows. */
 static int only_family(struct cli *cli, int argc, char **argv, int at)
 {
 	bool asked = cli->values[OPT_HELP] || (at + 1 < argc && (!strcmp(argv[at + 1], "--help") ||
 								 !strcmp(argv[at + 1], "-h")));
-	if (!asked && at + 1 < argc) {
+	if (!asked && at + 1 < argc && argv[at + 1][0] != '-') {
 		char both[128];
 		snprintf(both, sizeof(both), "%s %s", argv[at], argv[at + 1]);
 		return unknown_command(cli, both) + 1;

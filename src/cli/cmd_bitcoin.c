@@ -103,13 +103,27 @@ static void trouble(void *ctx, const struct err *why)
 		cli_warn(t->cli, "the stream takes records again");
 }
 
-static int dry_bitcoin(const struct collect_source *asked, size_t n)
+static int dry_bitcoin(struct cli *cli, const struct collect_source *asked, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		printf(tr("%s would be fetched from %s\n"),
-		       asked[i].pair ? asked[i].pair : asked[i].source->pair,
-		       asked[i].url ? asked[i].url : asked[i].source->url);
-	return EXIT_DONE;
+	static const struct column columns[] = {{.name = "source", .type = COL_TEXT},
+						{.name = "pair", .type = COL_TEXT},
+						{.name = "url", .type = COL_TEXT},
+						{.name = "period_us", .type = COL_BIGINT}};
+	struct err e = ERR_INIT;
+	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
+	for (size_t i = 0; i < n; i++) {
+		const char *pair = asked[i].pair ? asked[i].pair : asked[i].source->pair;
+		const char *url = asked[i].url ? asked[i].url : asked[i].source->url;
+		listing_text(l, asked[i].source->name);
+		listing_text(l, pair);
+		listing_text(l, url);
+		listing_int(l, asked[i].period_us);
+		if (cli->format == FORMAT_TABLE)
+			printf(tr("%s would be fetched from %s\n"), pair, url);
+	}
+	int rc = cli->format == FORMAT_TABLE ? OK : listing_print(l, cli, &e);
+	listing_free(l);
+	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }
 
 int cmd_fetch_bitcoin(struct cli *cli)
@@ -123,7 +137,7 @@ int cmd_fetch_bitcoin(struct cli *cli)
 	if (cli->format == FORMAT_CSV)
 		return cli_usage(cli, "--format csv: expected table or json");
 	if (cli_flag(cli, OPT_DRY_RUN))
-		return dry_bitcoin(asked, count);
+		return dry_bitcoin(cli, asked, count);
 	cli->fetches = true;
 	if (cli_system(cli, SYSTEM_WORK, &e) != 0)
 		return cli_fail(cli, &e);

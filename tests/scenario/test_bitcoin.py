@@ -71,6 +71,25 @@ def test_a_date_in_any_unit(pregao, server, tmp_path, path):
     assert int(row['off']) < 5_000_000
 
 
+def test_dry_run(pregao, tmp_path):
+    """Nothing is asked and no lake is made; what would be is told in the form that was asked for."""
+    lake = tmp_path / 'lake'
+    words = ['fetch', 'bitcoin', '--dry-run', '--lake', lake, '--period', '5s', *source('binance/ETHUSDT', 'http://127.0.0.1:9/')]
+    told = json.loads(pregao(*words, '--format', 'json').stdout)
+    assert told == [{'source': 'binance', 'pair': 'ETHUSDT', 'url': 'http://127.0.0.1:9/', 'period_us': 5_000_000}]
+    assert 'ETHUSDT' in pregao(*words).stdout
+    told = json.loads(pregao('fetch', 'portfolio', '--dry-run', '--index', 'IBOV,SMLL', '--lake', lake, '--format', 'json').stdout)
+    assert [r['index'] for r in told] == ['IBOV', 'SMLL'] and all(r['url'].startswith('https://') for r in told)
+    assert not lake.exists()
+
+
+@pytest.mark.parametrize('word', ['stream', 'fetch'])
+def test_half_a_command(pregao, tmp_path, word):
+    """An option is no command: what the word may be followed by is told, as when nothing follows."""
+    told = pregao(word, '--lake', tmp_path / 'lake', expect=2).stderr
+    assert told == pregao(word, expect=2).stderr and f'{word} ' in told and 'did you mean' not in told
+
+
 def test_a_dead_source_beside_a_live_one(pregao, server, tmp_path):
     lake = tmp_path / 'lake'
     p = pregao.start('fetch', 'bitcoin', '--follow', '--period', '1s', '--lake', lake, '--format', 'json',
