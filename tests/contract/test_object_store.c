@@ -752,7 +752,6 @@ static struct object_store *open_s3(const char *dir)
 {
 	struct err e = ERR_INIT;
 	AUTO_BUF struct buf bucket = {0};
-	AUTO_BUF struct buf path = {0};
 	AUTO_FREE char *folder = path_in(dir, "local");
 	struct object_store *s = NULL;
 	struct aws_answer answer = {0};
