@@ -3,6 +3,7 @@
  * so that little is wasted. */
 #include "mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -61,6 +62,11 @@ char *mem_strndup(const char *s, size_t n)
 	if (n)
 		memcpy(copy, s, n);
 	return copy;
+}
+
+void mem_give_back(void)
+{
+	malloc_trim(0);
 }
 
 void *mem_push(void **items, size_t *count, size_t *cap, size_t size)

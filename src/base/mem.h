@@ -17,6 +17,10 @@ void *mem_grow(void *p, size_t count, size_t size) NEVER_NULL;
 char *mem_strdup(const char *s);            /* NULL gives NULL */
 char *mem_strndup(const char *s, size_t n); /* exactly n bytes and a NUL */
 
+/* Gives what was freed back to the system, from all threads' heaps, where the C library otherwise keeps it: after work
+ * that took much more than what follows. Some milliseconds. */
+void mem_give_back(void);
+
 #define NEW(type)          ((type *)mem_alloc(sizeof(type)))
 #define NEW_ARRAY(n, type) ((type *)mem_array((n), sizeof(type)))
 #define ARRAY_LEN(a)       (sizeof(a) / sizeof((a)[0]))

@@ -13,7 +13,7 @@
 /* Of merged files: DuckDB's own rows of a row group, and bytes of one of wide rows. */
 #define GROUP_ROWS       122880
 #define GROUP_ROWS_LEAST 2048
-#define GROUP_BYTES      ((int64_t)8 << 20)
+#define GROUP_BYTES      ((int64_t)4 << 20)
 
 struct parquet_duckdb {
 	struct parquet port;
@@ -254,6 +254,7 @@ static int parquet_duckdb_merge(struct parquet *port, const struct parquet_merge
 	if (rc == OK)
 		rc = merge(p, m, arena, ret, e);
 	pthread_mutex_unlock(&p->lock);
+	mem_give_back();
 	return rc;
 }
 

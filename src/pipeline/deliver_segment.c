@@ -16,8 +16,8 @@
 #define BATCH_ROWS  ((size_t)250000)
 #define BATCH_BYTES ((size_t)128 << 20) /* of rows that are not yet in a file */
 /* Segments that wait go together until there is so much: fewer and larger files, and fewer commits. */
-#define GATHER_ROWS  ((size_t)40000)
-#define GATHER_BYTES ((size_t)10 << 20)
+#define GATHER_ROWS  ((size_t)16000)
+#define GATHER_BYTES ((size_t)4 << 20)
 /* A quarantine object is put when it has grown to this; a record's bytes are a third longer there. */
 #define REJECTED_BYTES   ((size_t)16 << 20)
 #define UNKNOWN_KEY_SIZE 512
@@ -603,6 +603,9 @@ static void clear(struct delivery *d)
 	buf_free(&d->rejected);
 	arena_free(d->rows);
 	arena_free(d->arena);
+	/* Or what the holes in each thread's heap hold grows with every delivery, for a day or so. */
+	if (d->files_made)
+		mem_give_back();
 }
 
 /* At most so many segments. *ret_before: how many stand before one that cannot be read, 0 when all can be. */
