@@ -556,7 +556,7 @@ static void merge_spills(void **state)
 	assert_string_equal(
 		ask(f, "SELECT max(row_group_num_rows) FROM parquet_metadata('%s/m.parquet')",
 		    f->dir),
-		"16384\n");
+		"8192\n");
 	parquet_free(parquet);
 	duckdb_host_free(small);
 }
