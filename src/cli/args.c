@@ -31,7 +31,7 @@ static const struct option_row options[OPT_COUNT] = {
 		     "base address of B3's index service (plain http to loopback only)"},
 	[OPT_DRY_RUN] = {"dry-run", 'n', NULL, "say what would be done, change nothing"},
 	[OPT_OUTPUT] = {"output", 'o', "FILE", "write the result to FILE (complete or not at all)"},
-	[OPT_TO] = {"to", 0, "FORM", "what to export to: sql, spark, glue-script, glue-nodes"},
+	[OPT_TO] = {"to", 0, "sql|spark|glue-script|glue-nodes", "what to export to"},
 	[OPT_NODE] = {"node", 0, "ID", "this node of the graph (default: each target)"},
 	[OPT_LIMIT] = {"limit", 0, "N", "at most N rows"},
 	[OPT_SCOPE] = {"partition", 0, "PATH[,PATH]",

@@ -66,7 +66,7 @@ ANSWERS = [
     (['pregao', 'sql', '--format', '=', 'p'], {'parquet'}),
     (['pregao', 'run', '--in'], {'--index', '--input'}),
     (['pregao', 'run', '--input', 's'], {'sample', 'some file.csv'}),
-    (['pregao', 'job', 'export', 'portfolio', '--to', ''], {'sql'}),
+    (['pregao', 'job', 'export', 'portfolio', '--to', ''], {'sql', 'spark', 'glue-script', 'glue-nodes'}),
     (['pregao', 'backup', 'run', '--to', ''], {'a folder'}),
     (['pregao', 'import', ''], {'portfolio'}),
     (['pregao', 'import', 'portfolio', ''], {'a folder', 'some file.csv'}),
