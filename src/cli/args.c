@@ -15,7 +15,8 @@ static const struct option_row options[OPT_COUNT] = {
 		 "configuration file (else PREGAO_CONFIG, else XDG_CONFIG_HOME/pregao/pregao.ini)"},
 	[OPT_DEFINITIONS] = {"definitions", 0, "DIR",
 			     "your own job definitions (else XDG_DATA_HOME/pregao)"},
-	[OPT_FORMAT] = {"format", 0, "table|json|csv", "form of the result (sql also: parquet)"},
+	[OPT_FORMAT] = {"format", 0, "table|json|csv|csv-br",
+			"form of the result (sql also: parquet)"},
 	[OPT_QUIET] = {"quiet", 'q', NULL, "results and errors only"},
 	[OPT_VERBOSE] = {"verbose", 'v', NULL, "log events on stderr as they happen"},
 	[OPT_HELP] = {"help", 'h', NULL, "this text"},
@@ -61,6 +62,8 @@ static const struct option_row options[OPT_COUNT] = {
 	[OPT_ROLE] = {"role", 0, "NAME", "of this role only: cli, collector, job and so on"},
 	[OPT_TEXT] = {"text", 0, "TEXT", "with this in the event, its text or its fields"},
 	[OPT_SINCE] = {"since", 0, "TIME", "not older than this (90s, 5m, 24h)"},
+	[OPT_CHART] = {"chart", 0, "bar|line",
+		       "draw the first column of numbers; the column before all names the rows"},
 	[OPT_TEMPLATE] = {"template", 0, NULL,
 			  "a configuration file with every setting's default, commented out"},
 	[OPT_MEMORY] = {"memory", 0, "SIZE", "memory that the statement may use (default 1GiB)"},
@@ -219,12 +222,14 @@ static int parse_format(struct cli *cli)
 		cli->format = FORMAT_JSON;
 	else if (strcmp(f, "csv") == 0)
 		cli->format = FORMAT_CSV;
+	else if (strcmp(f, "csv-br") == 0)
+		cli->format = FORMAT_CSV_BR;
 	else if (strcmp(f, "parquet") == 0 && cli->command->parquet)
 		cli->format = FORMAT_PARQUET;
 	else
 		return cli_usage(
 			       cli,
-			       "--format %s: expected table, json or csv (sql also takes parquet)",
+			       "--format %s: expected table, json, csv or csv-br (sql also takes parquet)",
 			       f) +
 		       1;
 	return 0;

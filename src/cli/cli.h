@@ -61,6 +61,7 @@ enum option_id {
 	OPT_ROLE,
 	OPT_TEXT,
 	OPT_SINCE,
+	OPT_CHART,
 	OPT_TEMPLATE,
 	OPT_REQUIRE_SANDBOX,
 	OPT_COUNT, /* how many there are */
@@ -68,7 +69,7 @@ enum option_id {
 #define OPTION_LIST_MAX 12
 #define WORDS_MAX       4096
 
-enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_PARQUET };
+enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_CSV_BR, FORMAT_PARQUET };
 
 struct command;
 struct cli {

@@ -134,8 +134,9 @@ int cmd_fetch_bitcoin(struct cli *cli)
 	if (bitcoin_asked(cli->conf, cli_value(cli, OPT_SOURCE), cli_value(cli, OPT_PERIOD),
 			  cli->arena, &asked, &count, &e) != 0)
 		return cli_fail(cli, &e);
-	if (cli->format == FORMAT_CSV)
-		return cli_usage(cli, "--format csv: expected table or json");
+	if (cli->format != FORMAT_TABLE && cli->format != FORMAT_JSON)
+		return cli_usage(cli, "--format %s: expected table or json",
+				 cli_value(cli, OPT_FORMAT));
 	if (cli_flag(cli, OPT_DRY_RUN))
 		return dry_bitcoin(cli, asked, count);
 	cli->fetches = true;

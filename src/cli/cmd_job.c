@@ -189,7 +189,7 @@ int cmd_job_preview(struct cli *cli)
 	/* The worker opens the lake anew: nothing of this process may be shared with it. */
 	system_free(cli->system);
 	cli->system = NULL;
-	int rc = statement_run(cli, sql, NULL, 0, &e);
+	int rc = statement_run(cli, &(struct statement){.sql = sql}, &e);
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }
 

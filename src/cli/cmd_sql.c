@@ -21,11 +21,9 @@
 
 struct job_of_worker {
 	struct cli *cli;
-	const char *sql;
+	const struct statement *statement;
 	const char *temp_dir;
 	const char *parquet_path; /* FORMAT_PARQUET: inside temp_dir */
-	int64_t max_rows;
-	struct query_stats stats;
 };
 
 /* Old kernels cannot hold everything; whoever relies on it should know. */
@@ -39,6 +37,30 @@ static void tell_report(struct cli *cli, const struct sandbox_report *r)
 		cli_warn(
 			cli,
 			"seccomp is not available: system calls of the SQL worker are not filtered");
+}
+
+static int run_rendered(struct cli *cli, struct query_engine *q, const struct statement *s,
+			struct query_stats *stats, struct err *e)
+{
+	struct render *r = render_new(stdout, cli->format, cli->colour_out, s->max_rows);
+	struct query_sink sink = render_sink(r);
+	int rc = query_engine_run(q, s->sql, &sink, stats, e);
+	if (rc == OK)
+		rc = render_end(r, e);
+	render_free(r);
+	return rc;
+}
+
+static int run_drawn(struct cli *cli, struct query_engine *q, const struct statement *s,
+		     struct query_stats *stats, struct err *e)
+{
+	struct chart *c = chart_new(stdout, s->chart, cli->colour_out, s->max_rows);
+	struct query_sink sink = chart_sink(c);
+	int rc = query_engine_run(q, s->sql, &sink, stats, e);
+	if (rc == OK)
+		rc = chart_end(c, e);
+	chart_free(c);
+	return rc;
 }
 
 /* In the worker process. */
@@ -55,16 +77,13 @@ static int worker(void *ctx, struct err *e)
 		return rc;
 	tell_report(cli, &report);
 	struct query_stats stats = {0};
-	if (cli->format == FORMAT_PARQUET) {
-		rc = query_engine_export(q, j->sql, j->parquet_path, &stats, e);
-	} else {
-		struct render *r = render_new(stdout, cli->format, cli->colour_out, j->max_rows);
-		struct query_sink sink = render_sink(r);
-		rc = query_engine_run(q, j->sql, &sink, &stats, e);
-		if (rc == OK)
-			rc = render_end(r, e);
-		render_free(r);
-	}
+	const struct statement *s = j->statement;
+	if (s->chart)
+		rc = run_drawn(cli, q, s, &stats, e);
+	else if (cli->format == FORMAT_PARQUET)
+		rc = query_engine_export(q, s->sql, j->parquet_path, &stats, e);
+	else
+		rc = run_rendered(cli, q, s, &stats, e);
 	if (rc == OK && cli->verbose)
 		cli_note(cli, "%lld rows; %lld of %lld files read, catalog version %lld",
 			 (long long)stats.rows, (long long)stats.files_listed,
@@ -171,9 +190,9 @@ static int resolve_output(struct cli *cli, const char **output, struct err *e)
 	return OK;
 }
 
-int statement_run(struct cli *cli, const char *sql, const char *output, int64_t max_rows,
-		  struct err *e)
+int statement_run(struct cli *cli, const struct statement *s, struct err *e)
 {
+	const char *output = s->output;
 	bool parquet = cli->format == FORMAT_PARQUET;
 	struct sql_worker w = {0};
 	if (read_limits(cli, &w, e) != 0)
@@ -190,11 +209,8 @@ int statement_run(struct cli *cli, const char *sql, const char *output, int64_t 
 		rc = make_folder(cli, output, &dir, e);
 	if (rc == OK) {
 		const char *part = arena_printf(cli->arena, "%s/result", dir);
-		struct job_of_worker j = {.cli = cli,
-					  .sql = sql,
-					  .temp_dir = dir,
-					  .parquet_path = part,
-					  .max_rows = max_rows};
+		struct job_of_worker j = {
+			.cli = cli, .statement = s, .temp_dir = dir, .parquet_path = part};
 		rc = run_worker(&w, &j, output && !parquet ? part : NULL, e);
 		if (rc == OK && (output || parquet))
 			rc = deliver(part, output, e);
@@ -208,35 +224,44 @@ int statement_run(struct cli *cli, const char *sql, const char *output, int64_t 
 	return rc;
 }
 
+static int read_chart(struct cli *cli, enum chart_kind *ret, struct err *e)
+{
+	const char *name = cli_value(cli, OPT_CHART);
+	*ret = !name ? CHART_NONE : strcmp(name, "bar") == 0 ? CHART_BAR : CHART_LINE;
+	if (*ret == CHART_LINE && strcmp(name, "line") != 0)
+		return err_set(e, ERR_USAGE, "--chart %s: expected bar or line", name);
+	if (*ret && cli_value(cli, OPT_FORMAT) && cli->format != FORMAT_TABLE)
+		return err_set(e, ERR_USAGE, "--chart draws on the terminal: leave --format out");
+	return OK;
+}
+
 int cmd_sql(struct cli *cli)
 {
 	struct err e = ERR_INIT;
-	int64_t limit;
-	const char *output = cli_value(cli, OPT_OUTPUT);
-	if (cli_int(cli, OPT_LIMIT, 1, INT32_MAX, 0, &limit, &e) != 0)
+	struct statement s = {.sql = cli->words[0], .output = cli_value(cli, OPT_OUTPUT)};
+	if (cli_int(cli, OPT_LIMIT, 1, INT32_MAX, 0, &s.max_rows, &e) != 0 ||
+	    read_chart(cli, &s.chart, &e) != 0)
 		return cli_fail(cli, &e);
 	/* -o x.parquet says what it wants. */
-	if (output && !cli_value(cli, OPT_FORMAT)) {
-		struct slice name = slice_of(output);
+	if (s.output && !cli_value(cli, OPT_FORMAT) && !s.chart) {
+		struct slice name = slice_of(s.output);
 		cli->format = slice_ends(name, ".parquet") ? FORMAT_PARQUET
 			      : slice_ends(name, ".json")  ? FORMAT_JSON
 			      : slice_ends(name, ".csv")   ? FORMAT_CSV
 							   : FORMAT_TABLE;
 	}
-	const char *sql = cli->words[0];
 	AUTO_BUF struct buf read = {0};
-	if (strcmp(sql, "-") == 0) {
+	if (strcmp(s.sql, "-") == 0) {
 		if (file_read("-", STATEMENT_MAX, &read, &e) != 0)
 			return cli_fail(cli, &e);
-		sql = read.data ? read.data : "";
+		s.sql = read.data ? read.data : "";
 	}
-	bool to_terminal = !output && cli->format == FORMAT_TABLE && isatty(STDOUT_FILENO);
-	if (output)
+	bool to_terminal = !s.output && !s.chart && cli->format == FORMAT_TABLE &&
+			   isatty(STDOUT_FILENO);
+	if (!s.max_rows && to_terminal)
+		s.max_rows = TERMINAL_ROWS;
+	if (s.output)
 		cli->colour_out = false;
-	int rc = statement_run(cli, sql, output,
-			       limit         ? limit
-			       : to_terminal ? TERMINAL_ROWS
-					     : 0,
-			       &e);
+	int rc = statement_run(cli, &s, &e);
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }

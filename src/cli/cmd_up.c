@@ -189,8 +189,9 @@ int cmd_up(struct cli *cli)
 		       .sources = cli_value(cli, OPT_SOURCE),
 		       .period = cli_value(cli, OPT_PERIOD)};
 	const char *lake;
-	if (cli->format == FORMAT_CSV)
-		return cli_usage(cli, "--format csv: expected table or json");
+	if (cli->format != FORMAT_TABLE && cli->format != FORMAT_JSON)
+		return cli_usage(cli, "--format %s: expected table or json",
+				 cli_value(cli, OPT_FORMAT));
 	/* Both places before anything is made in either. */
 	if (lake_folder(cli, &lake, &e) != OK || file_mkdirs_check(lake, &e) != OK ||
 	    read_settings(&u, cli->conf, lake, &u.settings, &e) != OK ||

@@ -161,10 +161,12 @@ const struct command commands[] = {
 		.examples =
 			"  pregao sql \"SELECT ticker, participation FROM refined.portfolio WHERE index_code = 'IBOV' ORDER BY 2 DESC LIMIT 10\"\n"
 			"  pregao sql \"SELECT * FROM raw.portfolio\" --format csv -o portfolio.csv\n"
-			"  pregao sql \"SELECT * FROM refined.portfolio\" --format parquet -o portfolio.parquet",
+			"  pregao sql \"SELECT * FROM refined.portfolio\" --format parquet -o portfolio.parquet\n"
+			"  pregao sql \"SELECT ticker, participation FROM refined.portfolio ORDER BY 2 DESC LIMIT 10\" --chart bar\n"
+			"  pregao sql \"SELECT * FROM refined.portfolio\" --format csv-br -o carteira.csv   # for a Brazilian Excel",
 		.run = cmd_sql,
 		.parquet = true,
-		.options = {OPT_OUTPUT, OPT_LIMIT, OPT_TIMEOUT, OPT_MEMORY, NO_MORE},
+		.options = {OPT_CHART, OPT_OUTPUT, OPT_LIMIT, OPT_TIMEOUT, OPT_MEMORY, NO_MORE},
 		.words_min = 1,
 		.words_max = 1,
 		.group = "Look at the data",

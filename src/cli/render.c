@@ -80,12 +80,6 @@ const char *human_duration(int64_t us, char buf[32])
 	return buf;
 }
 
-static bool is_number(enum column_type t)
-{
-	return t == COL_INTEGER || t == COL_BIGINT || t == COL_HUGEINT || t == COL_DOUBLE ||
-	       t == COL_DECIMAL;
-}
-
 struct render *render_new(FILE *out, enum format format, bool colour, int64_t max_rows)
 {
 	struct render *r = NEW(struct render);
@@ -120,22 +114,54 @@ static int flush_line(struct render *r, struct err *e)
 	return OK;
 }
 
-static void csv_cell(struct buf *out, const char *p, size_t n)
+static bool is_csv(const struct render *r)
 {
+	return r->format == FORMAT_CSV || r->format == FORMAT_CSV_BR;
+}
+
+static char separator(const struct render *r)
+{
+	return r->format == FORMAT_CSV_BR ? ';' : ',';
+}
+
+/* What a spreadsheet would run as a formula is given to it as text. */
+static bool is_formula(const char *p, size_t n)
+{
+	return n && strchr("=+-@\t\r", p[0]);
+}
+
+static void csv_text(struct render *r, const char *p, size_t n)
+{
+	struct buf *out = &r->line;
+	bool formula = r->format == FORMAT_CSV_BR && is_formula(p, n);
 	bool quote = n == 0;
 	for (size_t i = 0; i < n && !quote; i++)
-		quote = p[i] == '"' || p[i] == ',' || p[i] == '\n' || p[i] == '\r';
+		quote = p[i] == '"' || p[i] == separator(r) || p[i] == '\n' || p[i] == '\r';
 	if (!quote) {
+		if (formula)
+			buf_char(out, '\'');
 		buf_add(out, p, n);
 		return;
 	}
 	buf_char(out, '"');
+	if (formula)
+		buf_char(out, '\'');
 	for (size_t i = 0; i < n; i++) {
 		if (p[i] == '"')
 			buf_char(out, '"');
 		buf_char(out, p[i]);
 	}
 	buf_char(out, '"');
+}
+
+static void csv_cell(struct render *r, const struct column *c, const char *p, size_t n)
+{
+	if (!column_is_number(c)) {
+		csv_text(r, p, n);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		buf_char(&r->line, r->format == FORMAT_CSV_BR && p[i] == '.' ? ',' : p[i]);
 }
 
 static int on_columns(void *ctx, const struct column *columns, const char *const *type_names,
@@ -150,11 +176,13 @@ static int on_columns(void *ctx, const struct column *columns, const char *const
 		r->columns[i].name = arena_strdup(r->arena, columns[i].name);
 		r->type_names[i] = type_names ? arena_strdup(r->arena, type_names[i]) : "";
 	}
-	if (r->format == FORMAT_CSV) {
+	if (is_csv(r)) {
+		if (r->format == FORMAT_CSV_BR)
+			buf_str(&r->line, "\xef\xbb\xbf");
 		for (size_t i = 0; i < n; i++) {
 			if (i)
-				buf_char(&r->line, ',');
-			csv_cell(&r->line, columns[i].name, strlen(columns[i].name));
+				buf_char(&r->line, separator(r));
+			csv_text(r, columns[i].name, strlen(columns[i].name));
 		}
 		buf_str(&r->line, "\r\n");
 		return flush_line(r, e);
@@ -169,7 +197,7 @@ static int on_columns(void *ctx, const struct column *columns, const char *const
 /* NaN and infinities have no JSON number. */
 static bool json_number(const struct column *c, const char *text)
 {
-	return is_number(c->type) && (c->type != COL_DOUBLE || !strpbrk(text, "nN"));
+	return column_is_number(c) && (c->type != COL_DOUBLE || !strpbrk(text, "nN"));
 }
 
 static int on_batch(void *ctx, const struct batch *b, struct err *e)
@@ -191,19 +219,19 @@ static int on_batch(void *ctx, const struct batch *b, struct err *e)
 				buf_json_str(&r->line, r->columns[i].name,
 					     strlen(r->columns[i].name));
 				buf_char(&r->line, ':');
-				if (!there || (is_number(r->columns[i].type) &&
+				if (!there || (column_is_number(&r->columns[i]) &&
 					       !json_number(&r->columns[i], text)))
 					buf_str(&r->line, "null");
 				else if (r->columns[i].type == COL_BOOLEAN ||
-					 is_number(r->columns[i].type))
+					 column_is_number(&r->columns[i]))
 					buf_str(&r->line, text);
 				else
 					buf_json_str(&r->line, text, cell.len);
-			} else if (r->format == FORMAT_CSV) {
+			} else if (is_csv(r)) {
 				if (i)
-					buf_char(&r->line, ',');
+					buf_char(&r->line, separator(r));
 				if (there)
-					csv_cell(&r->line, text, cell.len);
+					csv_cell(r, &r->columns[i], text, cell.len);
 			} else {
 				*PUSH(r->cells, r->cell_count, r->cell_cap) =
 					there ? arena_strndup(r->arena, text, cell.len) : NULL;
@@ -211,7 +239,7 @@ static int on_batch(void *ctx, const struct batch *b, struct err *e)
 		}
 		if (r->format == FORMAT_JSON)
 			buf_char(&r->line, '}');
-		else if (r->format == FORMAT_CSV)
+		else if (is_csv(r))
 			buf_str(&r->line, "\r\n");
 		if (r->line.len > 65536) {
 			int rc = flush_line(r, e);
@@ -253,7 +281,7 @@ static size_t next_char(const char *p, uint32_t *ret_char, int *ret_width)
 	return n;
 }
 
-static int text_width(const char *s)
+int print_width(const char *s)
 {
 	int width = 0, w;
 	uint32_t u;
@@ -262,30 +290,30 @@ static int text_width(const char *s)
 	return width;
 }
 
-static void put_cell(struct render *r, const char *s, int width, bool right)
+void print_cell(FILE *out, const char *s, int width, bool right)
 {
-	int have = text_width(s);
+	int have = print_width(s);
 	int pad = have < width ? width - have : 0;
 	if (right)
-		fprintf(r->out, "%*s", pad, "");
+		fprintf(out, "%*s", pad, "");
 	int used = 0;
 	while (*s) {
 		uint32_t u;
 		int w;
 		size_t n = next_char(s, &u, &w);
 		if (have > width && used + w > width - 1) {
-			fputs("…", r->out);
+			fputs("…", out);
 			break;
 		}
 		if (w == 0 || (u == '?' && *s != '?'))
-			fputs(w == 0 ? "" : "?", r->out);
+			fputs(w == 0 ? "" : "?", out);
 		else
-			fwrite(s, 1, n, r->out);
+			fwrite(s, 1, n, out);
 		used += w;
 		s += n;
 	}
 	if (!right)
-		fprintf(r->out, "%*s", pad, "");
+		fprintf(out, "%*s", pad, "");
 }
 
 static void rule(struct render *r, const int *widths, const char *left, const char *mid,
@@ -307,10 +335,10 @@ static void draw_table(struct render *r)
 	int *widths = ANEW_ARRAY(r->arena, r->column_count + 1, int);
 	int cap = terminal_width(r->out) ? CELL_WIDTH_MAX : 1000;
 	for (size_t i = 0; i < r->column_count; i++) {
-		widths[i] = text_width(r->columns[i].name);
+		widths[i] = print_width(r->columns[i].name);
 		for (size_t row = 0; row < rows; row++) {
 			const char *s = r->cells[row * r->column_count + i];
-			int w = s ? text_width(s) : 4;
+			int w = s ? print_width(s) : 4;
 			if (w > widths[i])
 				widths[i] = w < cap ? w : cap;
 		}
@@ -320,7 +348,7 @@ static void draw_table(struct render *r)
 	rule(r, widths, "┌", "┬", "┐");
 	for (size_t i = 0; i < r->column_count; i++) {
 		fprintf(r->out, "%s│%s %s", dim, reset, bold);
-		put_cell(r, r->columns[i].name, widths[i], is_number(r->columns[i].type));
+		print_cell(r->out, r->columns[i].name, widths[i], column_is_number(&r->columns[i]));
 		fprintf(r->out, "%s ", reset);
 	}
 	fprintf(r->out, "%s│%s\n", dim, reset);
@@ -331,7 +359,8 @@ static void draw_table(struct render *r)
 			fprintf(r->out, "%s│%s ", dim, reset);
 			if (!s)
 				fputs(dim, r->out);
-			put_cell(r, s ? s : "null", widths[i], is_number(r->columns[i].type));
+			print_cell(r->out, s ? s : "null", widths[i],
+				   column_is_number(&r->columns[i]));
 			fprintf(r->out, "%s ", s ? "" : reset);
 		}
 		fprintf(r->out, "%s│%s\n", dim, reset);

@@ -10,8 +10,9 @@
 #include "table.h"
 
 /* A renderer is a query sink. JSON: an array of objects, one a line; integers and decimals are
- * written with all their digits, dates and text as strings. CSV: RFC 4180 with a header line. At
- * most max_rows rows are written (0: all); a table says how many more there are. */
+ * written with all their digits, dates and text as strings. CSV: RFC 4180 with a header line.
+ * csv-br: the same as a Brazilian Excel opens it: a byte order mark, `;`, decimal commas, and text
+ * that would be a formula begins with an apostrophe. At most max_rows rows are written (0: all); a table says how many more there are. */
 struct render;
 struct render *render_new(FILE *, enum format, bool colour, int64_t max_rows);
 void render_free(struct render *);
@@ -44,6 +45,9 @@ const char *paint(bool on, const char *code);
 /* Text of somebody else's with its control characters (but for line ends) as '?', so that data
  * cannot steer a terminal. */
 void print_text(FILE *, const char *);
-int terminal_width(FILE *); /* columns; 0 when it is no terminal */
+/* `width` columns of it: cut with an ellipsis, or filled with spaces on the right (or left) */
+void print_cell(FILE *, const char *text, int width, bool right);
+int print_width(const char *text); /* in columns */
+int terminal_width(FILE *);        /* columns; 0 when it is no terminal */
 
 #endif

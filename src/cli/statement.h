@@ -2,11 +2,16 @@
 #ifndef PREGAO_STATEMENT_H
 #define PREGAO_STATEMENT_H
 
+#include "chart.h"
 #include "cli.h"
 
-/* To stdout, or to the file `output`, which appears complete or not at all. At most max_rows rows
- * are written (0: all). Honours --timeout and --memory. */
-int statement_run(struct cli *, const char *sql, const char *output, int64_t max_rows,
-		  struct err *) MUST_CHECK;
+struct statement {
+	const char *sql;
+	const char *output;    /* a file, which appears complete or not at all; NULL: stdout */
+	int64_t max_rows;      /* at most so many are written; 0: all */
+	enum chart_kind chart; /* a picture instead of the command's format */
+};
+/* Honours --timeout and --memory. */
+int statement_run(struct cli *, const struct statement *, struct err *) MUST_CHECK;
 
 #endif

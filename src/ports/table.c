@@ -84,6 +84,12 @@ int column_type_parse(const char *text, struct column *ret, struct err *e)
 		TYPE_TEXT_MAX, text);
 }
 
+bool column_is_number(const struct column *c)
+{
+	return c->type == COL_INTEGER || c->type == COL_BIGINT || c->type == COL_HUGEINT ||
+	       c->type == COL_DOUBLE || c->type == COL_DECIMAL;
+}
+
 size_t column_width_bytes(const struct column *c)
 {
 	if (c->type == COL_DECIMAL)

@@ -37,6 +37,7 @@ const char *column_type_format(const struct column *, char buf[COLUMN_TYPE_SIZE]
 /* Parses the text form into type, precision and scale; ERR_INPUT naming what it found and the types
  * there are. */
 int column_type_parse(const char *text, struct column *ret, struct err *) MUST_CHECK;
+bool column_is_number(const struct column *);
 size_t column_width_bytes(const struct column *); /* of one value in a vector */
 /* The order of two plain texts of a partition column, as the catalog has it: whole numbers by
  * value, all else by bytes. */

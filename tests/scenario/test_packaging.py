@@ -62,7 +62,7 @@ ANSWERS = [
     (['pregao', 'backup', ''], {'status', 'run', 'verify', 'restore'}),
     (['pregao', '--lake', 'run', 'job', 'ex'], {'export'}),
     (['pregao', 'fetch', ''], {'portfolio', 'bitcoin'}),
-    (['pregao', 'run', '--format', ''], {'table', 'json', 'csv'}),
+    (['pregao', 'run', '--format', ''], {'table', 'json', 'csv', 'csv-br'}),
     (['pregao', 'sql', '--format', '=', 'p'], {'parquet'}),
     (['pregao', 'run', '--in'], {'--index', '--input'}),
     (['pregao', 'run', '--input', 's'], {'sample', 'some file.csv'}),
