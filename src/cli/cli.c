@@ -53,32 +53,38 @@ static bool index_ok(const char *s)
 	return n >= 1 && n <= 12 && !s[n];
 }
 
+int cli_index(struct cli *cli, struct slice word, const char **ret, struct err *e)
+{
+	char *name = arena_strndup(cli->arena, word.p, word.n);
+	for (char *p = name; *p; p++)
+		if (*p >= 'a' && *p <= 'z')
+			*p = (char)(*p - 'a' + 'A');
+	*ret = name;
+	if (!index_ok(name))
+		return err_set(
+			e, ERR_USAGE,
+			"`%s` is no index name: expected 1 to 12 letters and digits, such as IBOV",
+			name);
+	return OK;
+}
+
 int cli_indices(struct cli *cli, const char *const **ret, size_t *ret_count, struct err *e)
 {
 	const char **list = NULL;
 	size_t count = 0, cap = 0;
+	const char *const *p =
+		cli->values[OPT_INDEX] ? NULL : conf_list(cli->conf, "b3_portfolio", "indices");
 	struct slice rest = slice_of(cli->values[OPT_INDEX]);
-	if (!cli->values[OPT_INDEX]) {
-		for (const char *const *p = conf_list(cli->conf, "b3_portfolio", "indices"); *p;
-		     p++)
-			*PUSH(list, count, cap) = *p;
-	}
-	while (rest.n) {
-		struct slice word = slice_trim(slice_cut(&rest, ','));
-		char *name = arena_strndup(cli->arena, word.p, word.n);
-		for (char *p = name; *p; p++)
-			if (*p >= 'a' && *p <= 'z')
-				*p = (char)(*p - 'a' + 'A');
-		if (!str_among(name, list, count))
+	int rc = OK;
+	while ((p ? *p != NULL : rest.n > 0) && rc == OK) {
+		const char *name;
+		struct slice word = p ? slice_of(*p++) : slice_trim(slice_cut(&rest, ','));
+		rc = cli_index(cli, word, &name, e);
+		if (rc == OK && !str_among(name, list, count))
 			*PUSH(list, count, cap) = name;
 	}
-	int rc = count ? 0 : err_set(e, ERR_USAGE, "--index names no index");
-	for (size_t i = 0; i < count && rc == OK; i++)
-		if (!index_ok(list[i]))
-			rc = err_set(
-				e, ERR_USAGE,
-				"`%s` is no index name: expected 1 to 12 letters and digits, such as IBOV",
-				list[i]);
+	if (rc == OK && count == 0)
+		rc = err_set(e, ERR_USAGE, "--index names no index");
 	const char **kept = ANEW_ARRAY(cli->arena, count + 1, const char *);
 	if (count)
 		memcpy(kept, list, count * sizeof(*list));

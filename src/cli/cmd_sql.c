@@ -43,6 +43,7 @@ static int run_rendered(struct cli *cli, struct query_engine *q, const struct st
 			struct query_stats *stats, struct err *e)
 {
 	struct render *r = render_new(stdout, cli->format, cli->colour_out, s->max_rows);
+	render_colour_rows(r, s->colour_of);
 	struct query_sink sink = render_sink(r);
 	int rc = query_engine_run(q, s->sql, &sink, stats, e);
 	if (rc == OK)

@@ -172,6 +172,20 @@ const struct command commands[] = {
 		.group = "Look at the data",
 	},
 	{
+		.name = "diff",
+		.arguments = "INDEX DATE DATE",
+		.summary = "what changed in an index between two sessions",
+		.text = "Papers that entered, that left, and whose weight or theoretical quantity changed, from raw.portfolio; the largest change first.\n"
+			"--all shows those that are the same, too.",
+		.examples = "  pregao diff IBOV 2024-07-15 2024-07-16\n"
+			    "  pregao diff IBOV 2024-07-15 2024-09-02 --format csv-br",
+		.run = cmd_diff,
+		.options = {OPT_ALL, NO_MORE},
+		.words_min = 3,
+		.words_max = 3,
+		.group = "Look at the data",
+	},
+	{
 		.name = "job list",
 		.arguments = "",
 		.summary = "the job definitions",

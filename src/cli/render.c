@@ -17,6 +17,7 @@ struct render {
 	FILE *out;
 	enum format format;
 	bool colour;
+	const char *(*colour_of)(const char *first_cell);
 	int64_t max_rows;
 	int64_t rows;
 	struct arena *arena;
@@ -99,6 +100,11 @@ void render_free(struct render *r)
 	buf_free(&r->line);
 	free(r->cells);
 	free(r);
+}
+
+void render_colour_rows(struct render *r, const char *(*colour_of)(const char *first_cell))
+{
+	r->colour_of = colour_of;
 }
 
 int64_t render_rows(const struct render *r)
@@ -354,14 +360,16 @@ static void draw_table(struct render *r)
 	fprintf(r->out, "%s│%s\n", dim, reset);
 	rule(r, widths, "├", "┼", "┤");
 	for (size_t row = 0; row < rows; row++) {
+		const char *first = r->column_count ? r->cells[row * r->column_count] : NULL;
+		const char *colour = r->colour_of ? r->colour_of(first) : NULL;
 		for (size_t i = 0; i < r->column_count; i++) {
 			const char *s = r->cells[row * r->column_count + i];
 			fprintf(r->out, "%s│%s ", dim, reset);
-			if (!s)
-				fputs(dim, r->out);
+			if (!s || colour)
+				fputs(s ? paint(r->colour, colour) : dim, r->out);
 			print_cell(r->out, s ? s : "null", widths[i],
 				   column_is_number(&r->columns[i]));
-			fprintf(r->out, "%s ", s ? "" : reset);
+			fprintf(r->out, "%s ", s && !colour ? "" : reset);
 		}
 		fprintf(r->out, "%s│%s\n", dim, reset);
 	}

@@ -19,6 +19,8 @@ void render_free(struct render *);
 struct query_sink render_sink(struct render *);
 /* Closes brackets, draws the table. ERR_IO when the output cannot be written (a closed pipe). */
 int render_end(struct render *, struct err *) MUST_CHECK;
+/* The colour of a table's row, from its first cell (NULL: null); NULL: none. */
+void render_colour_rows(struct render *, const char *(*colour_of)(const char *first_cell));
 int64_t render_rows(const struct render *);
 
 /* Lists: the same for rows that a command makes itself. */

@@ -10,6 +10,8 @@ struct statement {
 	const char *output;    /* a file, which appears complete or not at all; NULL: stdout */
 	int64_t max_rows;      /* at most so many are written; 0: all */
 	enum chart_kind chart; /* a picture instead of the command's format */
+	/* of a table's row, from its first cell (NULL: null); NULL: none. May itself be NULL. */
+	const char *(*colour_of)(const char *first_cell);
 };
 /* Honours --timeout and --memory. */
 int statement_run(struct cli *, const struct statement *, struct err *) MUST_CHECK;

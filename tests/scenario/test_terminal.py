@@ -1,7 +1,19 @@
-"""What the terminal shows beside tables: charts, and CSV for a Brazilian spreadsheet."""
+"""What the terminal shows beside tables: charts, CSV for a Brazilian spreadsheet, what changed between two sessions."""
 import csv
+import datetime
 import io
+import json
+import os
+import pathlib
+import pty
 import re
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'fixtures'))
+import make_portfolio  # noqa: E402
 
 
 def test_csv_br(pregao, tmp_path):
@@ -52,3 +64,59 @@ def test_chart_says_what_it_wants(pregao, tmp_path):
     assert 'no rows' in done.stdout and '1 of 1 rows' in done.stdout
     # --limit counts rows of the result
     assert len(bars(pregao('sql', "SELECT 'r' || i, i + 1 FROM range(500) t(i)", '--chart', 'bar', '--limit', '3', *lake).stdout)) == 3
+
+
+@pytest.fixture
+def sessions(pregao, tmp_path):
+    """Two sessions of one index: {codigo: (quantity, thousandths)} of each."""
+    found = []
+    for day, stocks, seed in ((datetime.date(2024, 7, 15), 12, 1), (datetime.date(2024, 7, 16), 10, 2)):
+        p = make_portfolio.make_portfolio(index='IBOV', session=day, stocks=stocks, seed=seed)
+        (tmp_path / f'{day}.csv').write_bytes(p.csv())
+        pregao('import', 'portfolio', tmp_path / f'{day}.csv', '--lake', tmp_path / 'lake')
+        rows = json.loads(pregao('sql', f"SELECT codigo, qtd_teorica q, CAST(part * 1000 AS INTEGER) p FROM raw.portfolio WHERE data_pregao = DATE '{day}'",
+                                 '--format', 'json', '--lake', tmp_path / 'lake').stdout)
+        found.append({r['codigo']: (r['q'], r['p']) for r in rows})
+    return found
+
+
+def test_diff(pregao, sessions, tmp_path):
+    before, after = sessions
+    assert set(before) - set(after) and set(before) & set(after)
+    rows = json.loads(pregao('diff', 'ibov', '2024-07-15', '2024-07-16', '--all', '--format', 'json', '--lake', tmp_path / 'lake').stdout)
+    assert {r['codigo'] for r in rows} == set(before) | set(after) and len(rows) == len({r['codigo'] for r in rows})
+    for r in rows:
+        b, a = before.get(r['codigo']), after.get(r['codigo'])
+        wanted = 'entered' if not b else 'left' if not a else 'up' if a[1] > b[1] else 'down' if a[1] < b[1] else 'quantity' if a[0] != b[0] else 'same'
+        assert r['change'] == wanted
+        assert (r['qtd_before'], r['qtd_after']) == (b and b[0], a and a[0])
+        assert round(r['part_change'] * 1000) == (a[1] if a else 0) - (b[1] if b else 0)
+    # the other way round everything is the other way round
+    back = json.loads(pregao('diff', 'IBOV', '2024-07-16', '2024-07-15', '--format', 'json', '--lake', tmp_path / 'lake').stdout)
+    other = {'entered': 'left', 'left': 'entered', 'up': 'down', 'down': 'up', 'quantity': 'quantity'}
+    assert {r['codigo']: other[r['change']] for r in back} == {r['codigo']: r['change'] for r in rows if r['change'] != 'same'}
+    assert json.loads(pregao('diff', 'IBOV', '2024-07-15', '2024-07-15', '--format', 'json', '--lake', tmp_path / 'lake').stdout) == []
+
+
+def test_diff_is_coloured_on_a_terminal(pregao, sessions, tmp_path):
+    ours, theirs = pty.openpty()
+    env = {k: v for k, v in pregao.env.items() if k != 'NO_COLOR'}
+    child = subprocess.Popen([pregao.path, 'diff', 'IBOV', '2024-07-15', '2024-07-16', '--lake', tmp_path / 'lake'], stdout=theirs,
+                             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**env, 'TERM': 'xterm'})
+    os.close(theirs)
+    text = b''
+    try:
+        while piece := os.read(ours, 65536):
+            text += piece
+    except OSError:  # the other end is closed
+        pass
+    assert child.wait(timeout=30) == 0
+    assert '\x1b[31mleft' in text.decode()
+
+
+def test_diff_says_what_is_there(pregao, sessions, tmp_path):
+    lake = ('--lake', tmp_path / 'lake')
+    assert 'on 2024-07-17; the nearest: 2024-07-16' in pregao('diff', 'IBOV', '2024-07-15', '2024-07-17', *lake, expect=1).stderr
+    assert 'no session of SMLL' in pregao('diff', 'SMLL', '2024-07-15', '2024-07-16', *lake, expect=1).stderr
+    assert 'expected a date' in pregao('diff', 'IBOV', '2024-07-15', '15/07/2024', *lake, expect=2).stderr
+    assert 'no index name' in pregao('diff', "I'B", '2024-07-15', '2024-07-16', *lake, expect=2).stderr
