@@ -53,13 +53,18 @@ static bool index_ok(const char *s)
 	return n >= 1 && n <= 12 && !s[n];
 }
 
-int cli_index(struct cli *cli, struct slice word, const char **ret, struct err *e)
+const char *cli_upper(struct cli *cli, struct slice word)
 {
 	char *name = arena_strndup(cli->arena, word.p, word.n);
 	for (char *p = name; *p; p++)
 		if (*p >= 'a' && *p <= 'z')
 			*p = (char)(*p - 'a' + 'A');
-	*ret = name;
+	return name;
+}
+
+int cli_index(struct cli *cli, struct slice word, const char **ret, struct err *e)
+{
+	const char *name = *ret = cli_upper(cli, word);
 	if (!index_ok(name))
 		return err_set(
 			e, ERR_USAGE,

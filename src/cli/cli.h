@@ -115,6 +115,8 @@ int cli_int(const struct cli *, enum option_id, int64_t least, int64_t most, int
 	    int64_t *ret, struct err *) MUST_CHECK;
 int cli_date(const struct cli *, enum option_id, int32_t fallback, int32_t *ret,
 	     struct err *) MUST_CHECK;
+/* ASCII letters in capitals, in the arena: B3's codes have no others. */
+const char *cli_upper(struct cli *, struct slice word);
 /* The name of an index, in capitals; ERR_USAGE. */
 int cli_index(struct cli *, struct slice word, const char **ret, struct err *) MUST_CHECK;
 /* --index A,B: checked and split into the arena; the configuration's list when not given. */
@@ -157,6 +159,7 @@ int cmd_partitions(struct cli *);
 int cmd_compact(struct cli *);
 int cmd_sql(struct cli *);
 int cmd_diff(struct cli *);
+int cmd_trace(struct cli *);
 int cmd_quarantine_list(struct cli *);
 int cmd_quarantine_show(struct cli *);
 int cmd_quarantine_replay(struct cli *);

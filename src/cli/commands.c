@@ -186,6 +186,20 @@ const struct command commands[] = {
 		.group = "Look at the data",
 	},
 	{
+		.name = "trace",
+		.arguments = "INDEX CODE DATE",
+		.summary = "one paper of a session: its bytes, and what each step made of them",
+		.text = "From the line and byte in landing through raw.portfolio and each node of the job `portfolio`, computed anew, to the rows that the\n"
+			"tables have, with their files. A paper that shares its stock with others appears in their group.",
+		.examples = "  pregao trace IBOV PETR4 2024-07-15\n"
+			    "  pregao trace IBOV PETR4 2024-07-15 --format json",
+		.run = cmd_trace,
+		.options = {OPT_AS_OF, NO_MORE},
+		.words_min = 3,
+		.words_max = 3,
+		.group = "Look at the data",
+	},
+	{
 		.name = "job list",
 		.arguments = "",
 		.summary = "the job definitions",

@@ -62,6 +62,11 @@ int job_compile(struct arena *, const struct job *, struct job_plan *ret, struct
 int job_node_sql(struct arena *, const struct job *, const char *node_id, int32_t as_of,
 		 const char **ret, struct err *) MUST_CHECK;
 
+/* For each column of a node's result (as job_schema has them) the column of the source table whose value it still holds, or
+ * NULL: to follow one of that table's rows through the graph. Lies in the arena. ERR_NOT_FOUND. */
+int job_carried(struct arena *, const struct job *, const char *node_id, const char *database,
+		const char *table, const char *const **ret, struct err *) MUST_CHECK;
+
 /* `job export --to sql`: one script for a plain DuckDB (duckdb < file) in a folder that holds the
  * lake: one view a node with its doc, the checks, and a COPY for each target. Variables lake, out
  * and as_of may be set before it. ERR_LIMIT. */

@@ -120,3 +120,41 @@ def test_diff_says_what_is_there(pregao, sessions, tmp_path):
     assert 'no session of SMLL' in pregao('diff', 'SMLL', '2024-07-15', '2024-07-16', *lake, expect=1).stderr
     assert 'expected a date' in pregao('diff', 'IBOV', '2024-07-15', '15/07/2024', *lake, expect=2).stderr
     assert 'no index name' in pregao('diff', "I'B", '2024-07-15', '2024-07-16', *lake, expect=2).stderr
+
+
+@pytest.mark.parametrize('form', ['csv', 'csv with sectors', 'json'])
+def test_trace(pregao, tmp_path, form):
+    p = make_portfolio.make_portfolio(index='IBOV', session=datetime.date(2024, 7, 15), stocks=10, seed=3)
+    payload = tmp_path / ('answer.json' if form == 'json' else 'day.csv')
+    payload.write_bytes(p.page_bytes() if form == 'json' else p.csv(sectors=form != 'csv'))
+    lake = tmp_path / 'lake'
+    pregao('import', 'portfolio', payload, '--lake', lake, '--index', 'IBOV', '--as-of', '2024-07-20')
+    codes = [r['codigo'] for r in json.loads(pregao('sql', 'SELECT codigo FROM raw.portfolio', '--lake', lake, '--format', 'json').stdout)]
+    assert len(codes) >= 10
+    for code in codes:
+        rows = json.loads(pregao('trace', 'IBOV', code.lower(), '2024-07-15', '--as-of', '2024-07-20', '--lake', lake, '--format', 'json').stdout)
+        steps = {}
+        for r in rows:
+            steps.setdefault(r['step'], {})[r['column']] = r['value']
+        assert list(steps) == ['landing', 'raw.portfolio', 'by_stock', 'named', 'dated', 'checked', 'refined.portfolio']
+        landing, raw, refined = steps['landing'], steps['raw.portfolio'], steps['refined.portfolio']
+        landed = (lake / landing['file']).read_bytes()
+        assert landed == payload.read_bytes()
+        at = int(landing['offset'])
+        assert landed[at:].decode('latin-1').startswith(landing['bytes']) and code in landing['bytes']
+        assert landed[:at].count(b'\n') + 1 == int(landing['line'])
+        assert raw['codigo'] == code and (lake / raw['file']).exists() and (lake / refined['file']).exists()
+        assert refined['action'] == steps['named']['action'] == steps['by_stock']['acao'] == raw['acao']
+        # what was computed anew is what the table has
+        assert {k: v for k, v in steps['checked'].items()} == {k: v for k, v in refined.items() if k != 'file'}
+        assert refined['days_since_session'] == '5'
+
+
+def test_trace_says_what_is_missing(pregao, sessions, tmp_path):
+    lake = ('--lake', tmp_path / 'lake')
+    assert 'no session of IBOV on 2024-07-17' in pregao('trace', 'IBOV', 'PETR4', '2024-07-17', *lake, expect=1).stderr
+    assert "X'X is not in IBOV" in pregao('trace', 'IBOV', "x'x", '2024-07-15', *lake, expect=1).stderr
+    assert 'expected a date' in pregao('trace', 'IBOV', 'PETR4', 'today', *lake, expect=2).stderr
+    for payload in (tmp_path / 'lake/landing').rglob('*.csv'):
+        payload.unlink()
+    assert 'payload is gone: landing/b3/portfolio/index=IBOV/' in pregao('trace', 'IBOV', 'PETR4', '2024-07-15', *lake, expect=1).stderr
