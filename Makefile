@@ -2,7 +2,7 @@
 # The build itself is in meson.build, the set-up in scripts/setup, what the tests are in scripts/run-tests.
 
 .POSIX:
-.PHONY: all program run test test-aws bench fuzz soak lint format install deb clean help
+.PHONY: all program run test test-aws bench fuzz soak lint format install deb deb-test clean help
 
 # where `make install` puts things; DESTDIR is for packagers
 PREFIX = /usr/local
@@ -54,6 +54,10 @@ deb: ## a Debian package in build/
 	@scripts/setup build
 	@scripts/compile build-package -Dinstalled=true -- pregao
 	@packaging/deb
+
+deb-test: deb ## install the Debian package in a clean minimal root, use it there, remove it
+	@scripts/setup deb-test
+	@scripts/run-deb-test
 
 clean: ## remove all that was built (downloads stay in the cache folder)
 	rm -rf build build-*
