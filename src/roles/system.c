@@ -277,10 +277,14 @@ void system_mirror_log(struct system *s, int fd)
 /* A reader finds no queue where none was ever written to. */
 static int open_queue(struct system *s, const char *name, struct queue **queue, struct err *e)
 {
+	/* Roles ask many times a second. */
+	if (*queue)
+		return OK;
+	AUTO_ARENA struct arena *arena = arena_new();
+	const char *dir = arena_printf(arena, "%s/queue", s->state);
+	const char *path = arena_printf(arena, "%s/%s.sqlite", dir, name);
 	int rc = OK;
-	const char *dir = arena_printf(s->arena, "%s/queue", s->state);
-	const char *path = arena_printf(s->arena, "%s/%s.sqlite", dir, name);
-	if (*queue || (!writes(s) && access(path, F_OK) != 0))
+	if (!writes(s) && access(path, F_OK) != 0)
 		return OK;
 	if (writes(s))
 		rc = file_mkdirs(dir, true, e);
