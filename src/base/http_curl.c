@@ -314,6 +314,9 @@ static CURLcode set_options(CURL *easy, struct exchange *x, bool near, char *mes
 	struct set s = {easy, CURLE_OK};
 	set_pointer(&s, CURLOPT_ERRORBUFFER, message);
 	set_long(&s, CURLOPT_NOSIGNAL, 1);
+	/* A deadline, and a stop, would else wait for a name service that is silent, for half a minute and more.
+	 * libcurl before 7.87 does not know this, and waits. */
+	curl.easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	set_long(&s, CURLOPT_FOLLOWLOCATION, 0);
 	set_long(&s, CURLOPT_SSL_VERIFYPEER, 1);
 	set_long(&s, CURLOPT_SSL_VERIFYHOST, 2);

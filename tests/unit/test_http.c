@@ -3,6 +3,8 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -263,6 +265,62 @@ static void a_deadline_ends_the_exchange(void **state)
 	}
 }
 
+/* -- a name service that is silent -- */
+
+#define SILENT "silent.invalid"
+
+static struct {
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	bool asked, answers, over;
+} names = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+/* In place of the C library's, also for libcurl: silent about one name until the test lets it go. It does so by
+ * itself after a minute, so that a test which waits for it fails and does not hang. */
+int getaddrinfo(const char *restrict name, const char *restrict service,
+		const struct addrinfo *restrict hints, struct addrinfo **restrict ret)
+{
+	__typeof__(&getaddrinfo) original;
+	if (!name || strcmp(name, SILENT) != 0) {
+		*(void **)&original = dlsym(RTLD_NEXT, "getaddrinfo");
+		return original(name, service, hints, ret);
+	}
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 60;
+	pthread_mutex_lock(&names.mutex);
+	names.asked = true;
+	pthread_cond_broadcast(&names.changed);
+	while (!names.answers && pthread_cond_timedwait(&names.changed, &names.mutex, &until) == 0)
+		;
+	names.over = true;
+	pthread_cond_broadcast(&names.changed);
+	pthread_mutex_unlock(&names.mutex);
+	return EAI_AGAIN;
+}
+
+static void a_silent_name_service_delays_no_deadline(void **state)
+{
+	AUTO_RESPONSE struct http_response r = {0};
+	struct err e = ERR_INIT;
+	struct http *h;
+	struct http_request q = {.url = "https://" SILENT "/", .deadline_us = 300000};
+	assert_int_equal(http_curl_new(&h, &e), OK);
+	int rc = http_request(h, &q, &r, &e);
+	http_free(h);
+	pthread_mutex_lock(&names.mutex);
+	bool asked = names.asked, over = names.over;
+	names.answers = true;
+	pthread_cond_broadcast(&names.changed);
+	while (asked && !names.over)
+		pthread_cond_wait(&names.changed, &names.mutex);
+	pthread_mutex_unlock(&names.mutex);
+	assert_int_equal(rc, ERR_RETRY);
+	assert_string_equal(e.reason, "timeout");
+	assert_true(asked);
+	assert_false(over);
+}
+
 static void *cancel_soon(void *arg)
 {
 	usleep(50000);
@@ -440,6 +498,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_ceiling_is_on_the_decoded_body),
 		cmocka_unit_test(headers_have_a_ceiling),
 		cmocka_unit_test(a_deadline_ends_the_exchange),
+		cmocka_unit_test(a_silent_name_service_delays_no_deadline),
 		cmocka_unit_test(a_cancelled_exchange_ends),
 		cmocka_unit_test(nobody_listens),
 		cmocka_unit_test(requests_say_what_they_were_told),
