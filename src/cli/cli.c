@@ -198,6 +198,17 @@ const char *cli_definitions(struct cli *cli)
 	return *dir ? dir : definitions_default_dir(cli->arena);
 }
 
+/* The work goes on without, but not in silence. */
+static void warn_of_newer_telemetry(struct cli *cli)
+{
+	struct run_record *runs;
+	size_t count;
+	struct err e = ERR_INIT;
+	if (telemetry_runs(system_telemetry(cli->system), 1, cli->arena, &runs, &count, &e) ==
+	    ERR_INPUT)
+		cli_warn(cli, "this run is not written down: %s: %s", e.where, e.text);
+}
+
 int cli_system(struct cli *cli, enum system_mode mode, struct err *e)
 {
 	if (cli->system)
@@ -226,6 +237,8 @@ int cli_system(struct cli *cli, enum system_mode mode, struct err *e)
 			cli,
 			"there is no lake at %s yet: its tables are empty; `pregao run --input auto` makes one",
 			lake);
+	if (rc == OK && (mode == SYSTEM_WRITE || mode == SYSTEM_WORK))
+		warn_of_newer_telemetry(cli);
 	if (rc == OK && cli->verbose)
 		system_mirror_log(cli->system, STDERR_FILENO);
 	return rc;

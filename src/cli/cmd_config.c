@@ -115,17 +115,19 @@ static void print_all(struct cli *cli)
 	}
 }
 
-/* A file to begin with: nothing in it is in force until its ; is taken away. */
-static size_t print_template_section(struct cli *cli, size_t at, const char *name)
+/* A file to begin with: nothing in it is in force until its ; is taken away. What a family's first section says of
+ * its settings, the others do not say again. */
+static size_t print_template_section(struct cli *cli, size_t at, const char *name, bool explained)
 {
 	const struct conf_option *first = &settings[at];
 	printf("\n[%s]\n", name ? member_section(cli, first, name) : first->section);
 	for (; at < settings_count && strcmp(settings[at].section, first->section) == 0; at++) {
 		const struct conf_option *o = &settings[at];
-		printf("; %s\n", tr(o->doc));
-		if (o->allowed)
+		if (!explained)
+			printf("; %s\n", tr(o->doc));
+		if (!explained && o->allowed)
 			printf("; %s\n", o->allowed);
-		if (o->environment)
+		if (!explained && o->environment)
 			printf(tr("; environment: %s\n"), o->environment);
 		printf(";%s =%s%s\n", o->key, *o->fallback ? " " : "", o->fallback);
 	}
@@ -141,11 +143,12 @@ static void print_template(struct cli *cli)
 	for (size_t at = 0; at < settings_count; at = next) {
 		next = at;
 		if (!is_family(&settings[at])) {
-			next = print_template_section(cli, at, NULL);
+			next = print_template_section(cli, at, NULL, false);
 			continue;
 		}
-		for (const char *const *name = built_in(&settings[at]); *name; name++)
-			next = print_template_section(cli, at, *name);
+		const char *const *names = built_in(&settings[at]);
+		for (size_t i = 0; names[i]; i++)
+			next = print_template_section(cli, at, names[i], i > 0);
 	}
 }
 

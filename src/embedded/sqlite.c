@@ -424,7 +424,7 @@ static int check_version(struct sqlite *s, const struct sqlite_options *o, int64
 		return err_set(e, ERR_NOT_FOUND, "the database is empty");
 	if (s->read_only && have < want)
 		return err_set(
-			e, ERR_USAGE,
+			e, ERR_DENIED,
 			"the database is of an older pregao (schema %lld, this one needs %lld) and is opened "
 			"read-only: run any command that writes first",
 			have, want);

@@ -55,9 +55,8 @@ struct sqlite {
  * works; so an immutable file is one that nobody could write when it was opened.
  *
  * ERR_NOT_FOUND (DB_READ: no file, or an empty one; DB_CREATE: no folder), ERR_DENIED (read-only
- * file, folder or medium), ERR_LIMIT (no space, too many files), ERR_RETRY (locked for 10 s),
- * ERR_IO (damaged, not a database), ERR_INPUT (schema of a newer program), ERR_USAGE (for DB_READ:
- * of an older one). The path is the error's place. */
+ * file, folder or medium; for DB_READ also the schema of an older program), ERR_LIMIT (no space, too many files), ERR_RETRY (locked for 10 s),
+ * ERR_IO (damaged, not a database), ERR_INPUT (schema of a newer program). The path is the error's place. */
 int sqlite_open(const struct sqlite_options *, struct sqlite **ret, struct err *) MUST_CHECK;
 void sqlite_close(struct sqlite *); /* NULL is fine; an open transaction is rolled back */
 

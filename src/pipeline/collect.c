@@ -23,14 +23,15 @@ bool collect_stopping(const struct poller *p)
 void collect_log(const struct poller *p, enum log_level level, const char *event, const char *text,
 		 const char *reason, int64_t number)
 {
+	AUTO_BUF struct buf object = {0};
+	buf_printf(&object, "%s/%s", p->source->name, p->pair);
 	const struct field fields[] = {
-		FIELD_TEXT("source", p->source->name),
-		FIELD_TEXT("pair", p->pair),
-		FIELD_INT("number", number),
-		FIELD_TEXT("reason", reason),
+		FIELD_TEXT("object", object.data), FIELD_TEXT("source", p->source->name),
+		FIELD_TEXT("pair", p->pair),       FIELD_INT("number", number),
+		FIELD_TEXT("reason", reason),      FIELD_TEXT("error_code", reason),
 	};
 	telemetry_log(p->all->c->telemetry, level, p->all->c->run, event, text, fields,
-		      ARRAY_LEN(fields) - !reason);
+		      ARRAY_LEN(fields) - (reason ? 0 : 2));
 }
 
 /* ---- a poller's clock: its sleeps end with the collection ---- */

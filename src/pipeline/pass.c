@@ -155,9 +155,8 @@ int pass_settle(struct pass *p, const struct settle *s, struct arena *arena,
 		return rc;
 	pass_done(p, "trigger", -1, -1, -1);
 	if (ret->trigger.failed)
-		telemetry_log(p->telemetry, LOG_LEVEL_WARNING, p->record.id, "trigger.failed",
-			      ret->trigger.first_error,
-			      (struct field[]){FIELD_INT("messages", ret->trigger.failed)}, 1);
+		telemetry_failure(p->telemetry, LOG_LEVEL_WARNING, p->record.id, "trigger.failed",
+				  NULL, &ret->trigger.first_error);
 	rc = pass_work(p, s->jobs, arena, ret, e);
 	/* A failure has been told already; trying the same again at once would only repeat it. */
 	return rc || ret->failed ? rc : make_sure(p, s, arena, ret, e);

@@ -234,8 +234,8 @@ static int give_back(struct activator *a, struct message *m, const struct err *w
 		return OK;
 	m->failed = true;
 	a->result->failed++;
-	if (!a->result->first_error[0])
-		memcpy(a->result->first_error, why->text, sizeof(why->text));
+	if (!a->result->first_error.code)
+		a->result->first_error = *why;
 	/* What may work later waits; what cannot is soon a dead letter, where a person sees it. */
 	bool later = why->code == ERR_RETRY || why->code == ERR_CONFLICT || why->code == ERR_IO ||
 		     why->code == ERR_LIMIT || m->receives >= RECEIVES_AT_ONCE;
@@ -263,6 +263,8 @@ static int start_run(struct activator *a, struct round *r, size_t from, size_t t
 		if (a->started)
 			a->started(a->ctx, run, &request);
 	}
+	if (rc && !why.where[0])
+		err_where(&why, request.job);
 	for (size_t i = from; i < to; i++) {
 		struct message *m = &r->messages[r->wishes[i].message];
 		m->runs_left--;
@@ -333,6 +335,8 @@ static int gather(struct activator *a, struct round *r, bool *ret_empty, struct 
 					       &wisher, &why) != OK) {
 				/* Nothing of a message that is not understood in full. */
 				r->wish_count = wishes;
+				if (!why.where[0])
+					err_where(&why, got[i].id);
 				rc = give_back(a, m, &why, e);
 				if (rc != OK)
 					return rc;

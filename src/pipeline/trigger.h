@@ -45,7 +45,8 @@ struct trigger_result {
 	int64_t ignored;  /* messages of no job, test events */
 	int64_t failed; /* given back to the queue with a reason; what keeps failing becomes a dead
 			   letter */
-	char first_error[1024]; /* why the first of those failed; empty when none did */
+	struct err
+		first_error; /* why the first of those failed, and the job or the message's place; no code when none did */
 };
 #define TRIGGER_SCOPES_MAX 512 /* of one run */
 /* Takes messages until the queue has none, starts one run per (job, as-of) for their scopes, and

@@ -1,5 +1,6 @@
 /* Telling somebody of an alarm's change: a command of the user's, run without a shell, and a webhook. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -113,17 +114,28 @@ static int start(char *const words[], char *const environment[], int in, pid_t *
 	return rc ? err_errno(e, rc, "cannot run %s", words[0]) : OK;
 }
 
-static int wait_for(pid_t pid, const char *name, struct err *e)
+/* Whether the other end of a socket is closed. */
+static bool is_gone(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+	return fd >= 0 && poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP));
+}
+
+/* asker: a socket to whoever wants it run, or -1; what it began ends with it. */
+static int wait_for(pid_t pid, const char *name, int asker, struct err *e)
 {
 	int status = 0;
 	int64_t until = clock_monotonic_us(&clock_system) + COMMAND_US;
 	pid_t done;
-	while ((done = waitpid(pid, &status, WNOHANG)) == 0 &&
+	bool gone = false;
+	while ((done = waitpid(pid, &status, WNOHANG)) == 0 && !(gone = is_gone(asker)) &&
 	       clock_monotonic_us(&clock_system) < until)
 		clock_sleep_us(&clock_system, LOOK_EACH_US);
 	if (done == 0) {
 		kill(-pid, SIGKILL);
 		waitpid(pid, &status, 0);
+		if (gone)
+			return err_set(e, ERR_RETRY, "%s was killed: who wanted it is gone", name);
 		return err_set(e, ERR_LIMIT, "%s did not end within %d s and was killed", name,
 			       COMMAND_US / 1000000);
 	}
@@ -136,7 +148,7 @@ static int wait_for(pid_t pid, const char *name, struct err *e)
 }
 
 static int run_command(const char *command, const char *lake, const struct alarm_change *c,
-		       const struct buf *json, struct err *e)
+		       const struct buf *json, int asker, struct err *e)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
 	char *words[WORDS_MAX + 1];
@@ -154,7 +166,7 @@ static int run_command(const char *command, const char *lake, const struct alarm
 	rc = failed ? err_errno(e, failed, "cannot write into a pipe")
 		    : start(words, make_environment(arena, lake, c), ends[0], &pid, e);
 	close(ends[0]);
-	return rc ? rc : wait_for(pid, words[0], e);
+	return rc ? rc : wait_for(pid, words[0], asker, e);
 }
 
 static int post(const char *url, const struct buf *json, const atomic_bool *stop, struct err *e)
@@ -182,11 +194,11 @@ static int post(const char *url, const struct buf *json, const atomic_bool *stop
 }
 
 int alarm_notify_command(const struct conf *conf, const char *lake, const struct alarm_change *c,
-			 struct err *e)
+			 int asker, struct err *e)
 {
 	AUTO_BUF struct buf json = {0};
 	make_json(lake, c, &json);
-	return run_command(conf_text(conf, "alarms", "notify"), lake, c, &json, e);
+	return run_command(conf_text(conf, "alarms", "notify"), lake, c, &json, asker, e);
 }
 
 int alarm_notify(const struct conf *conf, const char *lake, const struct alarm_teller *t,
@@ -197,7 +209,7 @@ int alarm_notify(const struct conf *conf, const char *lake, const struct alarm_t
 	int rc = OK;
 	if (*conf_text(conf, "alarms", "notify"))
 		rc = t && t->command ? t->command(t->ctx, c, e)
-				     : alarm_notify_command(conf, lake, c, e);
+				     : alarm_notify_command(conf, lake, c, -1, e);
 	make_json(lake, c, &json);
 	if (rc == OK && *url)
 		rc = post(url, &json, t ? t->stop : NULL, e);

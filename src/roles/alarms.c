@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "definitions.h"
 #include "freshness.h"
 #include "measures.h"
 #include "schedules.h"
@@ -47,6 +48,8 @@ static int freshness(const struct judge *j, const struct alarm *a, struct alarm_
 		found(ret, false,
 		      arena_printf(j->arena, tr("the schedule %s has not run on this lake"),
 				   a->schedule));
+	else if (!seen.owes)
+		found(ret, false, tr("no session has come due since the schedule began"));
 	else if (seen.count)
 		found(ret, true,
 		      arena_printf(j->arena, tr("%s has no session %s of %s"), a->dataset,
@@ -253,6 +256,26 @@ int alarms_load(const struct conf *conf, struct arena *arena, struct alarm **ret
 	*ret = list;
 	*ret_count = count;
 	return OK;
+}
+
+int alarms_check(const struct conf *conf, const char *definitions, struct arena *arena,
+		 struct err *e)
+{
+	struct alarm *alarms;
+	const struct table_def *const *tables;
+	size_t count, table_count = 0;
+	int rc = alarms_load(conf, arena, &alarms, &count, e);
+	if (rc == OK)
+		rc = definitions_tables(definitions, arena, &tables, &table_count, e);
+	for (size_t i = 0; i < count && rc == OK; i++) {
+		const char *section = arena_printf(arena, "alarm.%s", alarms[i].name);
+		if (alarms[i].kind->judge != freshness)
+			continue;
+		rc = freshness_check(alarms[i].dataset, tables, table_count, e);
+		if (rc)
+			err_where(e, conf_origin(conf, section, "dataset"));
+	}
+	return rc;
 }
 
 /* -- judging and telling ----------------------------------------------------------------------- */

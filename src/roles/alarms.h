@@ -23,6 +23,10 @@ extern const char *const alarms_built_in[];
 int alarms_load(const struct conf *, struct arena *, struct alarm **ret, size_t *ret_count,
 		struct err *) MUST_CHECK;
 
+/* The same, and whether the tables are there that they speak of; definitions: the user's folder, or NULL. */
+int alarms_check(const struct conf *, const char *definitions, struct arena *,
+		 struct err *) MUST_CHECK;
+
 struct alarm_seen {
 	const struct alarm *alarm;
 	enum alarm_state state;
@@ -57,8 +61,9 @@ int alarm_notify_check(const struct conf *, struct err *) MUST_CHECK;
  * as the body of a POST. 0 when all that is configured took it; otherwise all of it is to be repeated. */
 int alarm_notify(const struct conf *, const char *lake, const struct alarm_teller *,
 		 const struct alarm_change *, struct err *) MUST_CHECK;
-/* The command alone, in this process. */
+/* The command alone, in this process. asker: a socket whose other end is whoever wants it, and whose closing ends the
+ * command; or -1. */
 int alarm_notify_command(const struct conf *, const char *lake, const struct alarm_change *,
-			 struct err *) MUST_CHECK;
+			 int asker, struct err *) MUST_CHECK;
 
 #endif

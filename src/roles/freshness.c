@@ -22,6 +22,22 @@ struct look {
 	size_t cap;
 };
 
+static int find_columns(const struct table_def *t, const char *dataset, size_t *ret_date,
+			size_t *ret_index, struct err *e)
+{
+	size_t none = t->partition_count;
+	*ret_date = *ret_index = none;
+	for (size_t i = 0; i < t->scope_count; i++) {
+		if (t->partition[i].type == COL_DATE)
+			*ret_date = i;
+		if (strcmp(t->partition[i].name, INDEX_COLUMN) == 0)
+			*ret_index = i;
+	}
+	if (*ret_date == none || *ret_index == none)
+		return err_set(e, ERR_USAGE, "%s is no table of sessions and indices", dataset);
+	return OK;
+}
+
 static int find_table(struct look *l, struct err *e)
 {
 	const char *dot = strchr(l->f->dataset, '.');
@@ -36,17 +52,19 @@ static int find_table(struct look *l, struct err *e)
 		return err_set(e, ERR_USAGE, "there is no table %s", l->f->dataset);
 	if (rc)
 		return rc;
-	l->date_at = l->index_at = l->table->partition_count;
-	for (size_t i = 0; i < l->table->scope_count; i++) {
-		if (l->table->partition[i].type == COL_DATE)
-			l->date_at = i;
-		if (strcmp(l->table->partition[i].name, INDEX_COLUMN) == 0)
-			l->index_at = i;
-	}
-	if (l->date_at == l->table->partition_count || l->index_at == l->table->partition_count)
-		return err_set(e, ERR_USAGE, "%s is no table of sessions and indices",
-			       l->f->dataset);
-	return OK;
+	return find_columns(l->table, l->f->dataset, &l->date_at, &l->index_at, e);
+}
+
+int freshness_check(const char *dataset, const struct table_def *const *tables, size_t n,
+		    struct err *e)
+{
+	const char *dot = strchr(dataset, '.');
+	size_t date_at, index_at;
+	for (size_t i = 0; dot && i < n; i++)
+		if (strcmp(tables[i]->name, dot + 1) == 0 &&
+		    slice_is((struct slice){dataset, (size_t)(dot - dataset)}, tables[i]->database))
+			return find_columns(tables[i], dataset, &date_at, &index_at, e);
+	return err_set(e, ERR_USAGE, "there is no table %s", dataset);
 }
 
 static int see_schedule(struct look *l, struct err *e)
@@ -144,7 +162,7 @@ static int look_at_index(struct look *l, const char *index, bool latest_only, st
 	int rc = sessions_of(l, index, &there, &count, e);
 	if (rc)
 		return rc;
-	bool owes = l->seen.scheduled && l->first_at <= l->seen.due;
+	bool owes = l->seen.owes;
 	int32_t from = count ? there[0] : l->seen.due, to = count ? there[count - 1] : from - 1;
 	if (owes && l->seen.due > to)
 		to = l->seen.due;
@@ -170,6 +188,7 @@ int freshness_look(const struct freshness *f, bool latest_only, struct arena *ar
 		rc = schedules_calendar(f->conf, &l.calendar, e);
 	if (rc == OK && l.seen.scheduled)
 		rc = see_due(&l, e);
+	l.seen.owes = l.seen.scheduled && l.first_at <= l.seen.due;
 	for (size_t i = 0; f->indices[i] && rc == OK; i++)
 		rc = look_at_index(&l, f->indices[i], latest_only, e);
 	b3_calendar_free(l.calendar);

@@ -25,6 +25,7 @@ struct missing_session {
 struct freshness_seen {
 	bool scheduled;                  /* the schedule is enabled and has run on this lake */
 	int32_t due;                     /* the newest session that is due, when scheduled */
+	bool owes;                       /* that one came after the schedule had begun */
 	struct missing_session *missing; /* by index, then by session */
 	size_t count;
 };
@@ -32,5 +33,8 @@ struct freshness_seen {
  * dataset that is no table of sessions. */
 int freshness_look(const struct freshness *, bool latest_only, struct arena *,
 		   struct freshness_seen *ret, struct err *) MUST_CHECK;
+/* Before there is a lake: whether the dataset is one of these tables, and one of sessions. ERR_USAGE. */
+int freshness_check(const char *dataset, const struct table_def *const *tables, size_t n,
+		    struct err *) MUST_CHECK;
 
 #endif

@@ -19,9 +19,8 @@ static int round_of(struct role_context *c, struct queue *queue, struct job_engi
 	if (rc)
 		return rc;
 	if (result.failed)
-		telemetry_log(system_telemetry(c->system), LOG_LEVEL_WARNING, NULL,
-			      "trigger.failed", result.first_error,
-			      (struct field[]){FIELD_INT("messages", result.failed)}, 1);
+		telemetry_failure(system_telemetry(c->system), LOG_LEVEL_WARNING, NULL,
+				  "trigger.failed", NULL, &result.first_error);
 	return OK;
 }
 

@@ -62,7 +62,7 @@ static void answer(int fd, const struct up_settings *s)
 					 .text = q.text,
 					 .attempts = q.attempts};
 		if (q.id != NOBODY)
-			why.code = alarm_notify_command(s->conf, s->lake, &c, &why);
+			why.code = alarm_notify_command(s->conf, s->lake, &c, fd, &why);
 		if (fd_write_all(fd, &why, sizeof(why)) != 0)
 			break;
 	}
@@ -75,14 +75,13 @@ int role_alarms_before(const struct up_settings *s, struct err *e)
 		return OK;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
 		return err_errno(e, errno, "cannot make a pipe");
-	pid_t parent = getpid(), pid = fork();
+	pid_t pid = fork();
 	if (pid == 0) {
 		close(ends[0]);
-		/* The role's end is its end. */
+		/* The role's end closes the socket, and is its end: after it has ended the command. */
 		signal(SIGTERM, SIG_IGN);
-		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-		if (getppid() == parent)
-			answer(ends[1], s);
+		prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+		answer(ends[1], s);
 		_exit(0);
 	}
 	int errnum = errno;

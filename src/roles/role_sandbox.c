@@ -11,7 +11,8 @@
 #include "file.h"
 #include "http.h"
 
-#define DNS_PORT 53 /* answers that are too long for UDP */
+#define PROXY_PORT 1080 /* libcurl's, for a proxy that is named without one */
+#define DNS_PORT   53   /* answers that are too long for UDP */
 /* Renaming between folders, which every durable write ends with, came with Landlock's second version. */
 #define LEAST_ABI 2
 
@@ -63,6 +64,26 @@ static const char *url_of(const struct right *r, const struct up_settings *s, si
 	return s->sources[n].url ? s->sources[n].url : s->sources[n].source->url;
 }
 
+/* A proxy named by the environment, as libcurl reads it, stands between: its port is connected to as well. */
+static void add_proxies(struct list *l, const char *url)
+{
+	const char *names[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+	if (strncmp(url, "http://", 7) == 0)
+		names[0] = names[1] = "http_proxy";
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *proxy = getenv(names[i]);
+		if (!proxy || !*proxy)
+			continue;
+		const char *rest = strstr(proxy, "://");
+		int other = strncmp(proxy, "https://", 8) == 0 ? 443 : PROXY_PORT;
+		struct slice host = slice_of(rest ? rest + 3 : proxy);
+		while (slice_ends(host, "/"))
+			host.n--;
+		int port = url_port(arena_printf(l->arena, "http://%.*s", (int)host.n, host.p));
+		add_port(l, port == 80 && !slice_ends(host, ":80") ? other : port);
+	}
+}
+
 static void add_network(struct list *l, const struct right *r, const struct up_settings *s)
 {
 	const char *url;
@@ -70,6 +91,7 @@ static void add_network(struct list *l, const struct right *r, const struct up_s
 		l->out.network = true;
 		add_port(l, DNS_PORT);
 		add_port(l, url_port(url));
+		add_proxies(l, url);
 	}
 	const char *const *list = role_addresses(r, s, l->arena);
 	for (size_t i = 0; list[i]; i++)
@@ -204,6 +226,7 @@ static int open_right(const struct right *r, const struct up_settings *s, struct
 	struct delivery_stream *stream;
 	struct job_engine *jobs;
 	struct job_status *statuses;
+	struct run_record *runs;
 	struct scheduler *scheduler;
 	size_t count;
 	int rc;
@@ -228,6 +251,10 @@ static int open_right(const struct right *r, const struct up_settings *s, struct
 			  : touch(arena_printf(arena, "%s/state/scheduler.sqlite.lock", s->lake),
 				  e);
 	case RES_TELEMETRY:
+		/* A damaged one is no reason to stand still; one of a newer program is, as anywhere. */
+		rc = telemetry_runs(system_telemetry(sys), 1, arena, &runs, &count, e);
+		if (rc == ERR_INPUT)
+			return rc;
 		return file_mkdirs(arena_printf(arena, "%s/state/workers", s->lake), false, e);
 	case RES_CATALOG:
 	case RES_DEFINITIONS:

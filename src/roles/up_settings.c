@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "alarms.h"
-#include "alarms.h"
 #include "bitcoin_asked.h"
 #include "schedules.h"
 #include "value.h"
@@ -76,13 +75,6 @@ static int check_schedules(const struct up_settings *s, struct arena *arena, str
 	return rc;
 }
 
-static int check_alarms(const struct up_settings *s, struct arena *arena, struct err *e)
-{
-	struct alarm *alarms;
-	size_t count;
-	return alarms_load(s->conf, arena, &alarms, &count, e);
-}
-
 int up_settings_read(struct up_settings *ret, const char *sources, const char *period,
 		     struct arena *arena, struct err *e)
 {
@@ -92,7 +84,7 @@ int up_settings_read(struct up_settings *ret, const char *sources, const char *p
 	ret->backup_workers = (int)conf_int(c, "backup", "workers");
 	int rc = check_schedules(ret, arena, e);
 	if (rc == OK)
-		rc = check_alarms(ret, arena, e);
+		rc = alarms_check(c, ret->definitions, arena, e);
 	if (rc == OK)
 		rc = check_indices(ret, e);
 	if (rc == OK)

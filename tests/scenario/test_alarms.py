@@ -1,4 +1,5 @@
 """Alarms: what is watched, how it is told, and that each change is told once."""
+import datetime
 import http.server
 import json
 import sqlite3
@@ -159,6 +160,28 @@ def test_wrong_configuration(pregao, tmp_path, text, said):
         assert said in done.stderr and 'wrong.ini' in done.stderr
 
 
+@pytest.mark.parametrize('dataset, said', [('raw.nothing', 'there is no table raw.nothing'), ('refined', 'there is no table refined'),
+                                           ('raw.bitcoin_ticks', 'no table of sessions')])
+def test_a_dataset_that_has_no_sessions(pregao, tmp_path, dataset, said):
+    conf = tmp_path / 'wrong.ini'
+    conf.write_text(f'[alarm.freshness]\nafter = 1h\ndataset = {dataset}\n')
+    for words in (('config', 'check', conf), ('up', '--config', conf, '--lake', tmp_path / 'none')):
+        done = pregao(*words, expect=2)
+        assert said in done.stderr and 'wrong.ini:3' in done.stderr
+    assert not (tmp_path / 'none').exists()
+
+
+def test_freshness_of_a_lake_that_owes_nothing(pregao, tmp_path):
+    """A schedule that has just begun: nothing is there, and nothing says that something is."""
+    lake = tmp_path / 'new'
+    today = datetime.date.today()
+    later = pregao('calendar', 'sessions', '--from', today, '--to', today + datetime.timedelta(20)).stdout.split()[-1]
+    pregao('schedule', 'run', 'portfolio', '--session', later, '--lake', lake)
+    rows = json.loads(pregao('alarms', 'list', '--lake', lake, '--format', 'json').stdout)
+    row = next(r for r in rows if r['alarm'] == 'freshness')
+    assert row['state'] == 'ok' and 'is there' not in row['text'], row
+
+
 def test_the_template_is_a_configuration(pregao, tmp_path):
     """As it is, and with every default switched on, in both languages."""
     plain = json.loads(pregao('config', 'show', '--format', 'json').stdout)
@@ -169,6 +192,10 @@ def test_the_template_is_a_configuration(pregao, tmp_path):
         conf.write_text(text)
         pregao('config', 'check', conf)
         assert 'PREGAO_LAKE' in text
+        sections = [line for line in text.splitlines() if line.startswith('[')]
+        assert len(sections) == len(set(sections)) and '[alarm.failed_runs]' in sections
+        comments = [line for line in text.splitlines() if len(line) > 60 and line.startswith('; ')]
+        assert len(comments) == len(set(comments))
         switched = '\n'.join(line[1:] if line.startswith(';') and not line.startswith('; ') else line
                              for line in text.splitlines())
         conf.write_text(switched + '\n')

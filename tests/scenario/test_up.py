@@ -180,6 +180,23 @@ def test_alarms_are_told_by_a_command_and_a_webhook(pregao, words, conf, tmp_pat
     assert not [e for e in up.events if e['event'] in ('failed', 'killed')], up.said()
 
 
+def test_a_notify_command_ends_with_its_role(pregao, words, conf, tmp_path):
+    """Killed while it tells: the command and what that began are ended with it, and the change is told again."""
+    pids, lake = tmp_path / 'pids', tmp_path / 'lake'
+    (tmp_path / 'teller.sh').write_text(f'sleep 1000 & echo $$ $! >>{pids}; wait\n')
+    conf.write_text(conf.read_text() + f'[alarms]\nevery = 1s\nnotify = /bin/sh {tmp_path}/teller.sh\n')
+    up = Up(pregao, *words)
+    up.wait(lambda e: e['event'] == 'up')
+    (tmp_path / 'bad.csv').write_text('<html>not today</html>')
+    pregao('import', 'portfolio', tmp_path / 'bad.csv', '--lake', lake, expect=3)
+    assert eventually(lambda: pids.exists() and pids.read_text().endswith('\n')), up.said()
+    began = [int(pid) for pid in pids.read_text().split()]
+    assert len(began) == 2 and all(lives(pid) for pid in began)
+    os.kill(up.pids()['alarms'], signal.SIGKILL)
+    assert eventually(lambda: not any(lives(pid) for pid in began)), up.said()
+    assert up.end() == 0, up.said()
+
+
 @pytest.mark.parametrize('abi, lacks', [(-1, 'folders'), (1, 'folders'), (3, 'TCP ports')])
 def test_older_kernel(pregao, words, conf, abi, lacks):
     """It says what an older kernel cannot hold, works all the same, and does not where the sandbox is a condition."""

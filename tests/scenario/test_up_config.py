@@ -140,7 +140,7 @@ def test_a_folder_that_cannot_be_written(pregao, which):
         assert not of_lake(lake) and not list((top / 'open').iterdir()) and not list((top / 'closed').iterdir())
 
 
-@pytest.mark.parametrize('name', ['catalog', 'jobs', 'queue/raw-created'])
+@pytest.mark.parametrize('name', ['catalog', 'jobs', 'queue/raw-created', 'telemetry'])
 def test_a_lake_of_a_newer_program(pregao, tmp_path, name):
     lake = tmp_path / 'lake'
     pregao('run', '--input', 'sample', '--lake', lake)
@@ -152,6 +152,44 @@ def test_a_lake_of_a_newer_program(pregao, tmp_path, name):
     done = pregao('up', '--lake', lake, expect=1)
     assert done.stderr.startswith(f'pregao: {path}: ') and 'newer' in done.stderr and done.stdout == ''
     assert not of_lake(lake) and look.digest(lake) == before and not (tmp_path / 'lake-backup').exists()
+
+
+def test_telemetry_of_a_newer_program_is_no_reason_for_silence(pregao, tmp_path):
+    """One pass goes on without it, and says so."""
+    lake = tmp_path / 'lake'
+    pregao('run', '--input', 'sample', '--lake', lake)
+    with sqlite3.connect(lake / 'state/telemetry.sqlite') as db:
+        db.execute('PRAGMA user_version = 999')
+    db.close()
+    done = pregao('run', '--input', 'sample', '--lake', lake)
+    assert 'telemetry.sqlite' in done.stderr and 'newer' in done.stderr and 'PETR4' in done.stdout
+
+
+def test_a_lake_of_an_older_program_that_may_not_be_written(pregao, tmp_path):
+    """Somebody who may write has to bring it up to date: the machine's fault, not the words'."""
+    lake = tmp_path / 'lake'
+    pregao('run', '--input', 'sample', '--lake', lake)
+    with sqlite3.connect(lake / 'state/catalog.sqlite') as db:
+        db.execute('PRAGMA user_version = 1')
+    db.close()
+    everything = [lake, *lake.rglob('*')]
+    for path in everything:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    someone = {'user': 65534, 'group': 65534, 'extra_groups': []} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory() as folder:
+        top = pathlib.Path(folder)
+        top.chmod(0o755)
+        program = shutil.copy(pregao.path, top)
+        shutil.copytree(lake, top / 'lake', symlinks=True)
+        try:
+            done = subprocess.run([program, 'tables', '--lake', top / 'lake'], env={**pregao.env, 'HOME': '/nonexistent'}, cwd='/',
+                                  text=True, capture_output=True, timeout=60, **someone)
+        except PermissionError:
+            pytest.skip('the program is not for everybody to run here')
+        finally:
+            for path in [*everything, *(top / 'lake').rglob('*'), top / 'lake']:
+                path.chmod(0o755 if path.is_dir() else 0o644)
+    assert done.returncode == 1 and 'older' in done.stderr and 'catalog.sqlite' in done.stderr, done.stderr
 
 
 def test_somebody_else_collects(pregao, tmp_path):

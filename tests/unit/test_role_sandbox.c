@@ -256,6 +256,38 @@ static void the_limits_are_in_force(void **state)
 #endif
 }
 
+static bool may_connect(const struct house *h, const char *role, int port)
+{
+	struct role_confines c = role_confines(role_find(role), &h->settings, h->arena);
+	for (size_t i = 0; i < c.port_count; i++)
+		if (c.ports[i] == port)
+			return true;
+	return false;
+}
+
+/* What libcurl connects to then, instead of the address that was configured. */
+static void a_proxy_is_connected_to(void **state)
+{
+	static const struct {
+		const char *value;
+		int port;
+	} proxies[] = {{"http://who:what@proxy.example:3128/", 3128},
+		       {"proxy.example:8080", 8080},
+		       {"proxy.example", 1080},
+		       {"http://proxy.example:80/", 80},
+		       {"https://[::1]", 443}};
+	const struct house *h = *state;
+	for (size_t i = 0; i < ARRAY_LEN(proxies); i++) {
+		unsetenv("http_proxy");
+		assert_false(may_connect(h, "scraper", proxies[i].port));
+		setenv("http_proxy", proxies[i].value, 1);
+		assert_true(may_connect(h, "scraper", proxies[i].port));
+		assert_true(may_connect(h, "scraper", 1701));
+		assert_false(may_connect(h, "job", proxies[i].port));
+	}
+	unsetenv("http_proxy");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +295,7 @@ int main(int argc, char **argv)
 						make_house, remove_house),
 		cmocka_unit_test_setup_teardown(what_no_kernel_holds_is_seen, make_house,
 						remove_house),
+		cmocka_unit_test_setup_teardown(a_proxy_is_connected_to, make_house, remove_house),
 		cmocka_unit_test(the_limits_are_in_force),
 		cmocka_unit_test(urls_have_ports),
 		cmocka_unit_test(prefixes_are_whole_folders),

@@ -84,7 +84,7 @@ static void steps_run_once_and_an_older_file_is_brought_up_to_date(void **state)
 	assert_int_equal(try_open(path, DB_READ, 2, &e), ERR_NOT_FOUND);
 	must(try_open(path, DB_CREATE, 1, &e), &e);
 	/* Who only reads changes nothing, and says that somebody must write first. */
-	assert_int_equal(try_open(path, DB_READ, 2, &e), ERR_USAGE);
+	assert_int_equal(try_open(path, DB_READ, 2, &e), ERR_DENIED);
 	assert_string_equal(e.where, path);
 	struct sqlite *s = open_db(path);
 	assert_int_equal(must_number(s, "SELECT count(*) FROM a"), 1);

@@ -446,7 +446,7 @@ static void what_is_not_understood_dies_where_it_is_seen(void **state)
 	assert_int_equal(activate_as(&b, AS_OF_LANDED, &e), OK);
 	assert_int_equal(b.engine.starts, 1);
 	assert_true(b.result.failed >= (int64_t)ARRAY_LEN(bad));
-	assert_true(b.result.first_error[0]);
+	assert_true(b.result.first_error.code && b.result.first_error.text[0]);
 	struct queue_stats stats = stats_of(&b);
 	assert_int_equal(stats.dead, ARRAY_LEN(bad));
 	assert_int_equal(left(&b), 0);
