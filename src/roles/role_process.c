@@ -26,7 +26,10 @@ static int begin(const struct role *role, pid_t parent, struct err *e)
 	if (getppid() != parent)
 		return err_set(e, ERR_CONFLICT, "the supervisor is gone");
 	prctl(PR_SET_NAME, role->name, 0, 0, 0);
-	/* The terminal's signals are for the supervisor, which passes on what concerns the roles. */
+	/* What is for the whole group, as a terminal's signals and timeout(1)'s are, is for the supervisor: it ends
+	 * the roles one after the other, so that what was collected is delivered. */
+	if (setpgid(0, 0) != 0)
+		return err_errno(e, errno, "cannot leave the supervisor's process group");
 	struct sigaction ignored = {.sa_handler = SIG_IGN}, stopping = {.sa_handler = on_stop};
 	sigaction(SIGINT, &ignored, NULL);
 	sigaction(SIGHUP, &ignored, NULL);
