@@ -1,6 +1,7 @@
 /* SHA-256 and HMAC by libcrypto, and the framing that keeps neighbouring fields apart. */
 #include "hash.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <limits.h>
@@ -106,4 +107,9 @@ void hash_hmac(const void *key, size_t key_n, const void *bytes, size_t n,
 	     HMAC(EVP_sha256(), key, (int)key_n, bytes, n, sum, &sum_n) != NULL);
 	must(sum_n == HASH_SIZE);
 	memcpy(ret, sum, HASH_SIZE);
+}
+
+bool secret_equal(const void *a, const void *b, size_t n)
+{
+	return CRYPTO_memcmp(a, b, n) == 0;
 }

@@ -3,6 +3,7 @@
 #ifndef PREGAO_HASH_H
 #define PREGAO_HASH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,5 +25,8 @@ void hash_hex(const unsigned char sum[HASH_SIZE], char hex[HASH_HEX_SIZE]);
 /* HMAC-SHA-256 (RFC 2104) of the bytes under a key. ret may be the key itself. */
 void hash_hmac(const void *key, size_t key_n, const void *bytes, size_t n,
 	       unsigned char ret[HASH_SIZE]);
+
+/* Whether n bytes are the same, in a time that says nothing of where they differ. */
+bool secret_equal(const void *a, const void *b, size_t n);
 
 #endif

@@ -27,6 +27,8 @@ struct sandbox {
 	size_t path_count;
 	/* false: no socket(2) of any kind, and no TCP by Landlock where the kernel has it */
 	bool network;
+	/* without network: connections to sockets that listen already are accepted all the same */
+	bool accept;
 	/* false: execve is refused, and so are fork, ptrace and signals to others (threads stay
 	 * possible); true: files under paths may be executed */
 	bool exec;

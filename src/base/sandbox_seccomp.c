@@ -111,8 +111,11 @@ static const int always[] = {
 	CALL(mq_open),
 };
 static const int network[] = {
-	CALL(socket), CALL(socketpair), CALL(connect), CALL(bind),
-	CALL(listen), CALL(accept),     CALL(accept4),
+	CALL(socket), CALL(socketpair), CALL(connect), CALL(bind), CALL(listen),
+};
+static const int acceptance[] = {
+	CALL(accept),
+	CALL(accept4),
 };
 /* bind stays: asking for a name binds a netlink socket. */
 static const int service[] = {
@@ -190,6 +193,8 @@ static int add_rules(scmp_filter_ctx filter, const struct sandbox *s, bool confi
 	int rc = deny_all(filter, always, ARRAY_LEN(always));
 	if (rc == 0 && !s->network)
 		rc = deny_all(filter, network, ARRAY_LEN(network));
+	if (rc == 0 && !s->network && !s->accept)
+		rc = deny_all(filter, acceptance, ARRAY_LEN(acceptance));
 	if (rc == 0 && s->network && s->connect_ports)
 		rc = deny_all(filter, service, ARRAY_LEN(service));
 	if (rc == 0 && !s->exec)

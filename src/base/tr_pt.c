@@ -19,5 +19,6 @@ const struct tr_pair tr_portuguese[] = {
 #include "tr_pt_pipeline.inc"
 #include "tr_pt_ports.inc"
 #include "tr_pt_roles.inc"
+#include "tr_pt_server.inc"
 };
 const size_t tr_portuguese_count = ARRAY_LEN(tr_portuguese);

@@ -16,7 +16,7 @@ static const struct option_row options[OPT_COUNT] = {
 	[OPT_DEFINITIONS] = {"definitions", 0, "DIR",
 			     "your own job definitions (else XDG_DATA_HOME/pregao)"},
 	[OPT_FORMAT] = {"format", 0, "table|json|csv|csv-br",
-			"form of the result (sql also: parquet)"},
+			"form of the result (sql also: ndjson, parquet)"},
 	[OPT_QUIET] = {"quiet", 'q', NULL, "results and errors only"},
 	[OPT_VERBOSE] = {"verbose", 'v', NULL, "log events on stderr as they happen"},
 	[OPT_HELP] = {"help", 'h', NULL, "this text"},
@@ -62,6 +62,8 @@ static const struct option_row options[OPT_COUNT] = {
 	[OPT_ROLE] = {"role", 0, "NAME", "of this role only: cli, collector, job and so on"},
 	[OPT_TEXT] = {"text", 0, "TEXT", "with this in the event, its text or its fields"},
 	[OPT_SINCE] = {"since", 0, "TIME", "not older than this (90s, 5m, 24h)"},
+	[OPT_LISTEN] = {"listen", 0, "ADDRESS",
+			"loopback address and port (default 127.0.0.1:8391)"},
 	[OPT_CHART] = {"chart", 0, "bar|line",
 		       "draw the first column of numbers; the column before all names the rows"},
 	[OPT_TEMPLATE] = {"template", 0, NULL,
@@ -222,6 +224,8 @@ static int parse_format(struct cli *cli)
 		cli->format = FORMAT_JSON;
 	else if (strcmp(f, "csv") == 0)
 		cli->format = FORMAT_CSV;
+	else if (strcmp(f, "ndjson") == 0 && cli->command->parquet)
+		cli->format = FORMAT_NDJSON;
 	else if (strcmp(f, "csv-br") == 0)
 		cli->format = FORMAT_CSV_BR;
 	else if (strcmp(f, "parquet") == 0 && cli->command->parquet)
@@ -229,7 +233,7 @@ static int parse_format(struct cli *cli)
 	else
 		return cli_usage(
 			       cli,
-			       "--format %s: expected table, json, csv or csv-br (sql also takes parquet)",
+			       "--format %s: expected table, json, csv or csv-br (sql also takes ndjson and parquet)",
 			       f) +
 		       1;
 	return 0;

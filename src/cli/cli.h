@@ -61,6 +61,7 @@ enum option_id {
 	OPT_ROLE,
 	OPT_TEXT,
 	OPT_SINCE,
+	OPT_LISTEN,
 	OPT_CHART,
 	OPT_TEMPLATE,
 	OPT_REQUIRE_SANDBOX,
@@ -69,7 +70,7 @@ enum option_id {
 #define OPTION_LIST_MAX 12
 #define WORDS_MAX       4096
 
-enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV, FORMAT_CSV_BR, FORMAT_PARQUET };
+enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_NDJSON, FORMAT_CSV, FORMAT_CSV_BR, FORMAT_PARQUET };
 
 struct command;
 struct cli {
@@ -160,6 +161,7 @@ int cmd_compact(struct cli *);
 int cmd_sql(struct cli *);
 int cmd_diff(struct cli *);
 int cmd_trace(struct cli *);
+int cmd_serve(struct cli *);
 int cmd_quarantine_list(struct cli *);
 int cmd_quarantine_show(struct cli *);
 int cmd_quarantine_replay(struct cli *);

@@ -43,7 +43,7 @@ static void option_choices(struct buf *out, const struct command *c, enum option
 {
 	add_choices(out, slice_of(option_at(id)->argument));
 	if (id == OPT_FORMAT && c && c->parquet)
-		buf_str(out, " parquet");
+		buf_str(out, " ndjson parquet");
 	for (size_t i = 0; id == OPT_SOURCE && i < bitcoin_source_count; i++)
 		buf_printf(out, "%s%s", out->len ? " " : "", bitcoin_sources[i].name);
 	if (id == OPT_ROLE)

@@ -200,6 +200,18 @@ const struct command commands[] = {
 		.group = "Look at the data",
 	},
 	{
+		.name = "serve",
+		.arguments = "",
+		.summary = "the lake over HTTP, for this machine: rows, runs, jobs, alarms",
+		.text = "Prints a link with a token, which every request must show (as a cookie, or as `Authorization: Bearer`). /api/openapi.json\n"
+			"describes what can be asked. Each answer is made by a command in a process of its own; the server itself may read nothing.",
+		.examples = "  pregao serve\n"
+			    "  pregao serve --listen 127.0.0.1:9000",
+		.run = cmd_serve,
+		.options = {OPT_LISTEN, NO_MORE},
+		.group = "Look at the data",
+	},
+	{
 		.name = "job list",
 		.arguments = "",
 		.summary = "the job definitions",

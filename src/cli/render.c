@@ -125,6 +125,11 @@ static bool is_csv(const struct render *r)
 	return r->format == FORMAT_CSV || r->format == FORMAT_CSV_BR;
 }
 
+static bool is_json(const struct render *r)
+{
+	return r->format == FORMAT_JSON || r->format == FORMAT_NDJSON;
+}
+
 static char separator(const struct render *r)
 {
 	return r->format == FORMAT_CSV_BR ? ';' : ',';
@@ -213,13 +218,15 @@ static int on_batch(void *ctx, const struct batch *b, struct err *e)
 	for (size_t row = 0; row < b->row_count; row++, r->rows++) {
 		if (r->max_rows && r->rows >= r->max_rows)
 			continue;
-		if (r->format == FORMAT_JSON)
-			buf_str(&r->line, r->rows ? ",\n{" : "\n{");
+		if (is_json(r))
+			buf_str(&r->line, r->format == FORMAT_NDJSON ? "{"
+					  : r->rows                  ? ",\n{"
+								     : "\n{");
 		for (size_t i = 0; i < b->column_count; i++) {
 			buf_reset(&cell);
 			bool there = batch_text(b, i, row, &cell);
 			const char *text = cell.data ? cell.data : "";
-			if (r->format == FORMAT_JSON) {
+			if (is_json(r)) {
 				if (i)
 					buf_char(&r->line, ',');
 				buf_json_str(&r->line, r->columns[i].name,
@@ -243,8 +250,8 @@ static int on_batch(void *ctx, const struct batch *b, struct err *e)
 					there ? arena_strndup(r->arena, text, cell.len) : NULL;
 			}
 		}
-		if (r->format == FORMAT_JSON)
-			buf_char(&r->line, '}');
+		if (is_json(r))
+			buf_str(&r->line, r->format == FORMAT_NDJSON ? "}\n" : "}");
 		else if (is_csv(r))
 			buf_str(&r->line, "\r\n");
 		if (r->line.len > 65536) {

@@ -11,7 +11,7 @@
 
 /* A renderer is a query sink. JSON: an array of objects, one a line; integers and decimals are
  * written with all their digits, dates and text as strings. CSV: RFC 4180 with a header line.
- * csv-br: the same as a Brazilian Excel opens it: a byte order mark, `;`, decimal commas, and text
+ * ndjson: JSON objects alone, one a line. csv-br: CSV as a Brazilian Excel opens it: a byte order mark, `;`, decimal commas, and text
  * that would be a formula begins with an apostrophe. At most max_rows rows are written (0: all); a table says how many more there are. */
 struct render;
 struct render *render_new(FILE *, enum format, bool colour, int64_t max_rows);
