@@ -3,7 +3,8 @@
 
     bench/up.py [--sessions N] [--pregao PROGRAM]
 
-Landing is the file's own time; refined is the end of the job run, whose commit is what queries see. A pass is `pregao run` for a
+Landing is the time of the payload's own file in landing/, before it is parsed (pregao_raw_to_refined_seconds, a metric, begins later,
+at the commit to raw); refined is the end of the job run, whose commit is what queries see. A pass is `pregao run` for a
 session of the same size; its figure is the whole of it, from the request to the answer. Memory is what each process has of its own
 (its shared pages divided among those that share them), at rest after the last session: from smaps_rollup, which only root may read of
 a process that keeps itself from being looked into; else VmRSS, which counts shared pages in each.

@@ -166,7 +166,7 @@ static int run_batch(struct run *r, struct job_compute *compute, size_t from, si
 	for (size_t k = from; k < to; k++)
 		if (r->units.items[k].waits_since_us)
 			telemetry_observe(r->engine->o.telemetry,
-					  "pregao_landing_to_refined_seconds", NULL,
+					  "pregao_raw_to_refined_seconds", NULL,
 					  clock_now_us(clock) - r->units.items[k].waits_since_us);
 	r->compute_us += computed - start;
 	r->publish_us += clock_monotonic_us(clock) - computed;

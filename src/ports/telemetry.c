@@ -21,7 +21,7 @@
 const struct histogram histograms[] = {
 	{"pregao_delivery_seconds",
 	 "the oldest record of a delivery, from its append to rows in the lake", 6, DURATIONS},
-	{"pregao_landing_to_refined_seconds",
+	{"pregao_raw_to_refined_seconds",
 	 "what a job refines, from its commit to raw to refined rows that can be queried", 6,
 	 DURATIONS},
 	{"pregao_run_seconds", "passes and job runs that ended, by kind and state", 6, DURATIONS},

@@ -78,7 +78,7 @@ def test_everything_flows(pregao, words, conf, tmp_path):
     assert eventually(lambda: refined(pregao, lake)) == 85, up.said()
     assert eventually(lambda: slot(pregao, lake) == 'done'), up.said()
     assert eventually(lambda: backed_up(pregao, lake)), up.said()
-    for name in ('pregao_delivery_seconds', 'pregao_landing_to_refined_seconds'):
+    for name in ('pregao_delivery_seconds', 'pregao_raw_to_refined_seconds'):
         assert eventually(lambda name=name: int(counted(pregao, lake, name)) > 0), f'nothing was observed in {name}'
     pids = up.pids()
     assert up.end() == 0, up.said()
@@ -140,6 +140,16 @@ def test_failed_fetch_is_logged_with_its_object(pregao, words, conf, tmp_path, o
     assert eventually(lambda: json.loads(pregao(*log).stdout)), up.said()
     event = json.loads(pregao(*log).stdout)[0]
     assert event['object'] == 'IBOV' and event['error_code'] and '404' in event['text']
+    assert up.end() == 0, up.said()
+
+
+def test_failing_source_is_logged_with_its_object(pregao, words, tmp_path):
+    up = Up(pregao, *words, '--source', 'binance/NOBODY=http://127.0.0.1:9/')
+    up.wait(lambda e: e['event'] == 'up')
+    log = ['logs', '--role', 'collector', '--text', 'source_failing', '--lake', tmp_path / 'lake', '--format', 'json']
+    assert eventually(lambda: json.loads(pregao(*log).stdout)), up.said()
+    event = json.loads(pregao(*log).stdout)[0]
+    assert event['object'] == 'binance/NOBODY' and event['error_code'] == 'refused'
     assert up.end() == 0, up.said()
 
 
