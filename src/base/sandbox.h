@@ -32,8 +32,9 @@ struct sandbox {
 	/* false: execve is refused, and so are fork, ptrace and signals to others (threads stay
 	 * possible); true: files under paths may be executed */
 	bool exec;
-	/* with network: TCP connections only to these ports, from ABI 4 on, and none are accepted; NULL:
-	 * everything. Hosts, and UDP (names are asked for over it), no kernel tells apart. */
+	/* with network: TCP connections only to these ports, from ABI 4 on, none are accepted, and there are no
+	 * sockets but TCP's, UDP's and netlink's; NULL: everything. Hosts, and UDP (names are asked for over it),
+	 * no kernel tells apart. */
 	const uint16_t *connect_ports;
 	size_t connect_port_count;
 };

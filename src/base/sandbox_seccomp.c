@@ -2,10 +2,13 @@
  * Landlock cannot see, and what no part of this program needs but an intruder would. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "mem.h"
@@ -188,6 +191,52 @@ static int deny_truncate(scmp_filter_ctx filter)
 	return rc;
 }
 
+static int deny_if_both(scmp_filter_ctx filter, int call, struct scmp_arg_cmp first,
+			struct scmp_arg_cmp second)
+{
+	const struct scmp_arg_cmp both[] = {first, second};
+	return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), call, 2, both);
+}
+
+/* Landlock confines TCP's connect and no other way of reaching somebody: sockets of the file system (a session bus runs
+ * programs for whoever asks), other protocols over IP, data that goes with the connection's first packet. Netlink
+ * stays, names are asked for with it. Arguments are compared with all their bits: what the kernel would cut off makes
+ * a call that no honest code makes. */
+static int deny_other_sockets(scmp_filter_ctx filter)
+{
+	static const scmp_datum_t internet[] = {AF_INET, AF_INET6}, raw[] = {SOCK_RAW, SOCK_PACKET};
+	int rc = deny_if(filter, CALL(socket), SCMP_A0(SCMP_CMP_LT, AF_INET, 0));
+	for (scmp_datum_t family = AF_INET + 1; family < AF_NETLINK && rc == 0; family++)
+		if (family != AF_INET6)
+			rc = deny_if(filter, CALL(socket), SCMP_A0(SCMP_CMP_EQ, family, 0));
+	if (rc == 0)
+		rc = deny_if(filter, CALL(socket), SCMP_A0(SCMP_CMP_GT, AF_NETLINK, 0));
+	for (size_t i = 0; i < ARRAY_LEN(internet) && rc == 0; i++) {
+		const struct scmp_arg_cmp family = SCMP_A0(SCMP_CMP_EQ, internet[i], 0);
+		rc = deny_if_both(filter, CALL(socket), family,
+				  SCMP_A2(SCMP_CMP_GT, IPPROTO_UDP, 0));
+		for (scmp_datum_t protocol = 1; protocol < IPPROTO_UDP && rc == 0; protocol++)
+			if (protocol != IPPROTO_TCP)
+				rc = deny_if_both(filter, CALL(socket), family,
+						  SCMP_A2(SCMP_CMP_EQ, protocol, 0));
+		/* SOCK_PACKET is an old name of another family */
+		for (size_t k = 0; k < ARRAY_LEN(raw) && rc == 0; k++)
+			rc = deny_if_both(filter, CALL(socket), family,
+					  SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, raw[k]));
+	}
+	const scmp_datum_t fast = MSG_FASTOPEN;
+	if (rc == 0)
+		rc = deny_if(filter, CALL(sendto), SCMP_A3(SCMP_CMP_MASKED_EQ, fast, fast));
+	if (rc == 0)
+		rc = deny_if(filter, CALL(sendmsg), SCMP_A2(SCMP_CMP_MASKED_EQ, fast, fast));
+	if (rc == 0)
+		rc = deny_if(filter, CALL(sendmmsg), SCMP_A3(SCMP_CMP_MASKED_EQ, fast, fast));
+	if (rc == 0)
+		rc = deny_if_both(filter, CALL(setsockopt), SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP, 0),
+				  SCMP_A2(SCMP_CMP_EQ, TCP_FASTOPEN_CONNECT, 0));
+	return rc;
+}
+
 static int add_rules(scmp_filter_ctx filter, const struct sandbox *s, bool confine_truncate)
 {
 	int rc = deny_all(filter, always, ARRAY_LEN(always));
@@ -197,6 +246,8 @@ static int add_rules(scmp_filter_ctx filter, const struct sandbox *s, bool confi
 		rc = deny_all(filter, acceptance, ARRAY_LEN(acceptance));
 	if (rc == 0 && s->network && s->connect_ports)
 		rc = deny_all(filter, service, ARRAY_LEN(service));
+	if (rc == 0 && s->network && s->connect_ports)
+		rc = deny_other_sockets(filter);
 	if (rc == 0 && !s->exec)
 		rc = deny_execution(filter);
 	if (rc == 0 && confine_truncate)

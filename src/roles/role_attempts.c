@@ -142,6 +142,47 @@ static enum attempt_outcome listen_anywhere(const struct up_settings *s)
 	return came;
 }
 
+/* What a session bus or a container's engine listens at. */
+static enum attempt_outcome local_socket(const struct up_settings *s)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0)
+		close(fd);
+	return of_errno(fd < 0 ? errno : 0);
+}
+
+/* Protocols that the rules for TCP do not speak of. */
+static enum attempt_outcome other_protocol(const struct up_settings *s)
+{
+	static const struct {
+		int type, protocol;
+	} others[] = {
+		{SOCK_STREAM, IPPROTO_MPTCP}, {SOCK_STREAM, IPPROTO_SCTP}, {SOCK_RAW, IPPROTO_TCP}};
+	enum attempt_outcome came = ATTEMPT_KERNEL;
+	for (size_t i = 0; i < ARRAY_LEN(others) && came == ATTEMPT_KERNEL; i++) {
+		int fd = socket(AF_INET, others[i].type | SOCK_CLOEXEC, others[i].protocol);
+		came = of_errno(fd < 0 ? errno : 0);
+		if (fd >= 0)
+			close(fd);
+	}
+	return came;
+}
+
+/* Data with the connection's first packet, which needs no connect. */
+static enum attempt_outcome fast_open(const struct up_settings *s)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return of_errno(errno);
+	ssize_t n = sendto(fd, NAME, strlen(NAME), MSG_FASTOPEN | MSG_NOSIGNAL,
+			   (struct sockaddr *)&to, sizeof(to));
+	int errnum = n < 0 && errno != ECONNREFUSED ? errno : 0;
+	close(fd);
+	return of_errno(errnum);
+}
+
 static enum attempt_outcome start_program(const struct up_settings *s)
 {
 	return run_program("/bin/true");
@@ -177,6 +218,9 @@ const struct attempt attempts[] = {
 	{"write elsewhere on the machine", false, write_home},
 	{"connect to another TCP port", false, other_port},
 	{"connect to another host", false, other_host},
+	{"speak to a socket of this machine", false, local_socket},
+	{"use another protocol than TCP and UDP", false, other_protocol},
+	{"send with a connection's first packet", false, fast_open},
 	{"accept connections", false, listen_anywhere},
 	{"run a program", false, start_program},
 	{"start a process", false, start_process},

@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -210,6 +213,47 @@ static void network_and_programs(const struct place *p)
 		EXPECT_DENIED(opens(p->other_file, O_RDONLY));
 }
 
+/* With some ports only: whatever could go round them. */
+static void network_to_ports(const struct place *p)
+{
+	(void)p;
+	for (int family = 0; family < 64; family++) {
+		bool wanted = family == AF_INET || family == AF_INET6 || family == AF_NETLINK;
+		for (int type = 0; type < 16; type++)
+			for (int protocol = 0; protocol < (wanted ? 300 : 2); protocol++) {
+				int fd = socket(family, type, protocol);
+				bool known = family == AF_NETLINK ||
+					     (type == SOCK_STREAM &&
+					      (protocol == 0 || protocol == IPPROTO_TCP)) ||
+					     (type == SOCK_DGRAM &&
+					      (protocol == 0 || protocol == IPPROTO_UDP));
+				if (fd >= 0 && !(wanted && known))
+					dprintf(findings, "socket(%d, %d, %d); ", family, type,
+						protocol);
+				if (fd >= 0)
+					close(fd);
+			}
+	}
+	/* With bits that the kernel does not look at. */
+	EXPECT((int)syscall(SYS_socket, 0x100000000 | AF_UNIX, SOCK_STREAM, 0) < 0);
+	EXPECT((int)syscall(SYS_socket, AF_INET, SOCK_STREAM, 0x100000000 | IPPROTO_MPTCP) < 0);
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	struct msghdr message = {.msg_name = &to, .msg_namelen = sizeof(to)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+	EXPECT(fd >= 0);
+	EXPECT_DENIED(sendto(fd, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&to, sizeof(to)));
+	EXPECT_DENIED(sendmsg(fd, &message, MSG_FASTOPEN | MSG_NOSIGNAL));
+	EXPECT_DENIED(sendmmsg(fd, &(struct mmsghdr){message, 0}, 1, MSG_FASTOPEN));
+	EXPECT_DENIED(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof(on)));
+	EXPECT(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
+	/* What TCP's own way of connecting says is another matter: nobody listens there. */
+	EXPECT(connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0);
+	/* names are still found */
+	struct addrinfo *found = NULL;
+	EXPECT(getaddrinfo("localhost", "80", NULL, &found) == 0 && found);
+}
+
 static struct place *make_place(void)
 {
 	struct place *p = NEW(struct place);
@@ -252,8 +296,11 @@ static _Noreturn void run_child(struct place *p, const struct sandbox *s, int ma
 }
 
 /* Runs the probe in a child inside the sandbox, and fails with what it found. */
-static void inside(bool open_world, int max_abi, void (*probe)(const struct place *))
+enum world { CLOSED, OPEN, PORTS };
+static void inside(enum world world, int max_abi, void (*probe)(const struct place *))
 {
+	static const uint16_t ports[] = {53, 443};
+	bool open_world = world != CLOSED;
 	struct place *p = make_place();
 	const struct sandbox_path paths[] = {
 		{p->readable, SANDBOX_READ},
@@ -264,11 +311,14 @@ static void inside(bool open_world, int max_abi, void (*probe)(const struct plac
 		{open_world ? "/bin" : "/nonexistent", SANDBOX_READ},
 		{open_world ? "/lib" : "/nonexistent", SANDBOX_READ},
 		{open_world ? "/lib64" : "/nonexistent", SANDBOX_READ},
+		{open_world ? "/etc" : "/nonexistent", SANDBOX_READ},
 	};
 	const struct sandbox s = {.paths = paths,
 				  .path_count = ARRAY_LEN(paths),
 				  .network = open_world,
-				  .exec = open_world};
+				  .exec = open_world,
+				  .connect_ports = world == PORTS ? ports : NULL,
+				  .connect_port_count = world == PORTS ? ARRAY_LEN(ports) : 0};
 	int ends[2];
 	assert_int_equal(pipe(ends), 0);
 	pid_t child = fork();
@@ -293,24 +343,30 @@ static void inside(bool open_world, int max_abi, void (*probe)(const struct plac
 
 static void this_kernel(void **state)
 {
-	inside(false, 0, everything);
+	inside(CLOSED, 0, everything);
 }
 
 static void older_kernels(void **state)
 {
 	for (int abi = 1; abi <= 5; abi++)
-		inside(false, abi, everything);
+		inside(CLOSED, abi, everything);
 }
 
 static void without_landlock(void **state)
 {
-	inside(false, -1, everything);
+	inside(CLOSED, -1, everything);
 }
 
 static void with_network_and_programs(void **state)
 {
-	inside(true, 0, network_and_programs);
-	inside(true, 1, network_and_programs);
+	inside(OPEN, 0, network_and_programs);
+	inside(OPEN, 1, network_and_programs);
+}
+
+static void with_some_ports(void **state)
+{
+	inside(PORTS, 0, network_to_ports);
+	inside(PORTS, 3, network_to_ports);
 }
 
 static void says_what_it_did(const struct place *p)
@@ -328,8 +384,8 @@ static void says_what_it_did(const struct place *p)
 
 static void the_report(void **state)
 {
-	inside(false, 0, says_what_it_did);
-	inside(false, 3, says_what_it_did);
+	inside(CLOSED, 0, says_what_it_did);
+	inside(CLOSED, 3, says_what_it_did);
 }
 
 int main(int argc, char **argv)
@@ -337,7 +393,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(this_kernel),      cmocka_unit_test(older_kernels),
 		cmocka_unit_test(without_landlock), cmocka_unit_test(with_network_and_programs),
-		cmocka_unit_test(the_report),
+		cmocka_unit_test(with_some_ports),  cmocka_unit_test(the_report),
 	};
 	return RUN_TESTS("sandbox");
 }
