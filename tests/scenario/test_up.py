@@ -3,6 +3,7 @@ import datetime
 import http.server
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import threading
@@ -246,6 +247,16 @@ def test_access(pregao):
     assert means['job'] >= {('catalog:write', 'catalog:refined.*'), ('object-store:read', 'object-store:raw/*'), ('job-engine:work', 'job-engine:*')}
     assert ('catalog:write', 'catalog:raw.portfolio') in means['scraper'] and ('queue:send', 'queue:backup') not in means['backup']
     assert all(s['Effect'] == 'Allow' and s['Action'] and s['Resource'] for p in policies['Roles'] for s in p['Statement'])
+
+
+def test_the_picture_of_the_roles_is_theirs(pregao):
+    """docs/roles.svg is what scripts/draw-roles makes of the table."""
+    top = pathlib.Path(__file__).resolve().parents[2]
+    table = pregao('access', 'show', '--format', 'json').stdout
+    drawn = subprocess.run([top / 'scripts/draw-roles'], input=table, capture_output=True, text=True, check=True).stdout
+    assert all(f'>{role}</text>' in drawn for role in ROLES)
+    assert drawn == (top / 'docs/roles.svg').read_text(), \
+        'run: build/pregao access show --format json | scripts/draw-roles >docs/roles.svg'
 
 
 def test_access_by_trying(pregao, conf, tmp_path):

@@ -1,7 +1,7 @@
 """A day of `pregao up` in minutes: its clock runs fast (fastclock.c), so that slots, segments, hours, the evening's session, merges and
 copies come as in a day. Memory and open files of each role stay as they are, the logs within their limit.
 
-Half an hour of it in every run, a day in `make soak` (DAY_HOURS).
+Half an hour of it in every run, a day in `make soak` (DAY_HOURS, at DAY_TIMES the clock's pace).
 """
 import datetime
 import json
@@ -19,7 +19,7 @@ from b3_server import B3Server, make_portfolio
 from supervised import Up
 
 HERE = pathlib.Path(__file__).parent
-TIMES = 120
+TIMES = int(os.environ.get('DAY_TIMES', '120'))
 # Monday, 18:50 in São Paulo: ten minutes before the schedule. File times are real, and so lie in this clock's future.
 BEGINS = datetime.datetime(2024, 7, 15, 21, 50, tzinfo=datetime.timezone.utc).timestamp()
 LOG_LIMIT = 1 << 20
@@ -82,14 +82,17 @@ def live(pregao, tmp_path, fastclock, hours):
 
 
 def flat(samples, hours):
-    """Compares the second half of the time with what was before; the first quarter is for what is made once."""
+    """Compares the second half of the time with what was before; the first quarter is for what is made once. Of open files the
+    median counts: those that are open for the moment of a copy come and go."""
     grown = []
     for role, seen in samples.items():
         early = [s for s in seen if hours / 4 <= s[0] < hours / 2]
         late = [s for s in seen if s[0] >= hours / 2]
         memory = [statistics.median(s[1] for s in part) for part in (early, late[len(late) // 2:])]
-        files = [max((s[2] or 0) for s in part) for part in (early, late)]
-        print(f'{role:12} {memory[0] / 1024:6.1f} MB, then {memory[1] / 1024:6.1f} MB; at most {files[0]} files open, then {files[1]}')
+        files = [statistics.median((s[2] or 0) for s in part) for part in (early, late)]
+        course = [statistics.median([s[1] for s in seen if hours * i / 12 <= s[0] < hours * (i + 1) / 12] or [0]) for i in range(12)]
+        print(f'{role:12} {memory[0] / 1024:6.1f} MB, then {memory[1] / 1024:6.1f} MB; {files[0]:.0f} files open, then {files[1]:.0f}, '
+              f'at most {max((s[2] or 0) for s in seen)}; MB by twelfths: {" ".join(f"{kib / 1024:.1f}" for kib in course)}')
         if memory[1] > memory[0] * 1.1 + 1024:
             grown.append(f'{role}: {memory[0]} KiB, then {memory[1]} KiB')
         if files[1] > files[0] + 4:
