@@ -87,8 +87,7 @@ int cmd_stream_status(struct cli *cli)
 	listing_int(l, st.damaged_bytes);
 	listing_int(l, u.gaps);
 	listing_int(l, health.errors);
-	listing_bool(l, st.failed || health.failing[STREAM_APPENDS] ||
-				health.failing[STREAM_DELIVERY]);
+	listing_bool(l, st.failed || !stream_takes(&health) || health.failing[STREAM_DELIVERY]);
 	listing_text(l, health.error);
 	listing_text(l, health.code);
 	listing_time(l, health.at_us);

@@ -15,6 +15,8 @@ static const struct part {
 } parts[STREAM_PARTS] = {
 	[STREAM_APPENDS] = {"part=\"append\"", "append_failed", "append_recovered",
 			    "the stream takes records again"},
+	[STREAM_SEALS] = {"part=\"seal\"", "seal_failed", "seal_recovered",
+			  "segments are sealed again"},
 	[STREAM_DELIVERY] = {"part=\"delivery\"", "delivery_failed", "delivery_recovered",
 			     "deliveries succeed again"},
 };

@@ -1,16 +1,17 @@
-/* Whether appending to the stream, or delivering it, fails. Logged once when it begins and once when it is over, and
- * kept in telemetry, where another process finds it: `stream status`, alarms, the doctor. */
+/* Whether appending to the stream, sealing its segments, or delivering it, fails. Logged once when it begins and once
+ * when it is over, and kept in telemetry, where another process finds it: `stream status`, alarms, the doctor. */
 #ifndef PREGAO_STREAM_HEALTH_H
 #define PREGAO_STREAM_HEALTH_H
 
 #include "telemetry.h"
 
-enum stream_part { STREAM_APPENDS, STREAM_DELIVERY, STREAM_PARTS };
+/* Whoever seals in a process of its own is a part of its own; where the deliverer does, it is a part of delivering. */
+enum stream_part { STREAM_APPENDS, STREAM_SEALS, STREAM_DELIVERY, STREAM_PARTS };
 
-/* Counts the failure, and logs it ("append_failed", "delivery_failed") when `tell`. */
+/* Counts the failure, and logs it ("append_failed", "seal_failed", "delivery_failed") when `tell`. */
 void stream_failed(struct telemetry *, const char *run, enum stream_part, const struct err *,
 		   bool tell);
-/* "append_recovered", "delivery_recovered" when `tell`. Costs a write to telemetry. */
+/* "append_recovered", "seal_recovered", "delivery_recovered" when `tell`. Costs a write to telemetry. */
 void stream_works(struct telemetry *, const char *run, enum stream_part, bool tell);
 
 struct stream_health {
@@ -23,5 +24,9 @@ struct stream_health {
 /* Without telemetry all is well. */
 int stream_health(struct telemetry *, struct arena *, struct stream_health *ret,
 		  struct err *) MUST_CHECK;
+static inline bool stream_takes(const struct stream_health *h)
+{
+	return !h->failing[STREAM_APPENDS] && !h->failing[STREAM_SEALS];
+}
 
 #endif

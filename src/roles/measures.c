@@ -39,7 +39,7 @@ int measure_stream(struct system *s, int64_t now_us, struct stream_lag *ret, str
 	rc = stream_health(system_telemetry(s), arena, &health, e);
 	if (rc)
 		return rc;
-	ret->failed = status.failed || health.failing[STREAM_APPENDS];
+	ret->failed = status.failed || !stream_takes(&health);
 	if (ret->records)
 		rc = delivery_stream_tail(stream, mark, first_entry, &oldest_us, e);
 	if (rc == 1 && oldest_us && oldest_us < now_us)

@@ -6,13 +6,37 @@
 #include "http.h"
 #include "pass.h"
 #include "role_table.h"
+#include "stream_health.h"
 
 #define SEAL_US INT64_C(500000)
+
+/* How often it is told that sealing works. The first time because one before may have died of its failures; once more
+ * because telemetry gathers what comes shortly after something else, and nothing else may come for long. */
+#define TOLD 2
 
 struct sealer {
 	struct role_context *role;
 	struct delivery_stream *stream;
+	const char *run;
+	bool failing; /* the last try was in vain */
+	int to_tell;
 };
+
+/* `stream status` and the alarms hear of it through telemetry, for they are other processes. */
+static int try_to_seal(struct sealer *s, bool everything, struct err *e)
+{
+	struct telemetry *t = system_telemetry(s->role->system);
+	int rc = delivery_stream_seal(s->stream, everything, e);
+	if (rc) {
+		stream_failed(t, s->run, STREAM_SEALS, e, !s->failing);
+		s->to_tell = TOLD;
+	} else if (s->to_tell) {
+		stream_works(t, s->run, STREAM_SEALS, s->failing);
+		s->to_tell--;
+	}
+	s->failing = rc != OK;
+	return rc;
+}
 
 static void *seal(void *arg)
 {
@@ -20,8 +44,8 @@ static void *seal(void *arg)
 	int failures = 0;
 	while (role_wait(s->role, SEAL_US)) {
 		struct err why = ERR_INIT;
-		if (delivery_stream_seal(s->stream, false, &why) != OK)
-			role_failed(s->role, "seal.failed", &why, &failures);
+		if (try_to_seal(s, false, &why) != OK)
+			role_pause(s->role, &failures);
 		else
 			failures = 0;
 	}
@@ -30,17 +54,21 @@ static void *seal(void *arg)
 
 int role_collector(struct role_context *c, struct err *e)
 {
-	struct sealer sealer = {.role = c};
+	struct sealer sealer = {.role = c, .to_tell = TOLD};
 	struct collect_result result;
 	struct pass pass;
 	pthread_t thread;
 	int rc = system_stream(c->system, STREAM_APPEND, &sealer.stream, e);
 	if (rc)
 		return rc;
-	int errnum = pthread_create(&thread, NULL, seal, &sealer);
-	if (errnum)
-		return err_errno(e, errnum, "cannot start a thread");
 	pass_begin(&pass, system_telemetry(c->system), system_clock(c->system), "collect bitcoin");
+	sealer.run = pass.record.id;
+	int errnum = pthread_create(&thread, NULL, seal, &sealer);
+	if (errnum) {
+		rc = err_errno(e, errnum, "cannot start a thread");
+		pass_end(&pass, rc, e);
+		return rc;
+	}
 	struct collect collect = {
 		.stream = sealer.stream,
 		.catalog = system_catalog(c->system),
@@ -59,7 +87,7 @@ int role_collector(struct role_context *c, struct err *e)
 	atomic_store(c->stop, true);
 	pthread_join(thread, NULL);
 	struct err why = ERR_INIT;
-	int sealed = delivery_stream_seal(sealer.stream, true, &why);
+	int sealed = try_to_seal(&sealer, true, &why);
 	if (sealed && rc == OK) {
 		*e = why;
 		rc = sealed;

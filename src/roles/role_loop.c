@@ -19,11 +19,16 @@ bool role_wait(struct role_context *c, int64_t us)
 	return false;
 }
 
-bool role_failed(struct role_context *c, const char *event, const struct err *why, int *failures)
+bool role_pause(struct role_context *c, int *failures)
 {
 	int64_t pause = INT64_C(500000) << (*failures < 7 ? *failures : 7);
 	if (*failures < 100)
 		++*failures;
-	telemetry_failure(system_telemetry(c->system), LOG_LEVEL_ERROR, NULL, event, NULL, why);
 	return role_wait(c, pause < PAUSE_CAP_US ? pause : PAUSE_CAP_US);
+}
+
+bool role_failed(struct role_context *c, const char *event, const struct err *why, int *failures)
+{
+	telemetry_failure(system_telemetry(c->system), LOG_LEVEL_ERROR, NULL, event, NULL, why);
+	return role_pause(c, failures);
 }

@@ -93,7 +93,9 @@ struct guard role_guard(const struct role *);
 
 /* Sleeps, and wakes up early for a stop. True while the role is to go on. */
 bool role_wait(struct role_context *, int64_t us);
-/* A failure that may pass: logged, and a pause that doubles with each one in a row up to a minute. */
+/* After a failure that may pass: a pause that doubles with each one in a row up to a minute. */
+bool role_pause(struct role_context *, int *failures);
+/* The same, and the failure is logged. */
 bool role_failed(struct role_context *, const char *event, const struct err *, int *failures);
 
 int role_scheduler(struct role_context *, struct err *);

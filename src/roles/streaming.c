@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <time.h>
 
+#include "stream_health.h"
+
 struct streaming {
 	struct system *system;
 	struct delivery_stream *stream;
@@ -52,6 +54,8 @@ int streaming_begin(struct system *sys, const char *run, struct streaming **ret,
 		s->deliver.publish.catalog = s->catalog;
 		s->deliver.announce = relay;
 		s->deliver.ctx = s;
+		/* Whoever opens the stream has sealed what the one before left: `up`, perhaps, which could not. */
+		stream_works(system_telemetry(sys), run, STREAM_SEALS, false);
 		/* Signals are for the thread that waits for them. */
 		sigset_t all, before;
 		sigfillset(&all);

@@ -79,3 +79,15 @@ def shared_data():
     if not path.is_dir():
         pytest.skip('no recorded data: set PREGAO_SHARED_DATA to their folder')
     return path
+
+
+@pytest.fixture(scope='session')
+def preload(tmp_path_factory):
+    """preload('fastclock'): the library made of fastclock.c here, for LD_PRELOAD."""
+    def make(name):
+        library = tmp_path_factory.getbasetemp() / f'{name}.so'
+        if not library.exists():
+            subprocess.run(['cc', '-shared', '-fPIC', '-O1', '-Wall', '-Wextra', '-Werror', '-o', library,
+                            TOP / f'tests/scenario/{name}.c', '-ldl'], check=True)
+        return library
+    return make

@@ -1,4 +1,4 @@
-"""How `pregao up` ends: whoever is signalled, all that was collected is in files, and the next start goes on behind it."""
+"""What `pregao up` does with the stream: whoever ends it, all that was collected is in files; what it cannot seal is seen from outside."""
 import json
 import os
 import signal
@@ -35,3 +35,29 @@ def test_a_clean_end_delivers(pregao, tmp_path, number, to):
             assert (status['lag_records'], status['delivered_seq']) == (0, status['last_seq']), 'the deliverer ended before the collector'
     rows = look.sql(pregao, lake, 'SELECT seq FROM raw.bitcoin_ticks UNION ALL SELECT seq FROM raw.bitcoin_gaps ORDER BY 1')
     assert [r['seq'] for r in rows] == list(range(1, status['last_seq'] + 1))
+
+
+def events_of(pregao, lake, *names):
+    """The log's events of these names, the oldest first."""
+    told = json.loads(pregao('logs', '--lake', lake, '--format', 'json', '--limit', 1000).stdout)
+    return [r['event'] for r in told if r['event'] in names]
+
+
+def test_a_segment_that_cannot_be_sealed(pregao, preload, tmp_path):
+    """`stream status` shows it though nothing is appended meanwhile; it recovers alone, and nothing is lost."""
+    lake, conf, bad = tmp_path / 'lake', tmp_path / 'up.ini', tmp_path / 'bad'
+    conf.write_text('[stream]\nage = 1s\n')
+    bad.touch()
+    env = {'LD_PRELOAD': str(preload('iofault')), 'IOFAULT_CALL': 'rename', 'IOFAULT_UNDER': str(lake / 'state/stream/bitcoin/0'), 'IOFAULT_WHILE': str(bad)}
+    with bitcoin_server.serve() as server:
+        up = Up(pregao, '--lake', lake, '--config', conf, '--period', '1h', '--source', f'binance={server.url}/binance', env=env)
+        assert eventually(lambda: status_of(pregao, lake)['failed']), up.said()
+        status = status_of(pregao, lake)
+        assert (status['errors'] > 0, status['last_seq'], status['delivered_seq'], status['last_error_code']) == (True, 1, 0, 'IO')
+        assert 'the spool' in status['last_error']
+        bad.unlink()
+        assert eventually(lambda: not status_of(pregao, lake)['failed']), up.said()
+        assert eventually(lambda: status_of(pregao, lake)['lag_records'] == 0), up.said()
+        assert up.end() == 0, up.said()
+    assert events_of(pregao, lake, 'seal_failed', 'seal_recovered') == ['seal_failed', 'seal_recovered']
+    assert [r['seq'] for r in look.sql(pregao, lake, 'SELECT seq FROM raw.bitcoin_ticks')] == [1]
