@@ -78,7 +78,9 @@ static char *lower(struct arena *arena, const char *s)
 static char *squeezed(struct arena *arena, const char *s)
 {
 	struct slice in = slice_trim(slice_of(s));
-	char *out = arena_strndup(arena, in.p ? in.p : "", in.n);
+	if (!in.n)
+		return arena_strdup(arena, "");
+	char *out = arena_strndup(arena, in.p, in.n);
 	size_t n = 0;
 	for (size_t i = 0; i < in.n; i++) {
 		char c = in.p[i] == '\t' ? ' ' : in.p[i];

@@ -288,7 +288,8 @@ static int check_scopes(struct cli *cli, const struct job_plan *plan, const stru
 			size_t *ret_count, struct err *e)
 {
 	struct catalog *catalog = system_catalog(cli->system);
-	struct table_def *t = NULL;
+	const struct job_trigger *first = plan->triggers; /* there is one at least */
+	struct table_def *t;
 	bool *known = ANEW_ARRAY(cli->arena, q->scope_count + 1, bool);
 	int rc = OK;
 	*ret_count = q->scope_count;
@@ -311,7 +312,8 @@ static int check_scopes(struct cli *cli, const struct job_plan *plan, const stru
 			rc = err_set(
 				e, ERR_USAGE,
 				"%s.%s has no partition `%s`; `pregao partitions %s.%s` lists them",
-				t->database, t->name, q->scopes[i], t->database, t->name);
+				first->database, first->table, q->scopes[i], first->database,
+				first->table);
 	return rc;
 }
 

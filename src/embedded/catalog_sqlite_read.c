@@ -359,7 +359,7 @@ int catalog_sqlite_scopes(struct catalog *c, const struct table_def *table,
 	if (rc == OK) {
 		struct catalog_scope *scopes = ANEW_ARRAY(arena, list.count, struct catalog_scope);
 		size_t n = 0;
-		if (filter_count > 1)
+		if (filter_count > 1 && list.count)
 			qsort(list.scopes, list.count, sizeof(*list.scopes), by_scope);
 		for (size_t i = 0; i < list.count; i++)
 			if (n == 0 || by_scope(&scopes[n - 1], &list.scopes[i]) != 0)

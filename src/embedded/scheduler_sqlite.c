@@ -178,7 +178,7 @@ static bool is_out(const struct found *f)
 static int claim(struct scheduler_sqlite *s, const struct schedule_message *m, int64_t lease_us,
 		 struct err *e)
 {
-	struct found f;
+	struct found f = {.claimed_until_us = 0};
 	sqlite3_stmt *stmt;
 	int64_t now = clock_now_us(s->clock);
 	int rc = find(s, m->schedule, m->slot, &f, e);
@@ -261,7 +261,7 @@ int slot_end_attempt(struct scheduler_sqlite *s, const struct plan *p, const cha
 static int report(struct scheduler_sqlite *s, const struct schedule_message *m,
 		  enum schedule_outcome outcome, const char *why, struct err *e)
 {
-	struct found f;
+	struct found f = {.claimed_until_us = 0};
 	bool given_up;
 	int rc = find(s, m->schedule, m->slot, &f, e);
 	if (rc)
@@ -351,7 +351,7 @@ static int mark_by_hand(struct scheduler_sqlite *s, const struct plan *p,
 		return rc;
 	sqlite_bind_i64(stmt, 3, planned->at_us);
 	rc = sqlite_run(s->db, stmt, e);
-	struct found f;
+	struct found f = {.claimed_until_us = 0};
 	if (rc == OK)
 		rc = find(s, p->schedule.name, planned->slot, &f, e);
 	if (rc)

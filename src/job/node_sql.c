@@ -107,7 +107,7 @@ static void aggregate_call(struct buf *b, const struct sql_style *s,
 			continue;
 		}
 		c++;
-		if (*c != '1') {
+		if (*c != '1' && order) {
 			sql_names(b, s, order, *c == 'O' ? ", " : " IS NOT NULL AND ");
 			buf_str(b, *c == 'O' ? ", " : " IS NOT NULL AND ");
 		}

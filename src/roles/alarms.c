@@ -352,7 +352,7 @@ int alarms_evaluate(struct system *s, const struct conf *conf, int64_t now_us,
 	int rc = alarms_look(s, conf, now_us, arena, &seen, &count, e);
 	if (!system_telemetry(s))
 		return rc;
-	for (size_t i = 0; i < count && rc == OK; i++)
+	for (size_t i = 0; rc == OK && i < count; i++)
 		rc = write_down(system_telemetry(s), &seen[i], notify, e);
 	return rc == OK && notify ? tell_changes(s, conf, teller, arena, e) : rc;
 }

@@ -571,6 +571,7 @@ static void pruned_equals_unpruned(void **state)
 				", skip_default := true, skip_null := true, skip_empty := true)::VARCHAR");
 			if (cell(call.data, &json, &e))
 				fail_msg("%s", e.text);
+			assert_non_null(json);
 			AUTO_JSON json_t *root = NULL;
 			struct prune p;
 			assert_int_equal(json_parse(json, strlen(json), &root, &e), 0);
