@@ -85,15 +85,6 @@ const char *option_name(enum option_id id)
 	return options[id].name;
 }
 
-static const char *const *list_options(size_t *ret_count)
-{
-	static const char *names[OPT_COUNT];
-	for (size_t i = 0; i < OPT_COUNT; i++)
-		names[i] = options[i].name;
-	*ret_count = OPT_COUNT;
-	return names;
-}
-
 static bool takes(const struct command *c, enum option_id id)
 {
 	for (size_t i = 0; i < common_option_count; i++)
@@ -103,6 +94,17 @@ static bool takes(const struct command *c, enum option_id id)
 		if (c->options[i] == id)
 			return true;
 	return false;
+}
+
+/* Of the command; before there is one, all. */
+static const char *const *list_options(const struct command *c, size_t *ret_count)
+{
+	static const char *names[OPT_COUNT];
+	*ret_count = 0;
+	for (size_t i = 0; i < OPT_COUNT; i++)
+		if (!c || takes(c, (enum option_id)i))
+			names[(*ret_count)++] = options[i].name;
+	return names;
 }
 
 /* Two options may have one name and another meaning: then it is the command's. */
@@ -149,12 +151,12 @@ static bool is_family(const char *word)
 static void family_help(FILE *out, const char *word)
 {
 	size_t n = strlen(word);
-	fprintf(out, "%s\n\n", tr("usage:"));
+	fprintf(out, "%s pregao %s COMMAND\n\n", tr("usage:"), word);
 	for (size_t i = 0; i < command_count; i++)
 		if (strncmp(commands[i].name, word, n) == 0 && commands[i].name[n] == ' ')
 			fprintf(out, "  pregao %s %s\n      %s\n", commands[i].name,
 				commands[i].arguments, tr(commands[i].summary));
-	fprintf(out, "\n%s\n", tr("`pregao COMMAND --help` tells more and shows examples."));
+	fprintf(out, "\n%s\n", tr("Each of them with --help tells more and shows examples."));
 }
 
 static void help_overview(FILE *out)
@@ -257,7 +259,7 @@ static int parse_option(struct cli *cli, int argc, char **argv, int *at)
 	}
 	if (id < 0 || (cli->command && !takes(cli->command, (enum option_id)id))) {
 		size_t n;
-		const char *const *names = list_options(&n);
+		const char *const *names = list_options(cli->command, &n);
 		char bare[64];
 		snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(word + strspn(word, "-"), "="),
 			 word + strspn(word, "-"));

@@ -116,7 +116,10 @@ static int make_folder(struct cli *cli, const char *output, const char **ret, st
 			   : arena_printf(cli->arena, "%s/pregao-sql.XXXXXX",
 					  tmp && *tmp ? tmp : "/tmp");
 	if (!mkdtemp(dir))
-		return err_errno(e, errno, "cannot make the folder %s for temporary files", dir);
+		return output && errno == ENOENT
+			       ? err_set(e, ERR_NOT_FOUND, "there is no folder for %s", output)
+			       : err_errno(e, errno,
+					   "cannot make the folder %s for temporary files", dir);
 	*ret = dir;
 	return OK;
 }

@@ -71,7 +71,10 @@ static void told_text(struct up *u, const struct supervisor_event *v)
 		if (cli->verbose)
 			cli_note(cli, "%s started: process %d", v->role, (int)v->pid);
 		break;
-	case SUP_UP: print_up(cli, u->settings); break;
+	case SUP_UP:
+		if (!cli->quiet)
+			print_up(cli, u->settings);
+		break;
 	case SUP_ENDED:
 		if (v->pause_us < 0)
 			break;

@@ -149,8 +149,9 @@ static int only_reading(struct err *e)
 		"only one statement that reads runs here: SELECT, FROM, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES, EXPLAIN");
 }
 
-/* Whole numbers beyond 64 bits are valid JSON, but not for jansson: they become reals, which no
- * condition on a partition understands. */
+/* Whole numbers beyond 64 bits are valid JSON, but not for jansson, and DuckDB writes what is no number of JSON's in
+ * its own way: they become reals, which no condition on a partition understands. The statement itself is run as it
+ * was given. */
 static void tame_numbers(char *json)
 {
 	for (char *p = json; *p;) {
@@ -161,6 +162,10 @@ static void tame_numbers(char *json)
 			p += *p != '\0';
 			continue;
 		}
+		if (strncmp(p, "Infinity", 8) == 0)
+			memcpy(p, "0.000000", 8);
+		else if (strncmp(p, "NaN", 3) == 0)
+			memcpy(p, "0.0", 3);
 		size_t n = strspn(p, "0123456789");
 		if (n >= 19 && !strchr(".eE", p[n]))
 			p[1] = '.';

@@ -207,7 +207,7 @@ int sql_worker_run(const struct sql_worker *w, int (*body)(void *, struct err *)
 	if (how == BY_MEMORY)
 		return err_set(
 			e, ERR_LIMIT,
-			"the statement took more than %lld MiB of memory and was ended; --memory gives it more",
+			"the statement's process took %lld MiB of memory, more than --memory and its margin, and was ended; --memory gives it more",
 			(long long)(w->memory_ceiling_bytes >> 20));
 	if (got == sizeof(report)) {
 		*e = report;

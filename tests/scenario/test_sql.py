@@ -227,3 +227,18 @@ def test_sandbox_holds_here(pregao, lake):
     if version < 1:
         pytest.skip('the kernel has no Landlock')
     assert 'Landlock' not in pregao('sql', 'SELECT 1', '--lake', lake).stderr
+
+
+def test_what_json_has_no_number_for(pregao, lake):
+    rows = json.loads(pregao('sql', "SELECT 1e400 AS a, -1e400::DOUBLE AS b, 'NaN'::DOUBLE AS c, count(*) AS n FROM raw.portfolio WHERE part < 1e400",
+                             '--lake', lake, '--format', 'json').stdout)
+    assert rows[0]['n'] == 60 and rows[0]['a'] is None
+
+
+def test_output_into_no_folder(pregao, lake, tmp_path):
+    assert f'there is no folder for {tmp_path}/nope/x.csv' in pregao('sql', 'SELECT 1', '-o', tmp_path / 'nope/x.csv', '--lake', lake, expect=1).stderr
+
+
+def test_a_near_option_is_one_that_the_command_takes(pregao, lake):
+    assert '--node' not in pregao('queue', 'list', '--nope', expect=2).stderr
+    assert 'did you mean `--limit`' in pregao('sql', 'SELECT 1', '--limt', '3', expect=2).stderr
