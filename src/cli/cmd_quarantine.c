@@ -107,14 +107,22 @@ static void add_member(struct listing *l, const json_t *line, const char *key)
 		listing_text(l, json_string_value(v));
 }
 
-/* A recording's refused lines, a row each; their bytes, in base64, only for programs. */
-static int list_lines(struct cli *cli, const struct buf *payload, struct err *e)
+/* A recording's refused lines, or records of the stream, a row each; their bytes, in base64, only for programs. */
+static int list_lines(struct cli *cli, const struct quarantine_entry *q, const struct buf *payload,
+		      struct err *e)
 {
-	static const struct column columns[] = {{.name = "line", .type = COL_BIGINT},
+	static const struct column of_line[] = {{.name = "line", .type = COL_BIGINT},
 						{.name = "reason", .type = COL_TEXT},
 						{.name = "text", .type = COL_TEXT},
-						{.name = "bytes", .type = COL_TEXT}};
-	size_t n = cli->format == FORMAT_TABLE ? ARRAY_LEN(columns) - 1 : ARRAY_LEN(columns);
+						{.name = "bytes", .type = COL_TEXT}},
+				   of_record[] = {{.name = "seq", .type = COL_BIGINT},
+						  {.name = "kind", .type = COL_TEXT},
+						  {.name = "reason", .type = COL_TEXT},
+						  {.name = "text", .type = COL_TEXT},
+						  {.name = "bytes", .type = COL_TEXT}};
+	const struct column *columns = q->records ? of_record : of_line;
+	size_t n = q->records ? ARRAY_LEN(of_record) : ARRAY_LEN(of_line);
+	n -= cli->format == FORMAT_TABLE;
 	struct listing *l = listing_new(columns, n);
 	struct slice rest = buf_slice(payload);
 	int64_t not_kept = 0;
@@ -170,8 +178,8 @@ int cmd_quarantine_show(struct cli *cli)
 	int rc = OK;
 	if (cli->format == FORMAT_TABLE)
 		listing_print_upright(x.l);
-	if (q.lines)
-		rc = list_lines(cli, &payload, &e);
+	if (q.lines || q.records)
+		rc = list_lines(cli, &q, &payload, &e);
 	else if (cli->format == FORMAT_TABLE)
 		show_place(&payload, q.offset);
 	else
@@ -189,8 +197,8 @@ struct gathered {
 static int gather(void *ctx, const struct quarantine_entry *q)
 {
 	struct gathered *g = ctx;
-	/* Lines of recordings are not tried again by themselves. */
-	if (q->lines)
+	/* Lines of recordings and records of the stream are not tried again by themselves. */
+	if (q->lines || q->records)
 		return 0;
 	*PUSH(g->ids, g->count, g->cap) = arena_strdup(g->cli->arena, q->sha256);
 	return 0;
@@ -224,6 +232,10 @@ int cmd_quarantine_replay(struct cli *cli)
 		return cli_usage(
 			cli,
 			"these are lines of a recording: correct it, and replay it with `pregao stream replay`");
+	if (g.count && entries[0].records)
+		return cli_usage(
+			cli,
+			"these are records of the stream that nobody can read: there is nothing to try again; `pregao quarantine show ID -o FILE` keeps their bytes");
 	if (dry) {
 		printf(tr("%zu entries would be tried again\n"), g.count);
 		return EXIT_DONE;

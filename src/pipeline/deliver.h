@@ -3,8 +3,8 @@
  * A segment's rows are parted by table, date and hour; a file is named by the first and last sequence
  * number in it, so that writing it again after a death gives the same name and bytes. Files and the
  * delivered mark become live in one catalog commit. Trades that are in the lake already (by source, pair and
- * trade id) are left out. A record that cannot be read goes to quarantine/bitcoin/<first>-<last>.ndjson, one
- * line each: seq, kind, reason, text, the bytes as base64. */
+ * trade id) are left out. What cannot be read goes to quarantine (QUARANTINE_RECORDS), a segment's
+ * records as one payload. */
 #ifndef PREGAO_DELIVER_H
 #define PREGAO_DELIVER_H
 

@@ -8,9 +8,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base64.h"
 #include "collect_mark.h"
 #include "path.h"
+#include "quarantine.h"
 #include "trade_ids.h"
 
 #define BATCH_ROWS  ((size_t)250000)
@@ -69,6 +69,7 @@ struct delivery {
 	size_t reached_count, reached_cap;
 	struct buf rejected;
 	int64_t rejected_first, rejected_last;
+	struct err rejected_why; /* of the first */
 	int64_t files_made;
 	struct deliver_result result;
 	struct err first_rejected;
@@ -78,13 +79,17 @@ struct delivery {
 
 static int put_rejected(struct delivery *d, struct err *e)
 {
-	AUTO_BUF struct buf key = {0};
+	static const struct source stream = {.path = QUARANTINE_RECORDS,
+					     .parser_version = "deliver/1"};
 	if (d->rejected.len == 0)
 		return OK;
-	buf_printf(&key, "quarantine/bitcoin/%" PRId64 "-%" PRId64 ".ndjson", d->rejected_first,
-		   d->rejected_last);
-	int rc = object_store_put(d->with->publish.store, key.data, buf_slice(&d->rejected), false,
-				  e);
+	struct payload payload = {.bytes = buf_slice(&d->rejected),
+				  .source = arena_printf(d->arena, "stream:%s/%" PRId64 "-%" PRId64,
+							 delivery_stream_name(d->with->stream),
+							 d->rejected_first, d->rejected_last),
+				  .at_us = clock_now_us(d->with->clock)};
+	int rc = quarantine_put(d->with->publish.store, &stream, &payload, &d->rejected_why, NULL,
+				e);
 	buf_reset(&d->rejected);
 	return rc;
 }
@@ -93,20 +98,14 @@ static int reject(struct delivery *d, const struct stream_entry *entry, const st
 		  struct err *e)
 {
 	struct buf *out = &d->rejected;
-	if (out->len == 0)
+	if (out->len == 0) {
 		d->rejected_first = entry->seq;
+		d->rejected_why = *why;
+	}
 	d->rejected_last = entry->seq;
 	if (d->result.rejected++ == 0)
 		d->first_rejected = *why;
-	buf_printf(out, "{\"seq\":%" PRId64 ",\"kind\":", entry->seq);
-	buf_json_str(out, entry->record.kind, strlen(entry->record.kind));
-	buf_str(out, ",\"reason\":");
-	buf_json_str(out, why->reason, strlen(why->reason));
-	buf_str(out, ",\"text\":");
-	buf_json_str(out, why->text, strlen(why->text));
-	buf_str(out, ",\"bytes\":\"");
-	base64_encode(entry->record.body, out);
-	buf_str(out, "\"}\n");
+	quarantine_line(out, "seq", entry->seq, entry->record.kind, entry->record.body, why);
 	return out->len >= REJECTED_BYTES ? put_rejected(d, e) : OK;
 }
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base64.h"
 #include "json.h"
 
 #define ROOT                  "quarantine/"
@@ -66,6 +67,23 @@ int quarantine_put(struct object_store *store, const struct source *source,
 	return rc;
 }
 
+void quarantine_line(struct buf *out, const char *name, int64_t number, const char *kind,
+		     struct slice bytes, const struct err *why)
+{
+	buf_printf(out, "{\"%s\":%" PRId64, name, number);
+	if (kind) {
+		buf_str(out, ",\"kind\":");
+		buf_json_str(out, kind, strlen(kind));
+	}
+	buf_str(out, ",\"reason\":");
+	buf_json_str(out, why->reason, strlen(why->reason));
+	buf_str(out, ",\"text\":");
+	buf_json_str(out, why->text, strlen(why->text));
+	buf_str(out, ",\"bytes\":\"");
+	base64_encode(bytes, out);
+	buf_str(out, "\"}\n");
+}
+
 struct found {
 	struct arena *arena;
 	const char *prefix; /* of the hash; NULL: all */
@@ -121,6 +139,7 @@ static int read_description(struct object_store *store, struct arena *arena,
 	const char *parser = arena_strndup(arena, entry->key + sizeof(ROOT) - 1, path);
 	entry->from = source_find(parser);
 	entry->lines = strcmp(parser, QUARANTINE_LINES) == 0;
+	entry->records = strcmp(parser, QUARANTINE_RECORDS) == 0;
 	entry->reason = "unreadable";
 	entry->text = entry->parser_version = entry->source = "";
 	entry->offset = -1;

@@ -8,8 +8,10 @@
 #include "object_store.h"
 #include "source.h"
 
-/* Where a recording's refused lines are kept, in place of a source's path. */
-#define QUARANTINE_LINES "bitcoin/replay"
+/* In place of a source's path: where a recording's refused lines are kept, and what the deliverer could not read. Such a
+ * payload is lines of JSON (quarantine_line), to be looked at; nothing is tried again. */
+#define QUARANTINE_LINES   "bitcoin/replay"
+#define QUARANTINE_RECORDS "bitcoin/stream"
 struct quarantine_entry {
 	const struct source *from; /* the row of the table of sources; NULL when this program knows
 				      none by that path */
@@ -23,10 +25,14 @@ struct quarantine_entry {
 	const char *headers; /* or NULL */
 	const char *index;   /* what the caller said it was, or NULL */
 	int64_t at_us;
-	/* The payload is what was refused of a recording: {"line", "reason", "text", "bytes" (base64)} a line. To be
-	 * looked at; the recording is what can be corrected and replayed. */
-	bool lines;
+	bool lines;   /* of a recording, which is what can be corrected and replayed */
+	bool records; /* of the stream */
 };
+
+/* One refused piece as a line of JSON: {<name>, "kind", "reason", "text", "bytes" (base64)}, name ("line", "seq") with its
+ * number; without "kind" when that is NULL. */
+void quarantine_line(struct buf *out, const char *name, int64_t number, const char *kind,
+		     struct slice bytes, const struct err *why);
 
 /* Puts both objects if they are absent. ret_sha256 may be NULL. Errors of object_store_put. */
 int quarantine_put(struct object_store *, const struct source *, const struct payload *,

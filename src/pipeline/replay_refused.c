@@ -1,9 +1,7 @@
 /* The lines of a recording that are refused: gathered as lines of JSON, up to a limit, and put into quarantine as one
  * payload. */
 #include <inttypes.h>
-#include <string.h>
 
-#include "base64.h"
 #include "quarantine.h"
 #include "replay.h"
 #include "replay_private.h"
@@ -22,13 +20,7 @@ void replay_refused_add(struct replay_refused *r, int64_t line, struct slice tex
 	if (r->kept >= KEPT_MAX || out->len + text.n / 3 * 4 > KEPT_MAX_BYTES)
 		return;
 	r->kept++;
-	buf_printf(out, "{\"line\":%" PRId64 ",\"reason\":", line);
-	buf_json_str(out, why->reason, strlen(why->reason));
-	buf_str(out, ",\"text\":");
-	buf_json_str(out, why->text, strlen(why->text));
-	buf_str(out, ",\"bytes\":\"");
-	base64_encode(text, out);
-	buf_str(out, "\"}\n");
+	quarantine_line(out, "line", line, NULL, text, why);
 }
 
 int replay_refused_put(struct replay_refused *r, struct object_store *store, const char *path,

@@ -2,6 +2,7 @@
 import datetime
 import base64
 import gzip
+import hashlib
 import json
 import os
 import random
@@ -322,6 +323,25 @@ def test_refused_lines_are_kept(pregao, tmp_path):
     assert 'bad_number' in pregao('quarantine', 'show', entries[0]['id'][:8], '--lake', lake, '--format', 'table').stdout
     pregao('quarantine', 'replay', entries[0]['id'], '--lake', lake, expect=2)
     pregao('quarantine', 'replay', '--all', '--lake', lake)
+
+
+def test_unreadable_records_are_shown(pregao, tmp_path):
+    """What the deliverer could not read, laid down as it does it: listed, shown, and not tried again."""
+    lake = tmp_path / 'lake'
+    pregao('run', '--input', 'sample', '--lake', lake)
+    line = b'{"seq":7,"kind":"moon","reason":"unknown_kind","text":"no record is of the kind moon","bytes":"e30="}\n'
+    name = hashlib.sha256(line).hexdigest()
+    folder = lake / 'quarantine/bitcoin/stream'
+    folder.mkdir(parents=True)
+    (folder / f'{name}.payload').write_bytes(line)
+    (folder / f'{name}.json').write_text(json.dumps({'reason': 'unknown_kind', 'text': 'no record is of the kind moon', 'source': 'stream:bitcoin/7-7'}))
+    entries = json.loads(pregao('quarantine', 'list', '--lake', lake, '--format', 'json').stdout)
+    assert [(q['id'], q['reason'], q['source']) for q in entries] == [(name, 'unknown_kind', 'stream:bitcoin/7-7')]
+    shown = json.loads(pregao('quarantine', 'show', name[:8], '--lake', lake, '--format', 'json').stdout)
+    assert shown == [json.loads(line)]
+    assert 'moon' in pregao('quarantine', 'show', name[:8], '--lake', lake, '--format', 'table').stdout
+    assert 'records of the stream' in pregao('quarantine', 'replay', name, '--lake', lake, expect=2).stderr
+    assert 'nothing in quarantine can be tried again' in pregao('quarantine', 'replay', '--all', '--lake', lake).stderr
 
 
 def test_wrong_pair(pregao, tmp_path):

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "object_store_fault.h"
+#include "quarantine.h"
 #include "trade_ids.h"
 
 /* -- sets of trade ids ------------------------------------------------------------------------- */
@@ -228,8 +229,21 @@ static int64_t append_raw(struct stream_lake *s, const char *kind, const char *b
 	return seq;
 }
 
+static int only_entry(void *ctx, const struct quarantine_entry *entry)
+{
+	char *sha256 = ctx;
+	assert_string_equal(sha256, "");
+	assert_true(entry->records);
+	assert_string_equal(entry->reason, "bad_record");
+	assert_string_equal(entry->source, "stream:bitcoin/2-5");
+	snprintf(sha256, HASH_HEX_SIZE, "%s", entry->sha256);
+	return OK;
+}
+
 static void unreadable_records_are_kept_aside(void **state)
 {
+	char sha256[HASH_HEX_SIZE] = "";
+	struct quarantine_entry entry;
 	struct stream_lake *s = stream_lake_new();
 	append_tick(s, BEGIN_US);
 	append_raw(s, "tick", "{\"source\":");
@@ -250,8 +264,9 @@ static void unreadable_records_are_kept_aside(void **state)
 	assert_int_equal(s->result.rejected, 4);
 	assert_int_equal(mark_of(s, DELIVER_MARK), 7);
 	struct buf kept = {0};
-	DONE(s, object_store_get(s->lake->store, "quarantine/bitcoin/2-5.ndjson", 0, -1, 1 << 20,
-				 &kept, NULL, &s->e));
+	AUTO_ARENA struct arena *arena = arena_new();
+	DONE(s, quarantine_list(s->lake->store, only_entry, sha256, &s->e));
+	DONE(s, quarantine_show(s->lake->store, sha256, arena, &entry, &kept, &s->e));
 	struct slice rest = buf_slice(&kept);
 	int lines = 0;
 	while (rest.n) {
