@@ -188,10 +188,17 @@ struct replayed {
 	struct err why;
 };
 
+/* What a replay's callbacks are given. */
+struct replaying {
+	struct cli *cli;
+	struct streaming *streaming;
+	bool told;
+};
+
 static void progress(void *ctx, int64_t done, int64_t total, int64_t rows)
 {
-	struct cli *cli = ctx;
-	if (cli->quiet || !terminal_width(stderr))
+	const struct replaying *x = ctx;
+	if (x->cli->quiet || !terminal_width(stderr))
 		return;
 	if (total > 0)
 		fprintf(stderr, "\r  %3d %%  %lld\033[K", (int)(done * 100 / total),
@@ -257,10 +264,20 @@ static int settle(struct cli *cli, struct pass *pass, struct settle_result *ret,
 	return rc ? rc : pass_settle(pass, &s, cli->arena, ret, e);
 }
 
+static int spool_is_full(void *ctx, struct err *e)
+{
+	struct replaying *x = ctx;
+	if (!x->told)
+		cli_note(x->cli, "the spool is full: waiting for the delivery");
+	x->told = true;
+	return streaming_works(x->streaming, e);
+}
+
 static int replay_all(struct cli *cli, struct streaming *streaming, struct replayed *all,
 		      bool recorded_pace)
 {
 	atomic_bool *stop = streaming_stop_on_signals();
+	struct replaying with = {cli, streaming, false};
 	int code = EXIT_DONE;
 	for (size_t i = 0; i < cli->word_count; i++) {
 		struct replayed *r = &all[i];
@@ -275,7 +292,8 @@ static int replay_all(struct cli *cli, struct streaming *streaming, struct repla
 					.recorded_pace = recorded_pace,
 					.stop = stop,
 					.progress = progress,
-					.ctx = cli};
+					.full = spool_is_full,
+					.ctx = &with};
 		*r = (struct replayed){.path = cli->words[i], .why = ERR_INIT};
 		r->code = atomic_load(stop)
 				  ? err_set(&r->why, ERR_CONFLICT, "not tried: interrupted")

@@ -32,7 +32,8 @@ struct spool_options {
 	struct clock *clock;
 	int64_t segment_bytes; /* sealed when it reaches this; 0: 8 MiB */
 	int64_t age_us;        /* sealed when its first record is this old; 0: 60 s */
-	int64_t limit_bytes;   /* of all segments together; 0: 1 GiB */
+	/* of all segments but the newest sealed one, which stays for its number; 0: 1 GiB */
+	int64_t limit_bytes;
 	/* The number that a spool without any segment begins behind: a lake that was restored has records
 	 * that no spool of its own has ever numbered. */
 	int64_t after;

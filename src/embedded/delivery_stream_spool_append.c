@@ -156,8 +156,13 @@ static int check_room(struct spool *s, const struct spool_request *r, struct err
 	if (rc)
 		return rc;
 	s->sealed_bytes = 0;
+	/* The newest is kept for its number when all is delivered: it must not keep new ones out. */
+	int64_t newest = 0;
 	for (size_t i = 0; i < count; i++)
-		s->sealed_bytes += files[i].last ? files[i].bytes : 0;
+		if (files[i].last) {
+			s->sealed_bytes += newest;
+			newest = files[i].bytes;
+		}
 	free(files);
 	if (s->sealed_bytes + wanted <= s->options.limit_bytes)
 		return OK;
@@ -303,8 +308,10 @@ int spool_append(struct delivery_stream *stream, const struct stream_record *rec
 		r.newest_hour = hour > r.newest_hour ? hour : r.newest_hour;
 		r.n += SEGMENT_RECORD_BYTES + records[i].body.n;
 	}
-	if ((int64_t)r.n > s->options.limit_bytes) {
-		err_set(e, ERR_LIMIT, "%zu bytes in one append, more than the spool may hold", r.n);
+	if ((int64_t)r.n + SEGMENT_HEADER_BYTES > s->options.limit_bytes) {
+		err_set(e, ERR_INPUT,
+			"%zu bytes in one append, more than the spool's limit of %lld ever lets in",
+			r.n, (long long)s->options.limit_bytes);
 		return err_where(e, s->options.dir);
 	}
 	r.bytes = mem_alloc(r.n);

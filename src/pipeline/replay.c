@@ -147,6 +147,8 @@ static int append_records(struct run *r, const struct stream_record *records, si
 			return rc;
 		if (is_stopped(r))
 			return interrupted(e);
+		if (r->with->full && (rc = r->with->full(r->with->ctx, e)) != OK)
+			return rc;
 		clock_sleep_us(r->with->clock, FULL_PAUSE_US);
 	}
 }
@@ -168,6 +170,12 @@ static int append_rows(struct run *r, const struct bitcoin_row *rows, size_t n, 
 	for (size_t i = 0; i < n; at += records[i++].body.n)
 		records[i].body.p = r->bodies.data + at;
 	int rc = append_records(r, records, n, &first, e);
+	/* More at once than the stream's limit ever lets in? */
+	if (rc == ERR_INPUT && n > 1) {
+		free(records);
+		rc = append_rows(r, rows, n / 2, e);
+		return rc ? rc : append_rows(r, rows + n / 2, n - n / 2, e);
+	}
 	if (rc == OK) {
 		r->result->last_seq = first + (int64_t)n - 1;
 		if (!r->result->first_seq)

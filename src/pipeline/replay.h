@@ -43,6 +43,9 @@ struct replay {
 	void (*progress)(void *ctx, int64_t bytes_done, int64_t bytes_total, int64_t rows);
 	/* Rows are durable; may be NULL. */
 	void (*recorded)(void *ctx, int64_t seq, const struct bitcoin_row *);
+	/* The stream is full: called about ten times a second while that is waited for; its non-zero ends the
+	 * replay. May be NULL. */
+	int (*full)(void *ctx, struct err *);
 	void *ctx;
 };
 /* A row's place in its recording, which is what bitcoin_row.line and the mark hold: lines may hold several rows, and a

@@ -71,7 +71,7 @@ struct delivery_stream {
  * of them will ever be delivered on the embedded driver (Firehose: some may be), so they may be
  * appended again. ERR_LIMIT: the spool has reached its limit or the disk is full, try later; ERR_IO:
  * writing or syncing failed, the next append tries to recover first, and acknowledges nothing until
- * it has; ERR_INPUT: an empty or too long body; ERR_DENIED. */
+ * it has; ERR_INPUT: an empty or too long body, or more at once than the limit ever lets in; ERR_DENIED. */
 int delivery_stream_append(struct delivery_stream *, const struct stream_record *, size_t n,
 			   int64_t *ret_first, struct err *) MUST_CHECK;
 /* Every record after the number that the stream still keeps, in order, also those not sealed yet: for

@@ -40,7 +40,7 @@ const struct conf_option settings[] = {
 	{"stream", "age", CONF_DURATION, "60s", NULL, "1s..1d",
 	 "a segment is delivered when its first record is this old"},
 	{"stream", "limit", CONF_BYTES, "1GiB", NULL, "64KiB..16TiB",
-	 "size of the spool at which producers have to wait"},
+	 "size of the spool at which producers have to wait, its newest segment aside"},
 	{"stream", "settle", CONF_DURATION, "5m", NULL, "0..30d",
 	 "how long after its end an hour or a day is merged into one file"},
 	{"calendar", "add", CONF_DATES, "", NULL, NULL,

@@ -13,7 +13,7 @@ struct streaming {
 	struct delivery_stream *stream;
 	struct catalog *catalog; /* the thread's own */
 	struct deliver deliver;
-	atomic_bool stop;
+	atomic_bool stop, ended;
 	pthread_t thread;
 	bool running;
 	struct deliver_result result;
@@ -32,6 +32,7 @@ static void *deliver_thread(void *arg)
 {
 	struct streaming *s = arg;
 	s->code = deliver_run(&s->deliver, &s->stop, &s->result, &s->why);
+	atomic_store(&s->ended, true);
 	return NULL;
 }
 
@@ -79,6 +80,14 @@ int streaming_begin(struct system *sys, const char *run, struct streaming **ret,
 struct delivery_stream *streaming_stream(struct streaming *s)
 {
 	return s->stream;
+}
+
+int streaming_works(struct streaming *s, struct err *e)
+{
+	if (!atomic_load(&s->ended))
+		return OK;
+	*e = s->why;
+	return s->code ? s->code : err_set(e, ERR_CONFLICT, "the delivery has ended");
 }
 
 int streaming_end(struct streaming *s, struct deliver_result *ret, struct err *e)

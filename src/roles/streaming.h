@@ -13,6 +13,8 @@ struct streaming;
 int streaming_begin(struct system *, const char *run, struct streaming **ret,
 		    struct err *) MUST_CHECK;
 struct delivery_stream *streaming_stream(struct streaming *);
+/* Whether the deliverer is still at work: else why it ended. */
+int streaming_works(struct streaming *, struct err *) MUST_CHECK;
 /* Seals and delivers what is left, tells the queues of it, and ends the thread. ERR_*
  * when the rest could not be delivered: it waits in the spool. Frees it in any case; NULL is fine. ret
  * may be NULL. */

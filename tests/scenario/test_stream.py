@@ -408,3 +408,16 @@ def test_recorded_session(pregao, shared_data, tmp_path):
 def test_soak(pregao, server, conf, tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), 'KILLS', int(os.environ.get('STREAM_KILLS', '1000')))
     test_killed_at_random(pregao, server, conf, tmp_path)
+
+
+def test_replay_through_a_small_spool(pregao, tmp_path):
+    """More at once than the spool ever holds: it goes through in pieces, and whoever waits is told."""
+    (tmp_path / 'small.ini').write_text('[stream]\nlimit = 64KiB\nage = 1s\nsegment = 16KiB\n')
+    trade = '{"e":"trade","E":%d,"s":"BTCUSDT","t":%d,"p":"60000.10","q":"0.01","T":%d,"m":true}\n'
+    recording = tmp_path / 'trades.ndjson'
+    recording.write_text(''.join(trade % (1723075200000 + i * 10, i + 1, 1723075200000 + i * 10) for i in range(2000)))
+    with_small = ('--lake', tmp_path / 'lake', '--config', tmp_path / 'small.ini')
+    done = pregao('stream', 'replay', recording, '--source', 'binance', *with_small)
+    assert done.stderr.count('waiting for the delivery') == 1
+    assert json.loads(pregao('sql', 'SELECT count(*) n, count(DISTINCT trade_id) d FROM raw.bitcoin_trades', '--format', 'json', *with_small).stdout) == \
+        [{'n': 2000, 'd': 2000}]

@@ -412,7 +412,8 @@ static void the_limit_holds_until_something_is_forgotten(void **state)
 		assert_true(seq < 20);
 	before = seq;
 	assert_int_equal(e.code, ERR_LIMIT);
-	assert_true(status_of(s).bytes <= 2110);
+	/* the newest sealed one does not count: 500 bytes and the record that passed them */
+	assert_true(status_of(s).bytes <= 2110 + 500 + 130);
 	assert_false(status_of(s).failed);
 	assert_int_equal(append(s, "a"), before + 1);
 	assert_int_equal(append_body(s, body, &seq, &e), ERR_LIMIT);
@@ -420,8 +421,33 @@ static void the_limit_holds_until_something_is_forgotten(void **state)
 	assert_int_equal(append(s, body), before + 2);
 	AUTO_FREE char *big = mem_alloc(2200);
 	memset(big, 'x', 2199);
-	assert_int_equal(append_body(s, big, &seq, &e), ERR_LIMIT);
+	assert_int_equal(append_body(s, big, &seq, &e), ERR_INPUT);
+	/* to the byte: header, record and body are the limit, and one more is too much */
+	big[2110 - SEGMENT_HEADER_BYTES - SEGMENT_RECORD_BYTES] = '\0';
+	must(delivery_stream_forget(deliverer, before + 2, &e), &e);
 	assert_int_equal(status_of(s).last_seq, before + 2);
+	delivery_stream_free(deliverer);
+	delivery_stream_free(s);
+}
+
+/* The newest segment is kept for its number: as large as the limit, it would keep everything out for ever. */
+static void what_is_delivered_keeps_nothing_out(void **state)
+{
+	AUTO_FOLDER char *dir = temporary_folder();
+	struct delivery_stream *s = open_options((struct spool_options){
+		.dir = dir, .mode = SPOOL_APPEND, .segment_bytes = 2000, .limit_bytes = 2110});
+	struct delivery_stream *deliverer = open_spool(dir, SPOOL_DELIVER);
+	struct err e = ERR_INIT;
+	char body[101] = {0};
+	memset(body, 'x', 100);
+	for (int64_t round = 0, seq = 0; round < 5; round++) {
+		int64_t before = seq;
+		while (append_body(s, body, &seq, &e) == OK && seq < before + 14)
+			;
+		assert_true(seq > before + 10);
+		must(delivery_stream_seal(s, true, &e), &e);
+		must(delivery_stream_forget(deliverer, seq, &e), &e);
+	}
 	delivery_stream_free(deliverer);
 	delivery_stream_free(s);
 }
@@ -632,6 +658,7 @@ int main(int argc, char **argv)
 		CASE(random_damage_never_stops_it),
 		cmocka_unit_test(a_clock_that_is_set_changes_no_age),
 		cmocka_unit_test(the_limit_holds_until_something_is_forgotten),
+		cmocka_unit_test(what_is_delivered_keeps_nothing_out),
 		cmocka_unit_test(segments_end_at_their_size),
 		cmocka_unit_test(an_empty_spool_begins_behind_what_is_delivered),
 		cmocka_unit_test(a_spool_knows_which_stream_it_is),
