@@ -15,17 +15,11 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tests/scenario'))
 import bitcoin_server  # noqa: E402
+from measure import workplace  # noqa: E402
 
 
-def main():
-    words = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    words.add_argument('--records', type=int, default=100)
-    words.add_argument('--pregao', default=str(ROOT / 'build/pregao'))
-    words.add_argument('--json', action='store_true')
-    options = words.parse_args()
-    lake = ROOT / 'build/bench-work' / f'live-{time.time_ns()}'
-    lake.parent.mkdir(parents=True, exist_ok=True)
-    conf = lake.with_suffix('.ini')
+def measured(options, work):
+    lake, conf = work / 'lake', work / 'live.ini'
     conf.write_text('[stream]\nage = 5s\n')  # so that some records are seen in the spool and some in files
     common = ['--lake', str(lake), '--config', str(conf), '--format', 'json']
 
@@ -52,8 +46,18 @@ def main():
             collector.terminate()
             collector.wait()
     floor = [ask(1)[0] for _ in range(20)]
-    result = {'records': len(waits), 'median_ms': statistics.median(waits) * 1000, 'p99_ms': statistics.quantiles(waits, n=100)[98] * 1000,
-              'floor_median_ms': statistics.median(floor) * 1000}
+    return {'records': len(waits), 'median_ms': statistics.median(waits) * 1000, 'p99_ms': statistics.quantiles(waits, n=100)[98] * 1000,
+            'floor_median_ms': statistics.median(floor) * 1000}
+
+
+def main():
+    words = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    words.add_argument('--records', type=int, default=100)
+    words.add_argument('--pregao', default=str(ROOT / 'build/pregao'))
+    words.add_argument('--json', action='store_true')
+    options = words.parse_args()
+    with workplace(ROOT / 'build/bench-work') as work:
+        result = measured(options, work)
     if options.json:
         print(json.dumps(result))
         return
