@@ -117,6 +117,8 @@ int duck_query_polled(const struct duck *, const char *sql, int (*poll)(void *ct
 		      void *ctx, duckdb_result *ret, struct err *) MUST_CHECK;
 /* DuckDB's error as ours. type may be DUCKDB_ERROR_INVALID: then it is told from the message. Line
  * and column are taken from the message's own "LINE n:" picture. Returns the code. */
+/* ERR_LIMIT has this reason where it was memory that did not suffice, and not the disk. */
+#define DUCK_OUT_OF_MEMORY "out_of_memory"
 int duck_error(struct err *, duckdb_error_type type, const char *message);
 
 /* The chunk's value as text, NULL when null; copied into the arena. For VARCHAR only. */

@@ -100,6 +100,8 @@ int duck_error(struct err *e, duckdb_error_type type, const char *message)
 	while (line.len && (line.data[line.len - 1] == ' ' || line.data[line.len - 1] == '.'))
 		line.data[--line.len] = '\0';
 	err_set(e, code, "%s", line.data ? line.data : "");
+	if (code == ERR_LIMIT && code_from_words(OK, message) == OK)
+		err_reason(e, DUCK_OUT_OF_MEMORY);
 	if (e && picture)
 		place(e, picture + 2);
 	return code;

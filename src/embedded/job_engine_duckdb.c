@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "duckdb_api.h"
 #include "file.h"
 #include "job_compute.h"
 #include "job_ledger.h"
@@ -14,7 +15,8 @@
 #include "value.h"
 
 #define DEFAULT_WORKERS 2
-#define POLL_US         200000 /* how often the ledger is asked whether to go on */
+#define PATIENCE_US     INT64_C(86400000000) /* that a run is tried again for */
+#define POLL_US         200000               /* how often the ledger is asked whether to go on */
 
 struct job_engine_duckdb {
 	struct job_engine port;
@@ -59,6 +61,9 @@ static int poll_run(void *ctx, struct err *e)
 {
 	struct run *r = ctx;
 	int rc = OK;
+	if (r->engine->o.stop && atomic_load(r->engine->o.stop))
+		return err_set(e, ERR_RETRY,
+			       "stopped; the run goes on when a worker is there again");
 	pthread_mutex_lock(&r->lock);
 	int64_t now = clock_monotonic_us(r->engine->o.clock);
 	if (r->cancelled || now - r->polled_us >= POLL_US) {
@@ -165,8 +170,8 @@ static int run_batch(struct run *r, struct job_compute *compute, size_t from, si
 		return rc;
 	for (size_t k = from; k < to; k++)
 		if (r->units.items[k].waits_since_us)
-			telemetry_observe(r->engine->o.telemetry,
-					  "pregao_raw_to_refined_seconds", NULL,
+			telemetry_observe(r->engine->o.telemetry, "pregao_raw_to_refined_seconds",
+					  NULL,
 					  clock_now_us(clock) - r->units.items[k].waits_since_us);
 	r->compute_us += computed - start;
 	r->publish_us += clock_monotonic_us(clock) - computed;
@@ -342,10 +347,12 @@ static int job_engine_duckdb_list(struct job_engine *port, size_t max, struct ar
 	return rc ? rc : job_ledger_list(ledger, max, arena, ret, ret_count, e);
 }
 
-static bool is_passing(int code)
+/* The machine failed, not the data: room, rights and locks come back, more memory does not. */
+static bool is_passing(const struct err *why)
 {
-	return code == ERR_CONFLICT || code == ERR_RETRY || code == ERR_LIMIT || code == ERR_IO ||
-	       code == ERR_DENIED;
+	int code = why->code;
+	return code == ERR_CONFLICT || code == ERR_RETRY || code == ERR_IO || code == ERR_DENIED ||
+	       (code == ERR_LIMIT && strcmp(why->reason, DUCK_OUT_OF_MEMORY) != 0);
 }
 
 static int job_engine_duckdb_work(struct job_engine *port, struct arena *arena,
@@ -369,9 +376,9 @@ static int job_engine_duckdb_work(struct job_engine *port, struct arena *arena,
 	int outcome = r.claim.given_up ? err_set(&why, ERR_BUG, "%s", r.claim.given_up)
 				       : do_run(&r, &why);
 	why.code = outcome;
-	/* The machine failed, not the data: the run goes back and is tried again by the next
-	 * worker. */
-	bool waiting = !r.cancelled && is_passing(outcome);
+	/* Goes back and is tried again by the next worker: for a day, then somebody has to look. */
+	bool waiting = !r.cancelled && is_passing(&why) &&
+		       started_us - r.claim.created_us < PATIENCE_US;
 	enum run_state state = waiting       ? RUN_QUEUED
 			       : r.cancelled ? RUN_CANCELLED
 			       : outcome     ? RUN_FAILED

@@ -3,6 +3,8 @@
 #ifndef PREGAO_JOB_ENGINE_DUCKDB_H
 #define PREGAO_JOB_ENGINE_DUCKDB_H
 
+#include <stdatomic.h>
+
 #include "duckdb_host.h"
 #include "job_engine.h"
 #include "publish.h"
@@ -23,6 +25,8 @@ struct job_engine_duckdb_options {
 	 * SQL cannot read other files. NULL: anything. */
 	const char *const *folders;
 	int workers; /* threads that compute and write; 0: two */
+	/* set, it ends the run soon, which goes back; may be NULL */
+	const atomic_bool *stop;
 };
 /* The ledger is opened by the first call that needs it, DuckDB by the first run that has something
  * to do. What the options point to must outlive the engine; strings are copied. One run at a time;

@@ -37,6 +37,7 @@ static const char *const steps[] = {
 	"	error TEXT\n"
 	") STRICT;\n"
 	"CREATE INDEX runs_open ON runs (id) WHERE state < 2;\n",
+	"ALTER TABLE runs ADD COLUMN postponed_us INTEGER NOT NULL DEFAULT 0;\n",
 };
 _Static_assert(RUN_QUEUED == 0 && RUN_RUNNING == 1 && RUN_SUCCEEDED == 2,
 	       "the schema and the statements below hold these numbers");
@@ -299,7 +300,7 @@ static int take(struct job_ledger *l, struct arena *arena, struct job_claim *c, 
 	sqlite3_stmt *s;
 	int rc = sqlite_prepare(
 		l->db,
-		"SELECT state, job, as_of, scopes, force, attempts, cancel, error FROM runs WHERE run = ?1",
+		"SELECT state, job, as_of, scopes, force, attempts, cancel, created_us FROM runs WHERE run = ?1",
 		&s, e);
 	if (rc)
 		return rc;
@@ -308,18 +309,14 @@ static int take(struct job_ledger *l, struct arena *arena, struct job_claim *c, 
 	if (rc <= 0)
 		return rc;
 	int64_t state = sqlite_i64(s, 0), attempts = sqlite_i64(s, 5), cancelled = sqlite_i64(s, 6);
-	const char *said = sqlite_str(s, 7, arena);
+	c->created_us = sqlite_i64(s, 7);
 	rc = read_request(s, arena, &c->request, e);
 	sqlite_reset(s);
 	if (rc || state > RUN_RUNNING)
 		return rc;
 	if (attempts >= JOB_ATTEMPTS)
-		c->given_up =
-			said && *said
-				? arena_printf(arena, "given up after %d tries; the last one: %s",
-					       JOB_ATTEMPTS, said)
-				: arena_printf(arena, "the worker died %d times while it ran this",
-					       JOB_ATTEMPTS);
+		c->given_up = arena_printf(arena, "the worker died %d times while it ran this",
+					   JOB_ATTEMPTS);
 	enum run_state next = cancelled ? RUN_CANCELLED : RUN_RUNNING;
 	rc = sqlite_prepare(
 		l->db,
@@ -341,8 +338,9 @@ static int find_candidates(struct job_ledger *l, struct arena *arena, const char
 {
 	sqlite3_stmt *s;
 	pthread_mutex_lock(&l->lock);
-	int rc = sqlite_prepare(l->db, "SELECT run FROM runs WHERE state < 2 ORDER BY id LIMIT ?1",
-				&s, e);
+	int rc = sqlite_prepare(
+		l->db, "SELECT run FROM runs WHERE state < 2 ORDER BY postponed_us, id LIMIT ?1",
+		&s, e);
 	*ret_count = 0;
 	if (rc == OK) {
 		sqlite_bind_i64(s, 1, CANDIDATES);
@@ -421,11 +419,11 @@ static int update(struct job_ledger *l, const struct job_claim *c, enum run_stat
 		  const struct job_progress *p, const struct err *error, struct err *e)
 {
 	sqlite3_stmt *s;
-	/* A run that goes back has not failed: its try does not count. */
+	/* A run that goes back has not failed: its try does not count, and those that wait come first. */
 	int rc = sqlite_prepare(
 		l->db,
 		"UPDATE runs SET state = ?2, ended_us = ?3, scopes_done = ?4, scopes_unchanged = ?5, rows_written = ?6, files_written = ?7, error_code = ?8, "
-		"error = ?9, attempts = attempts - (?2 = 0 AND ?10) WHERE run = ?1",
+		"error = ?9, attempts = attempts - (?2 = 0), postponed_us = CASE WHEN ?2 = 0 THEN ?10 ELSE postponed_us END WHERE run = ?1",
 		&s, e);
 	if (rc)
 		return rc;
@@ -439,8 +437,7 @@ static int update(struct job_ledger *l, const struct job_claim *c, enum run_stat
 	sqlite_bind_i64(s, 7, p->files_written);
 	sqlite_bind_i64(s, 8, error ? error->code : 0);
 	sqlite_bind_str(s, 9, error ? err_format(error, text, sizeof(text)) : NULL);
-	/* having had to wait for somebody is no try */
-	sqlite_bind_i64(s, 10, error && (error->code == ERR_CONFLICT || error->code == ERR_RETRY));
+	sqlite_bind_i64(s, 10, clock_now_us(l->clock));
 	return sqlite_run(l->db, s, e);
 }
 

@@ -26,13 +26,14 @@ int job_ledger_cancel(struct job_ledger *, const char *run, struct err *) MUST_C
 struct job_claim {
 	char run[RUN_ID_SIZE];
 	struct job_request request; /* in the arena */
+	int64_t created_us;
 	/* NULL, or why it is not to be tried again: the worker only ends it */
 	const char *given_up;
 	int hold;
 };
-/* The oldest run that is queued, or whose worker died. ERR_NOT_FOUND when there is none. A run that
- * was taken JOB_ATTEMPTS times without coming to an end is given out once more with given_up
- * set. */
+/* The oldest run that is queued, or whose worker died; those that went back come after those that never were tried.
+ * ERR_NOT_FOUND when there is none. A run whose worker died JOB_ATTEMPTS times is given out once more with
+ * given_up set. */
 #define JOB_ATTEMPTS 3
 int job_ledger_claim(struct job_ledger *, struct arena *, struct job_claim *ret,
 		     struct err *) MUST_CHECK;
@@ -43,7 +44,7 @@ struct job_progress {
 };
 int job_ledger_progress(struct job_ledger *, const struct job_claim *, const struct job_progress *,
 			struct err *) MUST_CHECK;
-/* RUN_QUEUED: it goes back, to be tried again. error may be NULL. Gives the hold back whatever
+/* RUN_QUEUED: it goes back, to be tried again, and this was no try. error may be NULL. Gives the hold back whatever
  * happens. */
 int job_ledger_end(struct job_ledger *, struct job_claim *, enum run_state,
 		   const struct job_progress *, const struct err *error, struct err *) MUST_CHECK;

@@ -13,7 +13,7 @@ int role_job(struct role_context *c, struct err *e)
 		struct job_status status;
 		struct err why = ERR_INIT;
 		int code = job_engine_work(jobs, arena, &status, &why);
-		if (code && code != ERR_NOT_FOUND)
+		if (code && code != ERR_NOT_FOUND && !atomic_load(c->stop))
 			role_failed(c, "job.postponed", &why, &failures);
 		else
 			failures = 0;

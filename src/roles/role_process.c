@@ -68,7 +68,8 @@ int role_enter(const struct role *role, const struct up_settings *s, struct syst
 				   .no_threads = true,
 				   .duckdb_bytes = duckdb_bytes(role),
 				   .catalog_reads = !role_may(role, "catalog", "write", NULL),
-				   .guard = &guard};
+				   .guard = &guard,
+				   .stop = &stop};
 	struct system *sys;
 	int32_t day;
 	int rc = time_date_in_sao_paulo(clock_now_us(&clock_system), &day, e);

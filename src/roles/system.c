@@ -579,6 +579,7 @@ int system_job_engine(struct system *s, struct job_engine **ret, struct err *e)
 						      .clock = &clock_system,
 						      .compile = compile,
 						      .folders = folders,
+						      .stop = s->options.stop,
 						      .ctx = s};
 		rc = job_engine_duckdb_new(&o, &s->jobs, e);
 		if (rc == OK && s->options.guard)

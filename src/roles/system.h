@@ -4,6 +4,7 @@
 #ifndef PREGAO_SYSTEM_H
 #define PREGAO_SYSTEM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -48,6 +49,8 @@ struct system_options {
 	bool catalog_reads;   /* in SYSTEM_WRITE: the catalog is opened for reading all the same */
 	/* may be NULL; copied: asked before each use of a port that tells rights apart: guard.h */
 	const struct guard *guard;
+	/* set, it ends a job's run that is under way soon: another worker goes on. May be NULL. */
+	const atomic_bool *stop;
 	/* another writer is waited for; may be NULL */
 	void (*on_wait)(void *ctx, int64_t holder_pid);
 	void *ctx;
