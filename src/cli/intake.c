@@ -6,6 +6,7 @@
 
 #include "bundled.h"
 #include "file.h"
+#include "hash.h"
 #include "http.h"
 #include "render.h"
 #include "tr.h"
@@ -55,11 +56,31 @@ int intake_live(struct cli *cli, const struct source *source, const char *index,
 	return source->fetch(&f, index, cli->arena, ret, e);
 }
 
+/* What landed is called by its sha256: a disk that damaged it must not make a session of it. */
+static int check_name(const char *path, const struct buf *bytes, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	char hex[HASH_HEX_SIZE];
+	size_t digits = HASH_HEX_SIZE - 1;
+	if (strspn(name, "0123456789abcdef") != digits || name[digits] != '.')
+		return OK;
+	hash_bytes_hex(bytes->data ? bytes->data : "", bytes->len, hex);
+	if (strncmp(name, hex, digits) == 0)
+		return OK;
+	err_set(e, ERR_IO,
+		"the file is damaged: by its name the sha256 of its bytes is %.12s..., found %.12s...",
+		name, hex);
+	return err_where(e, path);
+}
+
 int intake_file(struct cli *cli, const char *path, const char *index, struct buf *bytes,
 		struct payload *ret, struct err *e)
 {
 	size_t ceiling = (size_t)conf_int(cli->conf, "b3_portfolio", "body_limit");
 	int rc = file_read(path, ceiling, bytes, e);
+	if (rc == OK)
+		rc = check_name(path, bytes, e);
 	if (rc)
 		return rc;
 	*ret = (struct payload){.bytes = {bytes->data ? bytes->data : "", bytes->len},

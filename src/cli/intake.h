@@ -18,7 +18,8 @@ const char *intake_url(struct cli *);
  * all. Pauses are told on stderr. */
 int intake_live(struct cli *, const struct source *, const char *index, bool hasty,
 		struct payload *ret, struct err *) MUST_CHECK;
-/* Reads a file ("-": standard input) into bytes, which the caller frees. index may be NULL. */
+/* Reads a file ("-": standard input) into bytes, which the caller frees. index may be NULL. ERR_IO when the
+ * file is called by a sha256, as what landed is, and its bytes have another. */
 int intake_file(struct cli *, const char *path, const char *index, struct buf *bytes,
 		struct payload *ret, struct err *) MUST_CHECK;
 /* The sample session; its name for people in *ret_name. */

@@ -208,8 +208,11 @@ static int look_at_landing(struct extract_batch *b, const struct payload *payloa
 		    time_parse_utc(json_opt_str(o, "time", ""), ret_first_us) != OK)
 			*ret_first_us = payload->at_us;
 		rc = object_store_head(store, s->landing_key, &info, e);
-		if (rc == OK)
+		/* By force a damaged copy is replaced, too. */
+		if (rc == OK && !b->extract->force && info.size_bytes == (int64_t)parsed->landed.n)
 			return OK;
+		if (rc == OK)
+			rc = ERR_NOT_FOUND;
 	} else if (rc == ERR_NOT_FOUND) {
 		s->receipt = make_receipt(b->arena, payload, parsed);
 	}
@@ -444,7 +447,7 @@ int extract_add(struct extract_batch *b, const struct payload *payload, struct a
 	return OK;
 }
 
-/* Bytes and receipts, put if absent: what is there is the same bytes, or the first receipt. */
+/* Bytes, which are missing or damaged there, and receipts, of which the first stays. */
 static int land(struct extract_batch *b, struct err *e)
 {
 	struct object_put *puts = ANEW_ARRAY(b->arena, b->count * 2, struct object_put);
@@ -452,8 +455,7 @@ static int land(struct extract_batch *b, struct err *e)
 	for (size_t i = 0; i < b->count; i++) {
 		const struct staged *s = &b->items[i];
 		if (s->landed.n)
-			puts[n++] = (struct object_put){
-				.key = s->landing_key, .bytes = s->landed, .if_absent = true};
+			puts[n++] = (struct object_put){.key = s->landing_key, .bytes = s->landed};
 		if (s->receipt)
 			puts[n++] = (struct object_put){.key = s->receipt_key,
 							.bytes = slice_of(s->receipt),

@@ -72,6 +72,26 @@ def test_lost_and_shortened_files(pregao, lake):
     assert look.sql(pregao, lake, 'SELECT count(*) AS n FROM refined.portfolio')[0]['n'] == 86
 
 
+def test_a_damaged_payload_makes_no_session(pregao, lake):
+    """A flipped byte may still read as a portfolio: the name of what landed is the judge."""
+    rows = look.sql(pregao, lake, 'SELECT * FROM raw.portfolio ORDER BY ALL')
+    landed = next(p for p in lake.glob('landing/**/*.csv'))
+    good = landed.read_bytes()
+    digit = good.index(b'ON', 200)
+    landed.write_bytes(good[:digit] + b'PN' + good[digit + 2:])
+    some(lake, 'raw/portfolio/*/*/*.parquet').unlink()
+    told = [r for r in findings(pregao, lake) if r['check'] == 'files']
+    done = mend(pregao, told[0], expect=1)
+    assert 'damaged' in done.stderr and landed.name in done.stderr
+    pregao('import', 'portfolio', '--dry-run', landed, '--lake', lake, expect=1)
+    copy = lake.parent / 'good.csv'
+    copy.write_bytes(good)
+    pregao('import', 'portfolio', '--force', copy, '--lake', lake)
+    assert landed.read_bytes() == good
+    assert look.sql(pregao, lake, 'SELECT * FROM raw.portfolio ORDER BY ALL') == rows
+    findings(pregao, lake, '--all', wrong=())
+
+
 def test_a_lost_catalog(pregao, lake):
     rows = look.sql(pregao, lake, 'SELECT * FROM refined.portfolio ORDER BY ALL')
     shutil.rmtree(lake / 'state')
