@@ -2,6 +2,7 @@
  * merged by a sort that may spill, or just put one after the other. */
 #include "parquet_duckdb.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
@@ -258,6 +259,45 @@ static int parquet_duckdb_merge(struct parquet *port, const struct parquet_merge
 	return rc;
 }
 
+static int check(struct parquet_duckdb *p, const char *path, int64_t *ret_rows, struct err *e)
+{
+	AUTO_BUF struct buf sql = {0};
+	duckdb_result result;
+	int rc = open_driver(p, e);
+	if (rc)
+		return rc;
+	/* The hash wants every column of every row. */
+	buf_str(&sql, "SELECT count(*), bit_xor(hash(f)) FROM read_parquet(");
+	buf_sql_str(&sql, path);
+	buf_str(&sql, ", hive_partitioning = false) AS f");
+	rc = duck_query(&p->duck, sql.data, &result, e);
+	if (rc == ERR_LIMIT || rc == ERR_CONFLICT)
+		return rc;
+	if (rc)
+		return e->code = ERR_INPUT;
+	duckdb_data_chunk chunk = p->duck.api->fetch_chunk(result);
+	*ret_rows = 0;
+	if (chunk)
+		*ret_rows = duck_i64(&p->duck, p->duck.api->data_chunk_get_vector(chunk, 0), 0);
+	p->duck.api->destroy_data_chunk(&chunk);
+	p->duck.api->destroy_result(&result);
+	return OK;
+}
+
+static int parquet_duckdb_check(struct parquet *port, const char *path, int64_t *ret_rows,
+				struct err *e)
+{
+	struct parquet_duckdb *p = (struct parquet_duckdb *)port;
+	if (access(path, R_OK) != 0) {
+		int errnum = errno;
+		return err_errno(e, errnum, "cannot read the file");
+	}
+	pthread_mutex_lock(&p->lock);
+	int rc = check(p, path, ret_rows, e);
+	pthread_mutex_unlock(&p->lock);
+	return rc ? err_where(e, path) : OK;
+}
+
 static void parquet_duckdb_free(struct parquet *port)
 {
 	struct parquet_duckdb *p = (struct parquet_duckdb *)port;
@@ -269,6 +309,7 @@ static void parquet_duckdb_free(struct parquet *port)
 static const struct parquet_ops parquet_duckdb_ops = {
 	.write = parquet_duckdb_write,
 	.merge = parquet_duckdb_merge,
+	.check = parquet_duckdb_check,
 	.free = parquet_duckdb_free,
 };
 

@@ -14,6 +14,11 @@ int parquet_merge(struct parquet *p, const struct parquet_merge *m, struct arena
 	return p->ops->merge(p, m, arena, ret, e);
 }
 
+int parquet_check(struct parquet *p, const char *path, int64_t *ret_rows, struct err *e)
+{
+	return p->ops->check(p, path, ret_rows, e);
+}
+
 void parquet_free(struct parquet *p)
 {
 	if (p)

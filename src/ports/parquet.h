@@ -38,6 +38,7 @@ struct parquet_ops {
 		     struct arena *, struct parquet_result *, struct err *);
 	int (*merge)(struct parquet *, const struct parquet_merge *, struct arena *,
 		     struct parquet_result *, struct err *);
+	int (*check)(struct parquet *, const char *path, int64_t *ret_rows, struct err *);
 	void (*free)(struct parquet *);
 };
 struct parquet {
@@ -50,6 +51,9 @@ int parquet_write(struct parquet *, const struct batch *, size_t n, const char *
 		  struct arena *, struct parquet_result *, struct err *) MUST_CHECK;
 int parquet_merge(struct parquet *, const struct parquet_merge *, struct arena *,
 		  struct parquet_result *, struct err *) MUST_CHECK;
+/* Reads every value of a file and gives its rows. ERR_INPUT when it is damaged or no Parquet file;
+ * ERR_NOT_FOUND. A byte that turned inside a value need not show: the format has no checksum. */
+int parquet_check(struct parquet *, const char *path, int64_t *ret_rows, struct err *) MUST_CHECK;
 void parquet_free(struct parquet *);
 
 #endif

@@ -1,5 +1,5 @@
 /* The doctor's table of checks. A new one is a row and a function that adds findings; those of the data
- * itself are in doctor_data.c. */
+ * itself are in doctor_data.c and doctor_files.c. */
 #include "doctor.h"
 
 #include <string.h>
@@ -100,6 +100,15 @@ static int check_lake(struct examination *x, struct err *e)
 
 #define SESSIONS_TOLD 20 /* by name, of each index together */
 
+static const char *tell_between(struct arena *arena, const struct freshness_seen *seen)
+{
+	char day[DATE_TEXT_SIZE];
+	return arena_printf(
+		arena,
+		tr("%zu sessions lie between those that are here and are not, the first: %s of %s"),
+		seen->count, date_format(seen->missing[0].session, day), seen->missing[0].index);
+}
+
 static int check_sessions(struct examination *x, struct err *e)
 {
 	const struct doctor *d = x->d;
@@ -114,25 +123,33 @@ static int check_sessions(struct examination *x, struct err *e)
 	int rc = freshness_look(&f, false, d->arena, &seen, e);
 	if (rc)
 		return rc;
+	/* Picked by hand, the sessions between are nobody's debt. */
+	if (!seen.scheduled) {
+		examination_add(
+			x, SEVERITY_NOTE,
+			tr("no schedule has run on this lake: it owes no later sessions than it has"),
+			NULL);
+		if (seen.count)
+			examination_add(x, SEVERITY_NOTE, tell_between(d->arena, &seen), NULL);
+		return OK;
+	}
+	/* B3 gives its latest session only; an older one comes from whoever kept its payload. */
 	for (size_t i = 0; i < seen.count && i < SESSIONS_TOLD; i++) {
 		const struct missing_session *m = &seen.missing[i];
 		char day[DATE_TEXT_SIZE];
-		examination_add(x, SEVERITY_WARNING,
-				arena_printf(d->arena, tr("%s has no session %s"), m->index,
-					     date_format(m->session, day)),
-				m->latest ? arena_printf(d->arena, "run --index %s", m->index)
-					  : "import portfolio FILE");
+		examination_add(
+			x, SEVERITY_WARNING,
+			arena_printf(d->arena,
+				     m->latest ? tr("%s has no session %s")
+					       : tr("%s has no session %s: import its payload"),
+				     m->index, date_format(m->session, day)),
+			m->latest ? arena_printf(d->arena, "run --index %s", m->index) : NULL);
 	}
 	if (seen.count > SESSIONS_TOLD)
 		examination_add(x, SEVERITY_WARNING,
 				arena_printf(d->arena, tr("%zu more sessions are missing"),
 					     seen.count - SESSIONS_TOLD),
-				"import portfolio FOLDER");
-	if (!seen.scheduled)
-		examination_add(
-			x, SEVERITY_NOTE,
-			tr("no schedule has run on this lake: it owes no later sessions than it has"),
-			NULL);
+				NULL);
 	return OK;
 }
 
@@ -309,22 +326,36 @@ static int check_sandbox(struct examination *x, struct err *e)
 static const struct {
 	const char *name;
 	int (*look)(struct examination *, struct err *);
-	bool without_lake; /* of the machine, or of there being a lake at all */
+	/* WITHOUT_LAKE: of the machine, or of there being a lake at all. READS_TABLES: by SQL, which
+	 * fails where a file is missing or damaged. */
+	enum { OF_THE_LAKE, WITHOUT_LAKE, READS_TABLES } kind;
 } checks[] = {
-	{"lake", check_lake, true},
-	{"sandbox", check_sandbox, true},
-	{"files", doctor_check_files, false},
-	{"sessions", check_sessions, false},
-	{"jobs", doctor_check_jobs, false},
-	{"quarantine", check_quarantine, false},
-	{"dead_letters", check_queues, false},
-	{"stream", check_stream, false},
-	{"backup", check_backup, false},
-	{"schedules", check_schedules, false},
-	{"disk", check_disk, false},
-	{"totals", doctor_check_totals, false}, /* last: it starts DuckDB's threads */
-	{"gaps", doctor_check_gaps, false},
+	{"lake", check_lake, WITHOUT_LAKE},
+	{"sandbox", check_sandbox, WITHOUT_LAKE},
+	{"files", doctor_check_files, OF_THE_LAKE},
+	{"sessions", check_sessions, OF_THE_LAKE},
+	{"jobs", doctor_check_jobs, OF_THE_LAKE},
+	{"quarantine", check_quarantine, OF_THE_LAKE},
+	{"dead_letters", check_queues, OF_THE_LAKE},
+	{"stream", check_stream, OF_THE_LAKE},
+	{"backup", check_backup, OF_THE_LAKE},
+	{"schedules", check_schedules, OF_THE_LAKE},
+	{"disk", check_disk, OF_THE_LAKE},
+	/* last: these start DuckDB's threads */
+	{"contents", doctor_check_contents, OF_THE_LAKE},
+	{"totals", doctor_check_totals, READS_TABLES},
+	{"gaps", doctor_check_gaps, READS_TABLES},
 };
+
+static bool files_are_wrong(const struct examination *x)
+{
+	for (size_t i = 0; i < x->count; i++)
+		if (x->list[i].severity == SEVERITY_ERROR &&
+		    (strcmp(x->list[i].check, "files") == 0 ||
+		     strcmp(x->list[i].check, "contents") == 0))
+			return true;
+	return false;
+}
 
 void doctor_examine(const struct doctor *d, struct finding **ret, size_t *ret_count)
 {
@@ -334,10 +365,14 @@ void doctor_examine(const struct doctor *d, struct finding **ret, size_t *ret_co
 		struct err why = ERR_INIT;
 		size_t before = x.count;
 		char text[2048];
-		if (!lake && !checks[i].without_lake)
+		if (!lake && checks[i].kind != WITHOUT_LAKE)
 			continue;
 		x.check = checks[i].name;
-		if (checks[i].look(&x, &why) != OK)
+		if (checks[i].kind == READS_TABLES && files_are_wrong(&x))
+			examination_add(
+				&x, SEVERITY_NOTE,
+				tr("not looked at: files are missing or damaged, see above"), NULL);
+		else if (checks[i].look(&x, &why) != OK)
 			examination_add(
 				&x, SEVERITY_ERROR,
 				arena_strdup(d->arena, err_format(&why, text, sizeof(text))), NULL);

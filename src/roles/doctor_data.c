@@ -1,5 +1,5 @@
-/* The doctor's checks of the data: files against the catalog, jobs' results against their inputs, sums
- * against footers, gaps, copies. */
+/* The doctor's checks of the data: jobs' results against their inputs, sums against footers, gaps,
+ * copies. Those of the files are in doctor_files.c. */
 #include <string.h>
 
 #include "alarms.h"
@@ -10,101 +10,13 @@
 #include "query_engine.h"
 #include "tr.h"
 
-#define SAMPLE_FILES 500 /* of each table and layout */
-#define GRACE_US     50400000000LL
-#define WAITS_US     600000000LL /* then nobody works on the messages */
-#define LANDING      "landing/b3/portfolio"
+#define GRACE_US 50400000000LL
+#define WAITS_US 600000000LL /* then nobody works on the messages */
 
 int64_t doctor_grace_us(const struct conf *conf)
 {
 	int64_t after = conf_duration_us(conf, "alarm.freshness", "after");
 	return after ? after : GRACE_US;
-}
-
-/* -- files ------------------------------------------------------------------------------------- */
-
-const char *doctor_again_from_landing(const struct doctor *d, bool force)
-{
-	const char *folder = arena_printf(d->arena, "%s/" LANDING, system_lake(d->system));
-	return arena_printf(d->arena, "import portfolio %s%s", force ? "--force " : "",
-			    shell_word(d->arena, folder));
-}
-
-/* What makes a table's files again. */
-static const char *mend_table(const struct doctor *d, const struct table_def *t)
-{
-	struct definition *all;
-	size_t count;
-	struct err ignored = ERR_INIT;
-	for (size_t i = 0; i < BITCOIN_KINDS; i++)
-		if (strcmp(t->location, bitcoin_tables[i]->location) == 0)
-			return "backup restore";
-	if (strcmp(t->database, "raw") == 0)
-		return doctor_again_from_landing(d, true);
-	if (definitions_list(d->definitions, d->arena, &all, &count, &ignored) != OK)
-		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		struct job *job;
-		struct job_plan plan;
-		if (definitions_load(d->definitions, system_catalog(d->system), all[i].name,
-				     d->arena, &job, &ignored) != OK ||
-		    job_compile(d->arena, job, &plan, &ignored) != OK)
-			continue;
-		for (size_t k = 0; k < plan.output_count; k++)
-			if (strcmp(plan.outputs[k].table.database, t->database) == 0 &&
-			    strcmp(plan.outputs[k].table.name, t->name) == 0)
-				return arena_printf(d->arena, "job run %s --force", all[i].name);
-	}
-	return NULL;
-}
-
-static int look_at_files(struct examination *x, const struct table_def *t,
-			 enum catalog_layout layout, struct err *e)
-{
-	const struct doctor *d = x->d;
-	struct catalog_file *files;
-	size_t count, wrong = 0, looked = 0;
-	const char *first = NULL;
-	int rc = catalog_files(system_catalog(d->system), t, layout, NULL, 0, d->arena, &files,
-			       &count, e);
-	/* A sample is spread over all of them. */
-	size_t step = d->all || count <= SAMPLE_FILES ? 1 : count / SAMPLE_FILES;
-	for (size_t i = 0; i < count && rc == OK; i += step, looked++) {
-		struct object_info info;
-		rc = object_store_head(system_store(d->system), files[i].key, &info, e);
-		bool there = rc == OK;
-		if (rc == ERR_NOT_FOUND)
-			rc = OK;
-		if (rc || (there && info.size_bytes == files[i].bytes))
-			continue;
-		first = wrong++ ? first : files[i].key;
-	}
-	if (rc == OK && wrong)
-		examination_add(
-			x, SEVERITY_ERROR,
-			arena_printf(
-				d->arena,
-				tr("%s.%s: %zu of %zu files are missing or of a wrong size, the first: %s"),
-				t->database, t->name, wrong, looked, first),
-			mend_table(d, t));
-	return rc;
-}
-
-int doctor_check_files(struct examination *x, struct err *e)
-{
-	struct table_def **tables;
-	size_t count;
-	int rc = catalog_tables(system_catalog(x->d->system), x->d->arena, &tables, &count, e);
-	/* raw.* first: what is made of it can be made when it is there */
-	for (int refined = 0; refined < 2; refined++)
-		for (size_t i = 0; i < count && rc == OK; i++) {
-			if ((strcmp(tables[i]->database, "raw") != 0) != refined)
-				continue;
-			rc = look_at_files(x, tables[i], LAYOUT_PUBLISHED, e);
-			if (rc == OK && tables[i]->compact_location)
-				rc = look_at_files(x, tables[i], LAYOUT_COMPACT, e);
-		}
-	return rc;
 }
 
 /* -- jobs -------------------------------------------------------------------------------------- */
@@ -276,7 +188,7 @@ int doctor_check_gaps(struct examination *x, struct err *e)
 				x->d->arena,
 				tr("%zu stretches of trades never came; a recording of them can be replayed"),
 				count),
-			"stream replay FILE");
+			NULL);
 	return rc;
 }
 

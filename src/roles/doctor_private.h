@@ -1,4 +1,4 @@
-/* What the doctor's two files share. */
+/* What the doctor's files share. */
 #ifndef PREGAO_DOCTOR_PRIVATE_H
 #define PREGAO_DOCTOR_PRIVATE_H
 
@@ -22,6 +22,8 @@ int64_t doctor_grace_us(const struct conf *);
 /* The command that imports again what landed. */
 const char *doctor_again_from_landing(const struct doctor *, bool force);
 int doctor_check_files(struct examination *, struct err *) MUST_CHECK;
+/* What stands in the files and in landing/, all of it; nothing unless the doctor looks at all. */
+int doctor_check_contents(struct examination *, struct err *) MUST_CHECK;
 int doctor_check_jobs(struct examination *, struct err *) MUST_CHECK;
 int doctor_check_totals(struct examination *, struct err *) MUST_CHECK;
 int doctor_check_gaps(struct examination *, struct err *) MUST_CHECK;

@@ -392,6 +392,40 @@ static void merge_orders_and_drops(void **state)
 	assert_int_not_equal(access(m.out_path, F_OK), 0);
 }
 
+static void damage(struct fixture *f, const char *name, size_t keep, size_t at)
+{
+	struct err e = ERR_INIT;
+	struct buf b = {0};
+	bytes_of(f, in_dir(f, "1.parquet"), &b);
+	if (at)
+		memset(b.data + at, 0xff, 12);
+	assert_int_equal(file_create(in_dir(f, name), b.data, keep ? keep : b.len, false, &e), 0);
+	buf_free(&b);
+}
+
+static void check_reads_every_value(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const bad[] = {"short.parquet", "footer.parquet", "page.parquet"};
+	int64_t rows = 0;
+	struct err e = ERR_INIT;
+	put_session(f, "1.parquet", 19919, "IBOV", 10, false);
+	assert_int_equal(parquet_check(f->parquet, in_dir(f, "1.parquet"), &rows, &e), 0);
+	assert_int_equal(rows, 3);
+	damage(f, bad[0], 100, 0);
+	damage(f, bad[1], 6, 0);
+	damage(f, bad[2], 0, 8);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct err why = ERR_INIT;
+		char text[2048];
+		assert_int_equal(parquet_check(f->parquet, in_dir(f, bad[i]), &rows, &why),
+				 ERR_INPUT);
+		assert_non_null(strstr(err_format(&why, text, sizeof(text)), bad[i]));
+	}
+	assert_int_equal(parquet_check(f->parquet, in_dir(f, "none.parquet"), &rows, &e),
+			 ERR_NOT_FOUND);
+}
+
 static void merge_adds_columns(void **state)
 {
 	struct fixture *f = *state;
@@ -591,6 +625,8 @@ int main(int argc, char **argv)
 								 set_up, tear_down,
 								 (void *)&drivers[i]),
 			cmocka_unit_test_prestate_setup_teardown(merge_orders_and_drops, set_up,
+								 tear_down, (void *)&drivers[i]),
+			cmocka_unit_test_prestate_setup_teardown(check_reads_every_value, set_up,
 								 tear_down, (void *)&drivers[i]),
 			cmocka_unit_test_prestate_setup_teardown(merge_adds_columns, set_up,
 								 tear_down, (void *)&drivers[i]),
