@@ -180,6 +180,7 @@ int cmd_logs(struct cli *);
 int cmd_metrics(struct cli *);
 int cmd_doctor(struct cli *);
 int cmd_alarms_list(struct cli *);
+int cmd_alarms_check(struct cli *);
 int cmd_alarms_history(struct cli *);
 int cmd_schedule_list(struct cli *);
 int cmd_schedule_next(struct cli *);

@@ -1,4 +1,4 @@
-/* alarms list, history: what is watched, how it stands, and how it came to be. */
+/* alarms list, check, history: what is watched, how it stands, and how it came to be. */
 #include <string.h>
 
 #include "alarms.h"
@@ -15,20 +15,13 @@ static const struct alarm_record *record_of(const struct alarm_record *records, 
 	return NULL;
 }
 
-int cmd_alarms_list(struct cli *cli)
+static int show(struct cli *cli, int64_t now, bool *ret_on)
 {
 	struct err e = ERR_INIT;
 	struct alarm_seen *seen;
 	struct alarm_record *records = NULL;
 	size_t count, known = 0;
-	int64_t now = clock_now_us(&clock_system);
-	if (cli_system(cli, SYSTEM_READ, &e) != 0)
-		return cli_fail(cli, &e);
-	int rc = alarms_evaluate(cli->system, cli->conf, now, NULL, &e);
-	if (rc == ERR_USAGE)
-		return cli_fail(cli, &e);
-	if (rc)
-		cli_warn(cli, "the alarms' states could not be written down: %s", e.text);
+	*ret_on = false;
 	if (alarms_look(cli->system, cli->conf, now, cli->arena, &seen, &count, &e) != 0)
 		return cli_fail(cli, &e);
 	if (telemetry_alarms(system_telemetry(cli->system), cli->arena, &records, &known, &e) != 0)
@@ -46,10 +39,32 @@ int cmd_alarms_list(struct cli *cli)
 		listing_text(l, alarm_state_name(seen[i].state));
 		listing_time(l, r && r->state == seen[i].state ? r->since_us : 0);
 		listing_text(l, seen[i].text);
+		*ret_on = *ret_on || seen[i].state == ALARM_ON;
 	}
-	rc = listing_print(l, cli, &e);
+	int rc = listing_print(l, cli, &e);
 	listing_free(l);
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
+}
+
+int cmd_alarms_list(struct cli *cli)
+{
+	struct err e = ERR_INIT;
+	bool on;
+	if (cli_system(cli, SYSTEM_READ, &e) != 0)
+		return cli_fail(cli, &e);
+	return show(cli, clock_now_us(&clock_system), &on);
+}
+
+int cmd_alarms_check(struct cli *cli)
+{
+	struct err e = ERR_INIT;
+	bool on;
+	int64_t now = clock_now_us(&clock_system);
+	if (cli_system(cli, SYSTEM_READ, &e) != 0 ||
+	    alarms_evaluate(cli->system, cli->conf, now, NULL, &e) != 0)
+		return cli_fail(cli, &e);
+	int code = show(cli, now, &on);
+	return code == EXIT_DONE && on ? EXIT_UNWELL : code;
 }
 
 int cmd_alarms_history(struct cli *cli)

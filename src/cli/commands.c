@@ -448,9 +448,22 @@ const struct command commands[] = {
 		.name = "alarms list",
 		.arguments = "",
 		.summary = "what is watched and how it stands now",
-		.text = "Judges every alarm of the configuration now, writes changes down, and tells [alarms] notify and webhook of them.",
+		.text = "Judges every alarm of the configuration now; changes nothing and tells nobody: see alarms check.",
 		.examples = "  pregao alarms list\n  pregao alarms list --format json",
 		.run = cmd_alarms_list,
+		.options = {NO_MORE},
+		.group = "Operation",
+	},
+	{
+		.name = "alarms check",
+		.arguments = "",
+		.summary =
+			"judge the alarms once and tell who wants to know: what `up` does each minute",
+		.text = "Judges every alarm of the configuration, writes changes down, and tells [alarms] notify and webhook of them, each\n"
+			"channel until it took the change. Exit status 4 when any alarm is on.",
+		.examples =
+			"  */5 * * * *  pregao alarms check --quiet    # without `up`, from cron",
+		.run = cmd_alarms_check,
 		.options = {NO_MORE},
 		.group = "Operation",
 	},

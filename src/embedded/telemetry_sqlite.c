@@ -69,6 +69,7 @@ static const char *const steps[] = {
 	"	told INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,\n"
 	"	next_us INTEGER NOT NULL\n"
 	") STRICT;\n",
+	"ALTER TABLE alarm_change ADD COLUMN reached INTEGER NOT NULL DEFAULT 0;\n",
 };
 
 /* -- texts ------------------------------------------------------------------------------------- */
@@ -544,6 +545,7 @@ static const struct telemetry_ops telemetry_sqlite_ops = {
 	.gauge = telemetry_sqlite_gauge,
 	.observe = telemetry_sqlite_observe,
 	.runs = telemetry_sqlite_runs,
+	.failed_runs = telemetry_sqlite_failed_runs,
 	.run_get = telemetry_sqlite_run_get,
 	.logs = telemetry_sqlite_logs,
 	.metrics = telemetry_sqlite_metrics,
@@ -553,6 +555,7 @@ static const struct telemetry_ops telemetry_sqlite_ops = {
 	.alarm_history = telemetry_sqlite_alarm_history,
 	.alarm_claim = telemetry_sqlite_alarm_claim,
 	.alarm_told = telemetry_sqlite_alarm_told,
+	.alarm_again = telemetry_sqlite_alarm_again,
 	.free = telemetry_sqlite_free,
 };
 

@@ -163,7 +163,7 @@ int telemetry_sqlite_alarms(struct telemetry *telemetry, struct arena *arena,
 	return end(t, rc, false, e);
 }
 
-#define CHANGE_COLUMNS "id, alarm, was, state, at_us, text, told, attempts"
+#define CHANGE_COLUMNS "id, alarm, was, state, at_us, text, told, attempts, reached"
 
 static struct alarm_change read_change(sqlite3_stmt *s, struct arena *arena)
 {
@@ -174,7 +174,8 @@ static struct alarm_change read_change(sqlite3_stmt *s, struct arena *arena)
 				     .at_us = sqlite_i64(s, 4),
 				     .text = sqlite_str(s, 5, arena),
 				     .told = sqlite_i64(s, 6) != 0,
-				     .attempts = (int)sqlite_i64(s, 7)};
+				     .attempts = (int)sqlite_i64(s, 7),
+				     .reached = (int)sqlite_i64(s, 8)};
 }
 
 int telemetry_sqlite_alarm_history(struct telemetry *telemetry, size_t max, struct arena *arena,
@@ -229,12 +230,15 @@ int telemetry_sqlite_alarm_claim(struct telemetry *telemetry, struct arena *aren
 	struct alarm_change found = {0};
 	rc = sqlite_prepare(t->db,
 			    "SELECT " CHANGE_COLUMNS " FROM alarm_change\n"
-			    "WHERE told = 0 AND next_us <= ?1 AND at_us > ?2 ORDER BY id LIMIT 1",
+			    /* ?3: later than any pause; the clock was ahead when it was set. */
+			    "WHERE told = 0 AND (next_us <= ?1 OR next_us > ?3) AND at_us > ?2\n"
+			    "ORDER BY id LIMIT 1",
 			    &s, e);
 	if (rc)
 		return end(t, rc, true, e);
 	sqlite_bind_i64(s, 1, now);
 	sqlite_bind_i64(s, 2, now - GIVE_UP_US);
+	sqlite_bind_i64(s, 3, now + PAUSE_MAX);
 	rc = sqlite_step(t->db, s, e);
 	if (rc == 1)
 		found = read_change(s, arena);
@@ -253,17 +257,35 @@ int telemetry_sqlite_alarm_claim(struct telemetry *telemetry, struct arena *aren
 	return rc;
 }
 
-int telemetry_sqlite_alarm_told(struct telemetry *telemetry, int64_t id, struct err *e)
+int telemetry_sqlite_alarm_told(struct telemetry *telemetry, int64_t id, int reached, bool all,
+				struct err *e)
 {
 	struct telemetry_sqlite *t;
 	sqlite3_stmt *s = NULL;
 	int rc = begin(telemetry, true, &t, e);
 	if (rc)
 		return rc;
-	rc = sqlite_prepare(t->db, "UPDATE alarm_change SET told = 1 WHERE id = ?1", &s, e);
+	rc = sqlite_prepare(
+		t->db, "UPDATE alarm_change SET reached = reached | ?2, told = ?3 WHERE id = ?1",
+		&s, e);
 	if (rc == OK) {
 		sqlite_bind_i64(s, 1, id);
+		sqlite_bind_i64(s, 2, reached);
+		sqlite_bind_i64(s, 3, all);
 		rc = sqlite_run(t->db, s, e);
 	}
+	return end(t, rc, true, e);
+}
+
+int telemetry_sqlite_alarm_again(struct telemetry *telemetry, struct err *e)
+{
+	struct telemetry_sqlite *t;
+	sqlite3_stmt *s = NULL;
+	int rc = begin(telemetry, true, &t, e);
+	if (rc)
+		return rc;
+	rc = sqlite_prepare(t->db, "UPDATE alarm_change SET next_us = 0 WHERE told = 0", &s, e);
+	if (rc == OK)
+		rc = sqlite_run(t->db, s, e);
 	return end(t, rc, true, e);
 }

@@ -64,6 +64,9 @@ void telemetry_sqlite_trim(struct telemetry_sqlite *);
 
 int telemetry_sqlite_runs(struct telemetry *, size_t max, struct arena *, struct run_record **ret,
 			  size_t *ret_count, struct err *) MUST_CHECK;
+int telemetry_sqlite_failed_runs(struct telemetry *, int64_t since_us, struct arena *,
+				 struct run_record **ret, size_t *ret_count,
+				 struct err *) MUST_CHECK;
 int telemetry_sqlite_run_get(struct telemetry *, const char *id, struct arena *,
 			     struct run_record *ret, struct run_step **ret_steps, size_t *ret_count,
 			     struct err *) MUST_CHECK;
@@ -85,6 +88,8 @@ int telemetry_sqlite_alarm_history(struct telemetry *, size_t max, struct arena 
 				   struct err *) MUST_CHECK;
 int telemetry_sqlite_alarm_claim(struct telemetry *, struct arena *, struct alarm_change *ret,
 				 struct err *) MUST_CHECK;
-int telemetry_sqlite_alarm_told(struct telemetry *, int64_t id, struct err *) MUST_CHECK;
+int telemetry_sqlite_alarm_told(struct telemetry *, int64_t id, int reached, bool all,
+				struct err *) MUST_CHECK;
+int telemetry_sqlite_alarm_again(struct telemetry *, struct err *) MUST_CHECK;
 
 #endif

@@ -95,16 +95,17 @@ static int64_t limit_of(size_t max)
 	return max > INT64_MAX ? INT64_MAX : (int64_t)max;
 }
 
-int telemetry_sqlite_runs(struct telemetry *t, size_t max, struct arena *arena,
-			  struct run_record **ret, size_t *ret_count, struct err *e)
+#define NEWEST_FIRST " ORDER BY started_us DESC, rowid DESC"
+
+/* The runs of a statement with one number in it. */
+static int read_runs(struct telemetry *t, const char *sql, int64_t number, struct arena *arena,
+		     struct run_record **ret, size_t *ret_count, struct err *e)
 {
 	sqlite3_stmt *s = NULL;
-	int rc = read_begin(
-		t, "SELECT " RUN_COLUMNS " FROM run ORDER BY started_us DESC, rowid DESC LIMIT ?1",
-		&s, e);
+	int rc = read_begin(t, sql, &s, e);
 	if (rc)
 		return rc;
-	sqlite_bind_i64(s, 1, limit_of(max));
+	sqlite_bind_i64(s, 1, number);
 	struct run_record *runs = NULL;
 	size_t count = 0, cap = 0;
 	int more;
@@ -115,6 +116,30 @@ int telemetry_sqlite_runs(struct telemetry *t, size_t max, struct arena *arena,
 	rc = read_end(t, s, more);
 	for (size_t i = 0; i < count && rc == OK; i++)
 		rc = see_death(t, arena, &(*ret)[i], e);
+	return rc;
+}
+
+int telemetry_sqlite_runs(struct telemetry *t, size_t max, struct arena *arena,
+			  struct run_record **ret, size_t *ret_count, struct err *e)
+{
+	return read_runs(t, "SELECT " RUN_COLUMNS " FROM run" NEWEST_FIRST " LIMIT ?1",
+			 limit_of(max), arena, ret, ret_count, e);
+}
+
+int telemetry_sqlite_failed_runs(struct telemetry *t, int64_t since_us, struct arena *arena,
+				 struct run_record **ret, size_t *ret_count, struct err *e)
+{
+	_Static_assert(RUN_RUNNING == 1 && RUN_FAILED == 3 && RUN_DIED == 5, "as in the statement");
+	size_t n = 0;
+	/* One that still runs may turn out to have died. */
+	int rc = read_runs(t,
+			   "SELECT " RUN_COLUMNS " FROM run WHERE state IN (1, 3, 5)\n"
+			   "AND iif(ended_us > 0, ended_us, started_us) >= ?1" NEWEST_FIRST,
+			   since_us, arena, ret, ret_count, e);
+	for (size_t i = 0; rc == OK && i < *ret_count; i++)
+		if ((*ret)[i].state == RUN_FAILED || (*ret)[i].state == RUN_DIED)
+			(*ret)[n++] = (*ret)[i];
+	*ret_count = rc == OK ? n : 0;
 	return rc;
 }
 

@@ -98,11 +98,7 @@ void telemetry_gauge(struct telemetry *t, const char *name, const char *labels, 
 void telemetry_observe(struct telemetry *t, const char *name, const char *labels, int64_t value)
 {
 	const struct histogram *h = histogram_find(name);
-	if (!h) {
-		fprintf(stderr, "pregao: bug: there is no histogram %s\n", name);
-		abort();
-	}
-	if (t)
+	if (t && h)
 		t->ops->observe(t, h, labels, value);
 }
 
@@ -112,6 +108,14 @@ int telemetry_runs(struct telemetry *t, size_t max, struct arena *arena, struct 
 	*ret_count = 0;
 	*ret = NULL;
 	return t ? t->ops->runs(t, max, arena, ret, ret_count, e) : OK;
+}
+
+int telemetry_failed_runs(struct telemetry *t, int64_t since_us, struct arena *arena,
+			  struct run_record **ret, size_t *ret_count, struct err *e)
+{
+	*ret_count = 0;
+	*ret = NULL;
+	return t ? t->ops->failed_runs(t, since_us, arena, ret, ret_count, e) : OK;
 }
 
 int telemetry_run_get(struct telemetry *t, const char *id, struct arena *arena,
@@ -184,9 +188,14 @@ int telemetry_alarm_claim(struct telemetry *t, struct arena *arena, struct alarm
 	return t ? t->ops->alarm_claim(t, arena, ret, e) : no_telemetry(e);
 }
 
-int telemetry_alarm_told(struct telemetry *t, int64_t id, struct err *e)
+int telemetry_alarm_told(struct telemetry *t, int64_t id, int reached, bool all, struct err *e)
 {
-	return t ? t->ops->alarm_told(t, id, e) : no_telemetry(e);
+	return t ? t->ops->alarm_told(t, id, reached, all, e) : no_telemetry(e);
+}
+
+int telemetry_alarm_again(struct telemetry *t, struct err *e)
+{
+	return t ? t->ops->alarm_again(t, e) : no_telemetry(e);
 }
 
 void telemetry_free(struct telemetry *t)

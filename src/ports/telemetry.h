@@ -95,6 +95,7 @@ struct alarm_change {
 	int64_t at_us;
 	const char *text;
 	bool told;    /* nobody has to be notified of it any more */
+	int reached;  /* the channels that took it: a bit each, whose is the teller's business */
 	int attempts; /* to notify */
 };
 
@@ -110,6 +111,8 @@ struct telemetry_ops {
 			int64_t value);
 	int (*runs)(struct telemetry *, size_t max, struct arena *, struct run_record **ret,
 		    size_t *ret_count, struct err *);
+	int (*failed_runs)(struct telemetry *, int64_t since_us, struct arena *,
+			   struct run_record **ret, size_t *ret_count, struct err *);
 	int (*run_get)(struct telemetry *, const char *id, struct arena *, struct run_record *ret,
 		       struct run_step **ret_steps, size_t *ret_count, struct err *);
 	int (*logs)(struct telemetry *, const struct log_query *, struct arena *,
@@ -126,7 +129,8 @@ struct telemetry_ops {
 			     struct alarm_change **ret, size_t *ret_count, struct err *);
 	int (*alarm_claim)(struct telemetry *, struct arena *, struct alarm_change *ret,
 			   struct err *);
-	int (*alarm_told)(struct telemetry *, int64_t id, struct err *);
+	int (*alarm_told)(struct telemetry *, int64_t id, int reached, bool all, struct err *);
+	int (*alarm_again)(struct telemetry *, struct err *);
 	void (*free)(struct telemetry *);
 };
 struct telemetry {
@@ -147,12 +151,15 @@ void telemetry_run(struct telemetry *, const struct run_record *);
 void telemetry_step(struct telemetry *, const char *run, const struct run_step *);
 void telemetry_count(struct telemetry *, const char *name, const char *labels, int64_t delta);
 void telemetry_gauge(struct telemetry *, const char *name, const char *labels, int64_t value);
-/* name is a row of the table above; anything else is a bug and aborts. */
+/* name is a row of the table above; anything else is a bug, and is not observed. */
 void telemetry_observe(struct telemetry *, const char *name, const char *labels, int64_t value);
 /* Reading. A pass whose process died without ending it is RUN_DIED. */
 /* newest first */
 int telemetry_runs(struct telemetry *, size_t max, struct arena *, struct run_record **ret,
 		   size_t *ret_count, struct err *) MUST_CHECK;
+/* Those that failed or died and ended since then (one that died: began), newest first. */
+int telemetry_failed_runs(struct telemetry *, int64_t since_us, struct arena *,
+			  struct run_record **ret, size_t *ret_count, struct err *) MUST_CHECK;
 /* An id may be shortened to a unique beginning or end. ERR_NOT_FOUND; ERR_CONFLICT when several
  * match. */
 int telemetry_run_get(struct telemetry *, const char *id, struct arena *, struct run_record *ret,
@@ -182,7 +189,11 @@ int telemetry_alarm_history(struct telemetry *, size_t max, struct arena *,
  * hour, for two days. ERR_NOT_FOUND: none. */
 int telemetry_alarm_claim(struct telemetry *, struct arena *, struct alarm_change *ret,
 			  struct err *) MUST_CHECK;
-int telemetry_alarm_told(struct telemetry *, int64_t id, struct err *) MUST_CHECK;
+/* The channels that took the change until now; all: every one that there is, so that it is told. */
+int telemetry_alarm_told(struct telemetry *, int64_t id, int reached, bool all,
+			 struct err *) MUST_CHECK;
+/* What nobody could be told yet may be claimed at once: the way to them may have changed. */
+int telemetry_alarm_again(struct telemetry *, struct err *) MUST_CHECK;
 void telemetry_free(struct telemetry *);
 
 /* A new run id: sorts by time, unique: "20261123T171200-9f3a1c07". */

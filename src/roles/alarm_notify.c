@@ -18,6 +18,9 @@
 #define WEBHOOK_US   10000000
 #define LOOK_EACH_US 10000
 
+/* The bits of who took a change; written down, never to be changed. */
+enum { BY_COMMAND = 1, BY_WEBHOOK = 2 };
+
 bool alarm_notify_wanted(const struct conf *conf)
 {
 	return *conf_text(conf, "alarms", "notify") || *conf_text(conf, "alarms", "webhook");
@@ -202,16 +205,24 @@ int alarm_notify_command(const struct conf *conf, const char *lake, const struct
 }
 
 int alarm_notify(const struct conf *conf, const char *lake, const struct alarm_teller *t,
-		 const struct alarm_change *c, struct err *e)
+		 const struct alarm_change *c, int *ret_reached, struct err *e)
 {
 	const char *url = conf_text(conf, "alarms", "webhook");
 	AUTO_BUF struct buf json = {0};
-	int rc = OK;
-	if (*conf_text(conf, "alarms", "notify"))
+	struct err why = ERR_INIT;
+	int rc = OK, posted = OK;
+	*ret_reached = c->reached;
+	if (*conf_text(conf, "alarms", "notify") && !(c->reached & BY_COMMAND)) {
 		rc = t && t->command ? t->command(t->ctx, c, e)
 				     : alarm_notify_command(conf, lake, c, -1, e);
-	make_json(lake, c, &json);
-	if (rc == OK && *url)
-		rc = post(url, &json, t ? t->stop : NULL, e);
-	return rc;
+		*ret_reached |= rc == OK ? BY_COMMAND : 0;
+	}
+	if (*url && !(c->reached & BY_WEBHOOK)) {
+		make_json(lake, c, &json);
+		posted = post(url, &json, t ? t->stop : NULL, &why);
+		*ret_reached |= posted == OK ? BY_WEBHOOK : 0;
+	}
+	if (rc == OK && posted && e)
+		*e = why;
+	return rc ? rc : posted;
 }

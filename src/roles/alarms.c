@@ -330,12 +330,16 @@ static int tell_changes(struct system *s, const struct conf *conf,
 			return OK;
 		struct alarm_change change;
 		struct err why = ERR_INIT;
-		int rc = telemetry_alarm_claim(t, arena, &change, e);
-		if (rc == OK && alarm_notify(conf, system_lake(s), teller, &change, &why) == OK)
-			rc = telemetry_alarm_told(t, change.id, e);
-		else if (rc == OK)
-			telemetry_failure(t, LOG_LEVEL_ERROR, NULL, "alarm_not_told", change.alarm,
-					  &why);
+		int reached = 0, rc = telemetry_alarm_claim(t, arena, &change, e);
+		if (rc == OK) {
+			int failed =
+				alarm_notify(conf, system_lake(s), teller, &change, &reached, &why);
+			if (failed)
+				telemetry_failure(t, LOG_LEVEL_ERROR, NULL, "alarm_not_told",
+						  change.alarm, &why);
+			if (!failed || reached != change.reached)
+				rc = telemetry_alarm_told(t, change.id, reached, !failed, e);
+		}
 		if (rc)
 			return rc == ERR_NOT_FOUND ? OK : rc;
 	}

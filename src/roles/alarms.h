@@ -57,10 +57,11 @@ struct alarm_teller {
 bool alarm_notify_wanted(const struct conf *);
 /* ERR_USAGE for a webhook that is no https address nor on loopback. */
 int alarm_notify_check(const struct conf *, struct err *) MUST_CHECK;
-/* Tells of one change: the command gets it as JSON on standard input and in the environment, the webhook
- * as the body of a POST. 0 when all that is configured took it; otherwise all of it is to be repeated. */
+/* Tells of one change whoever is configured and not in its reached yet: the command gets it as JSON on
+ * standard input and in the environment, the webhook as the body of a POST; one that fails does not keep
+ * the other from it. Adds to *ret_reached who took it. 0 when all did; otherwise the first's error. */
 int alarm_notify(const struct conf *, const char *lake, const struct alarm_teller *,
-		 const struct alarm_change *, struct err *) MUST_CHECK;
+		 const struct alarm_change *, int *ret_reached, struct err *) MUST_CHECK;
 /* The command alone, in this process. asker: a socket whose other end is whoever wants it, and whose closing ends the
  * command; or -1. */
 int alarm_notify_command(const struct conf *, const char *lake, const struct alarm_change *,

@@ -8,8 +8,6 @@
 #include "quarantine.h"
 #include "stream_health.h"
 
-#define RUNS_LOOKED_AT 500
-
 static int first_entry(void *ctx, const struct stream_entry *entry, struct err *e)
 {
 	(void)e;
@@ -140,15 +138,9 @@ int measure_failed_runs(struct system *s, int64_t since_us, struct arena *arena,
 	size_t count;
 	*ret_count = 0;
 	*ret_last = NULL;
-	int rc = telemetry_runs(system_telemetry(s), RUNS_LOOKED_AT, arena, &runs, &count, e);
-	for (size_t i = 0; i < count && rc == OK; i++) {
-		bool failed = runs[i].state == RUN_FAILED || runs[i].state == RUN_DIED;
-		int64_t at = runs[i].ended_us ? runs[i].ended_us : runs[i].started_us;
-		if (!failed || at < since_us)
-			continue;
-		if (!*ret_last)
-			*ret_last = runs[i].id;
-		++*ret_count;
-	}
+	int rc = telemetry_failed_runs(system_telemetry(s), since_us, arena, &runs, &count, e);
+	if (rc == OK && count)
+		*ret_last = runs[0].id;
+	*ret_count = rc == OK ? (int64_t)count : 0;
 	return rc;
 }

@@ -136,6 +136,10 @@ int role_alarms(struct role_context *c, struct err *e)
 	struct alarm_teller teller = {
 		.command = helper < 0 ? NULL : ask_helper, .ctx = c, .stop = c->stop};
 	int failures = 0;
+	struct err ignored = ERR_INIT;
+	/* The role begins anew with a new configuration, too: who could not be told may be reached now. */
+	int rc = telemetry_alarm_again(system_telemetry(c->system), &ignored);
+	(void)rc; /* it is tried again at its time */
 	while (!atomic_load(c->stop)) {
 		struct err why = ERR_INIT;
 		int64_t now = clock_now_us(system_clock(c->system));

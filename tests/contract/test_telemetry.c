@@ -257,7 +257,15 @@ static void alarms_change_once_and_are_told_until_somebody_heard(void **state)
 	}
 	assert_true(claim(f, &c));
 	assert_int_equal(c.attempts, 4);
-	must(telemetry_alarm_told(f->t, c.id, &e), &e);
+	must(telemetry_alarm_told(f->t, c.id, 2, false, &e), &e);
+	must(telemetry_alarm_again(f->t, &e), &e);
+	assert_true(claim(f, &c));
+	assert_int_equal(c.reached, 2);
+	assert_int_equal(c.attempts, 5);
+	/* A clock that was years ahead must not have made it wait. */
+	f->clock.now += (int64_t)3600 * SECOND;
+	must(telemetry_alarm_told(f->t, c.id, 1, true, &e), &e);
+	must(telemetry_alarm_again(f->t, &e), &e);
 	f->clock.now += 7200 * SECOND;
 	assert_false(claim(f, &c));
 	set_alarm(f, ALARM_UNKNOWN, true);

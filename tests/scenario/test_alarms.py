@@ -41,8 +41,11 @@ def told(tmp_path):
 
 
 def states(pregao, lake, *more):
-    rows = json.loads(pregao('alarms', 'list', '--lake', lake, '--format', 'json', *more).stdout)
-    return {r['alarm']: r['state'] for r in rows}
+    done = pregao('alarms', 'check', '--lake', lake, '--format', 'json', *more, expect=None)
+    rows = json.loads(done.stdout)
+    now = {r['alarm']: r['state'] for r in rows}
+    assert done.returncode == (4 if 'alarm' in now.values() else 0), done.stderr
+    return now
 
 
 def history(pregao, lake):
@@ -128,6 +131,47 @@ def test_a_webhook(pregao, lake, tmp_path):
     states(pregao, lake, '--config', conf)
     server.shutdown()
     assert [body['state'] for kind, body in got if body['alarm'] == 'quarantine' and kind == 'application/json'] == ['alarm']
+
+
+def test_each_channel_is_told_until_it_took_it(pregao, lake, tmp_path, told):
+    """A command that fails keeps no webhook waiting, and what one took is not told it again."""
+    got, status = [], [500]
+
+    class Hook(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append(json.loads(self.rfile.read(int(self.headers['Content-Length']))))
+            self.send_response(status[0])
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+    server = http.server.HTTPServer(('127.0.0.1', 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    told.conf.write_text(told.conf.read_text() + f'webhook = http://127.0.0.1:{server.server_port}/hook\n')
+
+    def again():
+        with sqlite3.connect(lake / 'state/telemetry.sqlite') as db:
+            db.execute('UPDATE alarm_change SET next_us = 0')
+        states(pregao, lake, '--config', told.conf)
+        mine = [c for c in history(pregao, lake) if c['alarm'] == 'quarantine']
+        return [len([t for t in told() if t[0]['alarm'] == 'quarantine']),
+                len([t for t in got if t['alarm'] == 'quarantine']), mine[0]['told']]
+    told.status.write_text('7')
+    refuse_something(pregao, lake, tmp_path)
+    assert again() == [1, 1, False]
+    status[0] = 204
+    assert again() == [2, 2, False]
+    told.status.unlink()
+    assert again() == [3, 2, True]
+    assert again() == [3, 2, True]
+    server.shutdown()
+
+
+def test_a_list_only_looks(pregao, lake, tmp_path, told):
+    refuse_something(pregao, lake, tmp_path)
+    rows = json.loads(pregao('alarms', 'list', '--lake', lake, '--config', told.conf, '--format', 'json').stdout)
+    assert {r['alarm']: r['state'] for r in rows}['quarantine'] == 'alarm'
+    assert told() == [] and history(pregao, lake) == []
 
 
 def test_freshness_begins_with_the_schedule(pregao, lake):
