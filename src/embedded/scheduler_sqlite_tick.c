@@ -362,22 +362,7 @@ static int tick_schedule(struct tick *t)
 
 /* -- schedules that are no more ---------------------------------------------------------------- */
 
-static int forget(struct tick *t)
-{
-	int rc = sqlite_begin(t->s->db, t->e);
-	if (rc)
-		return rc;
-	rc = change(t, "DELETE FROM schedule WHERE name = ?1", 0, 0);
-	if (rc == OK)
-		rc = change(t,
-			    "UPDATE slot SET state = 'given_up', why = 'the schedule was removed'\n"
-			    "WHERE schedule = ?1 AND state IN ('waiting', 'sending')",
-			    0, 0);
-	if (rc)
-		sqlite_rollback(t->s->db);
-	return rc ? rc : sqlite_commit(t->s->db, t->e);
-}
-
+/* One that comes back begins anew. */
 static int forget_removed(struct tick *t)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
@@ -391,8 +376,9 @@ static int forget_removed(struct tick *t)
 		rc = more;
 	for (size_t i = 0; rc == OK && i < count; i++) {
 		t->name = names[i];
+		/* Its slots stay: what it owed it owes when it is switched on again. */
 		if (!scheduler_plan_of(t->s, names[i]))
-			rc = forget(t);
+			rc = change(t, "DELETE FROM schedule WHERE name = ?1", 0, 0);
 	}
 	free(names);
 	return rc;

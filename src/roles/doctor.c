@@ -230,6 +230,15 @@ static int check_backup(struct examination *x, struct err *e)
 
 /* -- the machine ------------------------------------------------------------------------------- */
 
+/* What was owed by one that is switched off waits, and nobody minds. */
+static bool is_scheduled(const char *name, const struct schedule *schedules, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(schedules[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static int check_schedules(struct examination *x, struct err *e)
 {
 	const struct doctor *d = x->d;
@@ -248,7 +257,8 @@ static int check_schedules(struct examination *x, struct err *e)
 	rc = scheduler_slots(scheduler, NULL, SLOTS_MAX, d->arena, slots, &known, e);
 	for (size_t i = 0; i < known && rc == OK; i++)
 		if (slots[i].state == SLOT_WAITING && slots[i].next_us &&
-		    slots[i].next_us + OVERDUE_US < d->now_us)
+		    slots[i].next_us + OVERDUE_US < d->now_us &&
+		    is_scheduled(slots[i].schedule, schedules, count))
 			examination_add(
 				x, SEVERITY_WARNING,
 				arena_printf(

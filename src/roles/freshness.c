@@ -9,6 +9,7 @@
 
 #define SLOTS_MAX    400 /* enough to know whether a session came after the schedule's beginning */
 #define INDEX_COLUMN "index_code"
+#define END_OF_DAY   (24 * 60) /* when a session is due by a schedule of minutes */
 
 struct look {
 	const struct freshness *f;
@@ -77,8 +78,9 @@ static int see_schedule(struct look *l, struct err *e)
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(schedules[i].name, l->f->schedule) == 0 && schedules[i].sessions)
-			l->minute = cron_only_minute(&schedules[i].cron);
+		if (strcmp(schedules[i].name, l->f->schedule) == 0)
+			l->minute = schedules[i].sessions ? cron_only_minute(&schedules[i].cron)
+							  : END_OF_DAY;
 	if (l->minute < 0)
 		return OK;
 	struct schedule_slot *slots = ANEW_ARRAY(l->arena, SLOTS_MAX, struct schedule_slot);
@@ -88,7 +90,10 @@ static int see_schedule(struct look *l, struct err *e)
 				     e);
 	if (rc || !known)
 		return rc;
-	l->seen.scheduled = date_parse_iso(slice_of(slots[known - 1].slot), &l->first_at);
+	/* A session's slot is its date, a minute's begins with it. */
+	struct slice day = slice_of(slots[known - 1].slot);
+	day.n = day.n > 10 ? 10 : day.n;
+	l->seen.scheduled = date_parse_iso(day, &l->first_at);
 	if (known == SLOTS_MAX)
 		l->first_at = B3_CALENDAR_FIRST;
 	return OK;

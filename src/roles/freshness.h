@@ -1,7 +1,8 @@
 /* Which trading sessions a table of sessions should have by now and has not. Expected is what B3's
  * calendar names, from the first session in the lake on: up to now where a schedule has run on this
  * lake, else up to the last session that is there. So a lake that was made by hand, from the sample or
- * from files, owes nothing to the calendar but what lies between its sessions. */
+ * from files, owes nothing to the calendar but what lies between its sessions. A session is due at its schedule's
+ * time of the day, by a schedule of minutes at the end of the day. */
 #ifndef PREGAO_FRESHNESS_H
 #define PREGAO_FRESHNESS_H
 

@@ -663,6 +663,22 @@ static void a_schedule_that_was_away_begins_anew(void **state)
 	report(f, comes(f, wall("2026-07-10", 19, 0), "2026-07-10", 1), SCHEDULE_DONE);
 }
 
+static void switched_off_and_on_it_owes_what_it_owed(void **state)
+{
+	struct fixture *f = *state;
+	begin(f);
+	int64_t due = wall("2026-07-06", 19, 0);
+	report(f, comes(f, due, "2026-07-06", 1), SCHEDULE_NOT_PUBLISHED);
+	f->schedules[0] = nightly("0 3 * * *");
+	open_again(f);
+	tick(f);
+	assert_int_equal(state_of(f, "2026-07-06"), SLOT_WAITING);
+	f->clock.now = due + 10 * MINUTE;
+	f->schedules[0] = portfolio();
+	begin(f);
+	report(f, comes(f, due + 30 * MINUTE, "2026-07-06", 2), SCHEDULE_DONE);
+}
+
 static void two_schedules_do_not_wait_for_each_other(void **state)
 {
 	struct fixture *f = *state;
@@ -759,6 +775,7 @@ int main(int argc, char **argv)
 		CASE(what_is_to_come),
 		CASE(jitter_comes_from_the_seed),
 		CASE(a_schedule_that_was_away_begins_anew),
+		CASE(switched_off_and_on_it_owes_what_it_owed),
 		CASE(two_schedules_do_not_wait_for_each_other),
 		CASE(impossible_schedules_are_refused),
 	};

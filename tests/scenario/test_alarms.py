@@ -180,6 +180,16 @@ def test_freshness_begins_with_the_schedule(pregao, lake):
     assert states(pregao, lake)['freshness'] == 'alarm'
 
 
+def test_freshness_by_a_schedule_of_minutes(pregao, lake, tmp_path):
+    conf = tmp_path / 'minutes.ini'
+    conf.write_text('[schedule.always]\ncron = * * * * *\nsessions = no\n[alarm.freshness]\nschedule = always\n')
+    for seen, said in ((False, 'has not run'), (True, 'no session has come due')):
+        if seen:
+            pregao('schedule', 'run', 'always', '--lake', lake, '--config', conf)
+        rows = json.loads(pregao('alarms', 'list', '--lake', lake, '--config', conf, '--format', 'json').stdout)
+        assert said in [r['text'] for r in rows if r['alarm'] == 'freshness'][0]
+
+
 def test_alarms_of_ones_own(pregao, lake, tmp_path):
     conf = tmp_path / 'own.ini'
     conf.write_text('[alarm.huge]\nkind = disk_free\nfree = 8000TiB\n[alarm.disk_free]\nenabled = no\n'

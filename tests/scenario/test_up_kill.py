@@ -40,8 +40,10 @@ def refined(pregao, lake, day):
     return sum(row['n'] == STOCKS for row in found)
 
 
-def numbers(pregao, lake):
-    return [r['seq'] for r in look.sql(pregao, lake, 'SELECT seq FROM raw.bitcoin_ticks UNION ALL SELECT seq FROM raw.bitcoin_gaps ORDER BY 1')]
+def records(pregao, lake):
+    """Whole, in their order: a number that was used twice shows by what stands behind it."""
+    rows = [r for t in ('ticks', 'gaps') for r in look.sql(pregao, lake, f'SELECT * FROM raw.bitcoin_{t}')]
+    return sorted(rows, key=lambda r: (r['seq'], json.dumps(r)))
 
 
 def held_locks(lake):
@@ -141,13 +143,13 @@ def killed(pregao, tmp_path, seconds):
         assert eventually(lambda: set(up.pids()) == ROLES, 70), up.said()
         # As it recovers alone it gets done what waits, while more comes in.
         assert eventually(lambda: drained(pregao, lake), 60), (told(pregao, lake, 'queue', 'list'), up.said())
-        seen = numbers(pregao, lake)
+        seen = records(pregao, lake)
         assert up.end() == 0, up.said()
         print(f'{sum(killer.kills.values())} kills ({killer.kills}), {len(days)} sessions, {len(seen)} records')
         assert not of_lake(lake) and not held_locks(lake)
-        got = numbers(pregao, lake)
+        got = records(pregao, lake)
         status = told(pregao, lake, 'stream', 'status')[0]
-        assert got == list(range(1, status['last_seq'] + 1)) and got[:len(seen)] == seen, 'records are lost, or there twice'
+        assert [r['seq'] for r in got] == list(range(1, status['last_seq'] + 1)) and got[:len(seen)] == seen, 'records are lost, or there twice'
         assert status['lag_records'] == 0
         assert not told(pregao, lake, 'queue', 'list', '--dead'), 'a dead letter'
         assert whole(pregao, lake) == whole(pregao, undisturbed(pregao, tmp_path, b3, days)), 'not what an undisturbed run gives'
