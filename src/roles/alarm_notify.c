@@ -3,7 +3,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <fcntl.h>
@@ -26,21 +28,44 @@ bool alarm_notify_wanted(const struct conf *conf)
 	return *conf_text(conf, "alarms", "notify") || *conf_text(conf, "alarms", "webhook");
 }
 
+/* The command is run as it is: no shell takes quotes away, and none says that it does not exist. */
+static int check_command(const char *command, struct err *e)
+{
+	AUTO_ARENA struct arena *arena = arena_new();
+	struct slice rest = slice_trim(slice_of(command)), word = slice_cut(&rest, ' ');
+	if (!word.n)
+		return OK;
+	if (strpbrk(command, "'\""))
+		return err_set(
+			e, ERR_USAGE,
+			"notify = %s: it is run without a shell, which would know quotes; make a script of it",
+			command);
+	struct slice folders = word;
+	if (!memchr(word.p, '/', word.n))
+		folders = slice_of(getenv("PATH") ? getenv("PATH") : "");
+	while (folders.n) {
+		struct slice folder = slice_cut(&folders, ':');
+		const char *path = folder.p == word.p
+					   ? arena_strndup(arena, word.p, word.n)
+					   : arena_printf(arena, "%.*s/%.*s", (int)folder.n,
+							  folder.p, (int)word.n, word.p);
+		struct stat st;
+		if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0)
+			return OK;
+	}
+	return err_set(e, ERR_USAGE, "notify = %s: there is no such program", command);
+}
+
 int alarm_notify_check(const struct conf *conf, struct err *e)
 {
-	static const char *const loopback[] = {"http://127.0.0.1", "http://localhost",
-					       "http://[::1]"};
 	const char *url = conf_text(conf, "alarms", "webhook");
-	bool ok = !*url || strncmp(url, "https://", 8) == 0;
-	for (size_t i = 0; i < ARRAY_LEN(loopback) && !ok; i++) {
-		size_t n = strlen(loopback[i]);
-		ok = strncmp(url, loopback[i], n) == 0 && (!url[n] || strchr(":/", url[n]));
-	}
-	if (ok)
+	int rc = check_command(conf_text(conf, "alarms", "notify"), e);
+	if (rc)
+		return err_where(e, conf_origin(conf, "alarms", "notify"));
+	if (!*url || http_url_check(url, e) == OK)
 		return OK;
-	int rc = err_set(e, ERR_USAGE,
-			 "webhook %s: expected an https address, or plain http to loopback", url);
-	return rc ? err_where(e, conf_origin(conf, "alarms", "webhook")) : rc;
+	e->code = ERR_USAGE;
+	return err_where(e, conf_origin(conf, "alarms", "webhook"));
 }
 
 static void make_json(const char *lake, const struct alarm_change *c, struct buf *out)

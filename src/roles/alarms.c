@@ -6,6 +6,7 @@
 #include "definitions.h"
 #include "freshness.h"
 #include "measures.h"
+#include "options.h"
 #include "schedules.h"
 #include "tr.h"
 #include "value.h"
@@ -23,6 +24,7 @@ struct judge {
 };
 struct alarm_kind {
 	const char *name;
+	const char *keys; /* of its section, those that not every kind has */
 	int64_t after_us; /* when the configuration says 0 */
 	int (*judge)(const struct judge *, const struct alarm *, struct alarm_seen *ret,
 		     struct err *);
@@ -146,13 +148,13 @@ static int failed_runs(const struct judge *j, const struct alarm *a, struct alar
 }
 
 static const struct alarm_kind kinds[] = {
-	{"freshness", 14 * HOUR, freshness},
-	{"stream_lag", 10 * MINUTE, stream_lag},
-	{"dead_letters", 0, dead_letters},
-	{"quarantine", 0, quarantine},
-	{"disk_free", 0, disk_free},
-	{"backup_age", 26 * HOUR, backup_age},
-	{"failed_runs", 24 * HOUR, failed_runs},
+	{"freshness", "dataset indices schedule after", 14 * HOUR, freshness},
+	{"stream_lag", "after", 10 * MINUTE, stream_lag},
+	{"dead_letters", "limit", 0, dead_letters},
+	{"quarantine", "limit", 0, quarantine},
+	{"disk_free", "free", 0, disk_free},
+	{"backup_age", "after", 26 * HOUR, backup_age},
+	{"failed_runs", "after limit", 24 * HOUR, failed_runs},
 };
 /* One of each kind. */
 const char *const alarms_built_in[] = {"freshness", "stream_lag", "dead_letters", "quarantine",
@@ -198,6 +200,33 @@ static int find_kind(const struct conf *conf, const char *section, const char *n
 	return rc ? err_where(e, place_of(conf, section)) : rc;
 }
 
+/* As the template has it for every kind, or not there at all. */
+static bool is_default(const struct conf *conf, const char *section, const char *key)
+{
+	for (size_t i = 0; i < settings_count; i++)
+		if (strcmp(settings[i].section, FAMILY) == 0 && strcmp(settings[i].key, key) == 0)
+			return strcmp(conf_shown(conf, section, key), settings[i].fallback) == 0;
+	return false;
+}
+
+/* What would be read by nobody is a mistake. */
+static int check_keys(const struct conf *conf, const char *section, const struct alarm_kind *kind,
+		      struct err *e)
+{
+	static const char *const some[] = {"dataset", "indices", "schedule",
+					   "after",   "limit",   "free"};
+	for (size_t i = 0; i < ARRAY_LEN(some); i++) {
+		const char *origin = conf_origin(conf, section, some[i]);
+		if (strstr(kind->keys, some[i]) || is_default(conf, section, some[i]))
+			continue;
+		err_set(e, ERR_USAGE,
+			"`%s` says nothing to an alarm of the kind %s; that one has: %s", some[i],
+			kind->name, kind->keys);
+		return err_where(e, origin);
+	}
+	return OK;
+}
+
 static int check_schedule(const struct conf *conf, const char *section, const char *name,
 			  struct err *e)
 {
@@ -227,6 +256,8 @@ static int load(const struct conf *conf, struct arena *arena, const char *name, 
 			      .limit = conf_int(conf, section, "limit"),
 			      .free_bytes = conf_int(conf, section, "free")};
 	int rc = find_kind(conf, section, name, &ret->kind, e);
+	if (rc == OK)
+		rc = check_keys(conf, section, ret->kind, e);
 	if (rc == OK)
 		rc = check_schedule(conf, section, ret->schedule, e);
 	if (rc == OK && !ret->after_us)

@@ -55,7 +55,7 @@ struct alarm_teller {
 };
 /* Whether anybody is to be told. */
 bool alarm_notify_wanted(const struct conf *);
-/* ERR_USAGE for a webhook that is no https address nor on loopback. */
+/* ERR_USAGE for a command that is not there, and for a webhook that is no https address nor on loopback. */
 int alarm_notify_check(const struct conf *, struct err *) MUST_CHECK;
 /* Tells of one change whoever is configured and not in its reached yet: the command gets it as JSON on
  * standard input and in the environment, the webhook as the body of a POST; one that fails does not keep

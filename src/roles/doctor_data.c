@@ -10,8 +10,9 @@
 #include "query_engine.h"
 #include "tr.h"
 
-#define GRACE_US 50400000000LL
-#define WAITS_US 600000000LL /* then nobody works on the messages */
+#define GRACE_US       50400000000LL
+#define WAITS_US       600000000LL /* then nobody works on the messages, or on the runs */
+#define RUNS_LOOKED_AT 100
 
 int64_t doctor_grace_us(const struct conf *conf)
 {
@@ -51,6 +52,20 @@ static int trigger_scopes(const struct doctor *d, const struct activation *all, 
 	return rc;
 }
 
+/* A run that is not old waits for a worker: one that was stopped is given back. */
+static int run_waits(const struct doctor *d, struct job_engine *jobs, const char *job, bool *ret,
+		     struct err *e)
+{
+	struct job_status *runs;
+	size_t count = 0;
+	int rc = job_engine_list(jobs, RUNS_LOOKED_AT, d->arena, &runs, &count, e);
+	for (size_t i = 0; i < count && rc == OK; i++)
+		if ((runs[i].state == RUN_QUEUED || runs[i].state == RUN_RUNNING) &&
+		    strcmp(runs[i].job, job) == 0 && runs[i].created_us + WAITS_US > d->now_us)
+			*ret = true;
+	return rc;
+}
+
 static int look_at_job(struct examination *x, struct job_engine *jobs, const struct activation *all,
 		       size_t n, const char *job, bool waits, struct err *e)
 {
@@ -60,6 +75,8 @@ static int look_at_job(struct examination *x, struct job_engine *jobs, const str
 	int rc = trigger_scopes(d, all, n, job, &scopes, &count, e);
 	if (rc == OK && count)
 		rc = job_engine_stale(jobs, job, scopes, count, d->arena, &stale, &stale_count, e);
+	if (rc == OK && stale_count)
+		rc = run_waits(d, jobs, job, &waits, e);
 	if (rc == OK && stale_count)
 		examination_add(
 			x, waits ? SEVERITY_NOTE : SEVERITY_WARNING,

@@ -5,6 +5,7 @@
 
 #include "alarms.h"
 #include "bitcoin_asked.h"
+#include "http.h"
 #include "schedules.h"
 #include "value.h"
 
@@ -33,10 +34,53 @@ int url_port(const char *url)
 
 static int check_url(const char *url, const char *origin, struct err *e)
 {
-	if (url_port(url))
+	if (!url_port(url)) {
+		err_set(e, ERR_USAGE,
+			"%s is no address: expected https://HOST/ or http://HOST:PORT/", url);
+		return err_where(e, origin);
+	}
+	if (http_url_check(url, e) == OK)
 		return OK;
-	err_set(e, ERR_USAGE, "%s is no address: expected https://HOST/ or http://HOST:PORT/", url);
+	e->code = ERR_USAGE;
 	return err_where(e, origin);
+}
+
+/* In a file it would mean another folder wherever somebody stands. */
+static int check_lake_path(const struct conf *c, struct err *e)
+{
+	const char *path = conf_text(c, "lake", "path"), *origin = conf_origin(c, "lake", "path");
+	if (!*path || *path == '/' || strstr(path, "://") || !strchr(origin, ':'))
+		return OK;
+	err_set(e, ERR_USAGE, "[lake] path = %s: expected a path that begins with /", path);
+	return err_where(e, origin);
+}
+
+/* Settings that are sound one by one, and not together. */
+static int check_stream(const struct conf *c, struct arena *arena, struct err *e)
+{
+	int64_t limit = conf_int(c, "stream", "limit"), segment = conf_int(c, "stream", "segment");
+	int64_t age = conf_duration_us(c, "stream", "age");
+	struct alarm *alarms;
+	size_t count;
+	if (limit < 4 * segment) {
+		bool is_segment = strcmp(conf_origin(c, "stream", "limit"), "default") == 0;
+		err_set(e, ERR_USAGE,
+			"[stream] limit = %s holds no four segments of %s: producers would wait for every delivery",
+			conf_shown(c, "stream", "limit"), conf_shown(c, "stream", "segment"));
+		return err_where(e, conf_origin(c, "stream", is_segment ? "segment" : "limit"));
+	}
+	int rc = alarms_load(c, arena, &alarms, &count, e);
+	for (size_t i = 0; i < count && rc == OK; i++) {
+		if (strcmp(alarm_kind_name(alarms[i].kind), "stream_lag") != 0 ||
+		    age < alarms[i].after_us)
+			continue;
+		err_set(e, ERR_USAGE,
+			"[stream] age = %s: records would wait as long as [alarm.%s] allows, %lld s",
+			conf_shown(c, "stream", "age"), alarms[i].name,
+			(long long)(alarms[i].after_us / 1000000));
+		rc = err_where(e, conf_origin(c, "stream", "age"));
+	}
+	return rc;
 }
 
 static int check_indices(const struct up_settings *s, struct err *e)
@@ -82,9 +126,13 @@ int up_settings_read(struct up_settings *ret, const char *sources, const char *p
 	ret->indices = conf_list(c, "b3_portfolio", "indices");
 	ret->landlock_abi = (int)conf_int(c, "sandbox", "landlock");
 	ret->backup_workers = (int)conf_int(c, "backup", "workers");
-	int rc = check_schedules(ret, arena, e);
+	int rc = check_lake_path(c, e);
+	if (rc == OK)
+		rc = check_schedules(ret, arena, e);
 	if (rc == OK)
 		rc = alarms_check(c, ret->definitions, arena, e);
+	if (rc == OK)
+		rc = check_stream(c, arena, e);
 	if (rc == OK)
 		rc = check_indices(ret, e);
 	if (rc == OK)
