@@ -59,7 +59,10 @@ struct up {
 	struct cli *cli;
 	const char *sources, *period;
 	const struct up_settings *settings;
-	struct conf *replaced; /* the configuration before this one, or NULL */
+	struct arena *arena; /* of the settings that were read since; NULL: cli->arena */
+	/* the configuration before this one, and the arena of its settings; or NULL */
+	struct conf *replaced;
+	struct arena *replaced_arena;
 };
 
 static void told_text(struct up *u, const struct supervisor_event *v)
@@ -117,14 +120,14 @@ static void told(void *ctx, const struct supervisor_event *v)
 }
 
 static int read_settings(struct up *u, const struct conf *conf, const char *lake,
-			 const struct up_settings **ret, struct err *e)
+			 struct arena *arena, const struct up_settings **ret, struct err *e)
 {
-	struct up_settings *s = ANEW(u->cli->arena, struct up_settings);
+	struct up_settings *s = ANEW(arena, struct up_settings);
 	s->lake = lake;
 	s->conf = conf;
 	s->definitions = cli_definitions(u->cli);
 	*ret = s;
-	return up_settings_read(s, u->sources, u->period, u->cli->arena, e);
+	return up_settings_read(s, u->sources, u->period, arena, e);
 }
 
 /* The lake stays where it is: moving it is no change of the configuration. */
@@ -135,16 +138,21 @@ static int reload(void *ctx, const struct up_settings **ret, struct err *e)
 	int rc = cli_load_conf(u->cli, &conf, e);
 	if (rc)
 		return rc;
+	struct arena *arena = arena_new();
 	u->cli->conf = conf;
-	rc = read_settings(u, conf, u->settings->lake, ret, e);
+	rc = read_settings(u, conf, arena_strdup(arena, u->settings->lake), arena, ret, e);
 	if (rc) {
 		u->cli->conf = before;
 		conf_free(conf);
+		arena_free(arena);
 		return rc;
 	}
 	/* Until the next time, or the end: the settings before are in use until this returns. */
 	conf_free(u->replaced);
+	arena_free(u->replaced_arena);
 	u->replaced = before;
+	u->replaced_arena = u->arena;
+	u->arena = arena;
 	u->settings = *ret;
 	return OK;
 }
@@ -197,7 +205,7 @@ int cmd_up(struct cli *cli)
 				 cli_value(cli, OPT_FORMAT));
 	/* Both places before anything is made in either. */
 	if (lake_folder(cli, &lake, &e) != OK || file_mkdirs_check(lake, &e) != OK ||
-	    read_settings(&u, cli->conf, lake, &u.settings, &e) != OK ||
+	    read_settings(&u, cli->conf, lake, cli->arena, &u.settings, &e) != OK ||
 	    file_mkdirs_check(u.settings->backup.path, &e) != OK ||
 	    check_sandbox(cli, u.settings, &e) != OK)
 		return cli_fail(cli, &e);
@@ -205,5 +213,7 @@ int cmd_up(struct cli *cli)
 		.settings = u.settings, .reload = reload, .told = told, .ctx = &u};
 	int rc = supervisor_run(&with, &e);
 	conf_free(u.replaced);
+	arena_free(u.replaced_arena);
+	arena_free(u.arena);
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }

@@ -129,7 +129,12 @@ static void start(struct house *h, struct worker *w)
 		_exit(rc ? 1 : 0);
 	}
 	if (pid < 0) {
+		struct err why = ERR_INIT;
+		int rc = err_errno(&why, errno, "cannot start a process");
+		(void)rc; /* tried again after the longest pause, as often as it takes */
 		w->due_us = now_us() + PAUSE_MOST_US;
+		tell(h, (struct supervisor_event){
+				.what = SUP_FAILED, .role = w->role->name, .why = &why});
 		return;
 	}
 	w->pid = pid;
@@ -207,7 +212,14 @@ static void stop_all(struct house *h)
 	stop(h, NULL, until);
 }
 
-/* One by one, so that the others go on meanwhile. */
+static bool to_stop(void)
+{
+	sigset_t pending;
+	return sigpending(&pending) == 0 &&
+	       (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
+/* One by one, so that the others go on meanwhile; who is told to end meanwhile does so. */
 static void reload(struct house *h)
 {
 	const struct up_settings *fresh;
@@ -220,6 +232,8 @@ static void reload(struct house *h)
 	h->settings = fresh;
 	for (size_t i = 0; i < role_count; i++) {
 		struct worker *w = &h->workers[i];
+		if (to_stop())
+			return;
 		if (w->pid)
 			stop(h, w, now_us() + STOP_US);
 		w->pause_us = 0;

@@ -12,7 +12,7 @@ enum supervisor_what {
 	SUP_STARTED,  /* role, pid */
 	SUP_UP,       /* all of them, for the first time */
 	SUP_ENDED,    /* role, pid, status as wait(2) says, pause_us until it is started again */
-	SUP_FAILED,   /* role: why; said by the role's own process */
+	SUP_FAILED,   /* role: why; said by the role's own process, or where none could be made */
 	SUP_RELOADED, /* the new settings are in force, each role was started again */
 	SUP_KEPT,     /* why the new ones are not, and the old ones stay */
 	SUP_STOPPING, /* signal in status */
