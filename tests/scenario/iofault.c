@@ -31,16 +31,47 @@ static int fails(const char *name, const char *path)
 	return hit;
 }
 
+static void path_of(int fd, char path[4096])
+{
+	char link[64];
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, 4095);
+	path[n > 0 ? n : 0] = '\0';
+}
+
 int fdatasync(int fd)
 {
 	static int (*original)(int);
-	char link[64], path[4096] = "";
+	char path[4096];
 	if (!original)
 		*(void **)&original = dlsym(RTLD_NEXT, "fdatasync");
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(link, path, sizeof(path) - 1);
-	path[n > 0 ? n : 0] = '\0';
+	path_of(fd, path);
 	return fails("fdatasync", path) ? -1 : original(fd);
+}
+
+static int fails_at(int to_fd, const char *to)
+{
+	char path[4096] = "", whole[8192];
+	if (to[0] != '/')
+		path_of(to_fd, path);
+	snprintf(whole, sizeof(whole), "%s%s%s", path, to[0] != '/' ? "/" : "", to);
+	return fails("rename", whole);
+}
+
+int renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+	static int (*original)(int, const char *, int, const char *);
+	if (!original)
+		*(void **)&original = dlsym(RTLD_NEXT, "renameat");
+	return fails_at(to_fd, to) ? -1 : original(from_fd, from, to_fd, to);
+}
+
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+	static int (*original)(int, const char *, int, const char *, unsigned);
+	if (!original)
+		*(void **)&original = dlsym(RTLD_NEXT, "renameat2");
+	return fails_at(to_fd, to) ? -1 : original(from_fd, from, to_fd, to, flags);
 }
 
 int rename(const char *from, const char *to)

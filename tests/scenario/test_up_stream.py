@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import time
 
 import pytest
 
@@ -61,3 +62,26 @@ def test_a_segment_that_cannot_be_sealed(pregao, preload, tmp_path):
         assert up.end() == 0, up.said()
     assert events_of(pregao, lake, 'seal_failed', 'seal_recovered') == ['seal_failed', 'seal_recovered']
     assert [r['seq'] for r in look.sql(pregao, lake, 'SELECT seq FROM raw.bitcoin_ticks')] == [1]
+
+
+def test_a_job_outlives_a_bad_disk(pregao, preload, tmp_path):
+    """What it writes fails for longer than all its tries would take: the disk's fault is no try, and no run fails."""
+    lake, conf, bad = tmp_path / 'lake', tmp_path / 'up.ini', tmp_path / 'bad'
+    conf.write_text('[stream]\nage = 1s\n')
+    bad.touch()
+    env = {'LD_PRELOAD': str(preload('iofault')), 'IOFAULT_CALL': 'rename', 'IOFAULT_UNDER': str(lake / 'refined'), 'IOFAULT_WHILE': str(bad)}
+
+    def candle_runs():
+        runs = json.loads(pregao('runs', '--lake', lake, '--format', 'json').stdout)
+        return [r for r in runs if r['kind'] == 'job' and r['name'] == 'bitcoin_candles']
+    with bitcoin_server.serve() as server:
+        up = Up(pregao, '--lake', lake, '--config', conf, '--period', '1h', '--source', f'binance={server.url}/binance', env=env)
+        assert eventually(lambda: [r for r in candle_runs() if r['error_code'] == 'IO']), up.said()
+        first = candle_runs()[-1]['run']
+        time.sleep(6)
+        assert {r['state'] for r in candle_runs()} <= {'queued', 'running'}, up.said()
+        bad.unlink()
+        assert eventually(lambda: candle_runs() and all(r['state'] == 'succeeded' for r in candle_runs()), 90), up.said()
+        assert first in [r['run'] for r in candle_runs()]
+        assert up.end() == 0, up.said()
+    assert look.sql(pregao, lake, 'SELECT count(*) AS n FROM refined.bitcoin_candles')[0]['n'] > 0
