@@ -57,6 +57,8 @@ static const struct option_row options[OPT_COUNT] = {
 	[OPT_SESSION] = {"session", 0, "DATE", "this one (default: the latest that was due)"},
 	[OPT_STORE] = {"to", 0, "FOLDER",
 		       "the backup's folder (else backup.to, else `<lake>-backup`)"},
+	[OPT_POLICY] = {"to", 0, "rights|iam",
+			"as this program has them (default), or as policies of AWS"},
 	[OPT_WORKERS] = {"workers", 0, "N", "objects at the same time, 1 to 64 (default 16)"},
 	[OPT_QUEUE] = {"queue", 0, "NAME", "this queue only"},
 	[OPT_ROLE] = {"role", 0, "NAME", "of this role only: cli, collector, job and so on"},

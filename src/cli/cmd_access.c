@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "definitions.h"
 #include "file.h"
+#include "json.h"
 #include "render.h"
+#include "role_policy.h"
 #include "role_sandbox.h"
 #include "role_trial.h"
 #include "tr.h"
@@ -307,13 +310,42 @@ static void export_right(struct cli *cli, const struct access *a, const struct r
 	buf_printf(out, "],\"HeldBy\":\"%s\"}", held_by(a, r));
 }
 
+/* The document of one role, or an object of them all by their names. */
+static int export_policies(struct cli *cli, const struct access *a, struct err *e)
+{
+	const struct table_def *const *tables;
+	size_t table_count;
+	int rc = definitions_tables(a->settings.definitions, cli->arena, &tables, &table_count, e);
+	if (rc)
+		return rc;
+	AUTO_JSON json_t *all = json_object();
+	for (size_t i = 0; i < role_count; i++) {
+		json_t *policy;
+		if (a->only ? a->only != &role_table[i] : !role_has_policy(&role_table[i]))
+			continue;
+		rc = role_policy(&role_table[i], tables, table_count, &policy, e);
+		if (rc)
+			return rc;
+		json_object_set_new(all, role_table[i].name, policy);
+	}
+	json_dumpf(a->only ? json_object_get(all, a->only->name) : all, stdout, JSON_INDENT(2));
+	putchar('\n');
+	return OK;
+}
+
 int cmd_access_export(struct cli *cli)
 {
 	struct err e = ERR_INIT;
 	struct access a;
 	AUTO_BUF struct buf b = {0};
+	const char *to = cli_value(cli, OPT_POLICY);
+	bool iam = to && strcmp(to, "iam") == 0;
+	if (to && !iam && strcmp(to, "rights") != 0)
+		return cli_usage(cli, "--to %s: expected rights or iam", to);
 	if (open_access(cli, &a, &e) != OK)
 		return cli_fail(cli, &e);
+	if (iam)
+		return export_policies(cli, &a, &e) ? cli_fail(cli, &e) : EXIT_DONE;
 	buf_str(&b, "{\"Version\":\"1\",\"Roles\":[");
 	for (size_t i = 0, shown = 0; i < role_count; i++) {
 		const struct role *role = &role_table[i];

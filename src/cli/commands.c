@@ -554,9 +554,12 @@ const struct command commands[] = {
 		.name = "access export",
 		.arguments = "[ROLE]",
 		.summary = "the rights as JSON statements, in the form of IAM policies",
-		.examples = "  pregao access export > rights.json",
+		.text = "--to iam: a policy for each role that runs under one of its own on AWS; with ROLE, its document alone. Names that only an\n"
+			"installation knows stand as ${lake_bucket}, for Terraform's templatefile.",
+		.examples = "  pregao access export > rights.json\n"
+			    "  pregao access export scraper --to iam",
 		.run = cmd_access_export,
-		.options = {NO_MORE},
+		.options = {OPT_POLICY, NO_MORE},
 		.words_max = 1,
 		.group = "Operation",
 	},
