@@ -37,6 +37,7 @@ static const struct option_row options[OPT_COUNT] = {
 	[OPT_LIMIT] = {"limit", 0, "N", "at most N rows"},
 	[OPT_SCOPE] = {"partition", 0, "PATH[,PATH]",
 		       "only these source partitions, as `pregao partitions` prints them"},
+	[OPT_REPAIR] = {"repair", 0, NULL, "mend what the lake's objects can mend"},
 	[OPT_FORCE] = {"force", 0, NULL, "also what is already made of the same input"},
 	[OPT_DEAD] = {"dead", 0, NULL, "dead letters only"},
 	[OPT_ALL] = {"all", 0, NULL, "all of them"},

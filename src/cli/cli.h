@@ -40,6 +40,7 @@ enum option_id {
 	OPT_NODE,
 	OPT_LIMIT,
 	OPT_SCOPE,
+	OPT_REPAIR,
 	OPT_FORCE,
 	OPT_DEAD,
 	OPT_ALL,

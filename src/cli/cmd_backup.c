@@ -33,8 +33,10 @@ struct task {
 	bool recorded;
 };
 
+enum use { LOOK, MEND, MAKE };
+
 /* Opens what the command works on. A backup that is not there yet is made by `run` alone. */
-static int open_task(struct cli *cli, enum system_mode mode, bool create, struct task *ret,
+static int open_task(struct cli *cli, enum system_mode mode, enum use use, struct task *ret,
 		     struct err *e)
 {
 	int64_t workers;
@@ -45,17 +47,15 @@ static int open_task(struct cli *cli, enum system_mode mode, bool create, struct
 			     conf_int(cli->conf, "backup", "workers"), &workers, e);
 	if (rc)
 		return rc;
-	if (workers < 1 || workers > WORKERS_MAX)
-		return err_set(e, ERR_USAGE,
-			       "backup.workers is %lld: expected a whole number from 1 to %d",
-			       (long long)workers, WORKERS_MAX);
 	struct backup *b = &ret->backup;
 	const char *to = cli_value(cli, OPT_STORE);
 	rc = backup_place_find(system_lake(cli->system),
 			       to ? to : conf_text(cli->conf, "backup", "to"), cli->arena,
 			       &ret->place, e);
 	if (rc == OK)
-		rc = system_backup_store(cli->system, ret->place.path, create, &b->to, e);
+		rc = system_backup_store(cli->system, ret->place.path,
+					 use == MAKE || (use == MEND && ret->place.exists), &b->to,
+					 e);
 	if (rc == OK)
 		rc = system_backup_queue(cli->system, &b->queue, e);
 	if (rc)
@@ -115,8 +115,7 @@ int cmd_backup_status(struct cli *cli)
 	struct err e = ERR_INIT;
 	struct task t;
 	struct backup_status s;
-	if (open_task(cli, SYSTEM_READ, false, &t, &e) != 0 ||
-	    backup_status(&t.backup, &s, &e) != 0)
+	if (open_task(cli, SYSTEM_READ, LOOK, &t, &e) != 0 || backup_status(&t.backup, &s, &e) != 0)
 		return cli_fail(cli, &e);
 	static const struct column columns[] = {
 		{.name = "to", .type = COL_TEXT},
@@ -175,7 +174,7 @@ int cmd_backup_run(struct cli *cli)
 	struct task t;
 	struct backup_result r = {0};
 	bool dry = cli_flag(cli, OPT_DRY_RUN);
-	if (open_task(cli, dry ? SYSTEM_READ : SYSTEM_WRITE, !dry, &t, &e) != 0)
+	if (open_task(cli, dry ? SYSTEM_READ : SYSTEM_WRITE, dry ? LOOK : MAKE, &t, &e) != 0)
 		return cli_fail(cli, &e);
 	int rc = dry ? OK : system_relay(cli->system, system_catalog(cli->system), &e);
 	if (rc == OK)
@@ -198,28 +197,70 @@ int cmd_backup_run(struct cli *cli)
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }
 
+/* What would mend it, or NULL. */
+static const char *mend_of(struct cli *cli, const struct backup_finding *f)
+{
+	if (!f->in_lake)
+		return NULL;
+	return arena_printf(cli->arena, "pregao backup %s",
+			    strcmp(f->problem, "not_copied") == 0 ? "run" : "verify --repair");
+}
+
+/* Mends what it can of the findings; what stays, stays in the list. */
+static int repair(struct cli *cli, const struct task *t, struct backup_finding *list, size_t *n,
+		  int64_t *ret_mended, struct err *e)
+{
+	size_t left = 0;
+	for (size_t i = 0; i < *n; i++) {
+		struct err why = ERR_INIT;
+		char text[2048];
+		if (atomic_load(t->backup.stop))
+			return err_set(e, ERR_CONFLICT, "interrupted; run this again to go on");
+		if (list[i].in_lake && backup_mend(&t->backup, list[i].key, &why) == OK) {
+			cli_note(cli, "mended: %s (%s)", list[i].key, list[i].problem);
+			++*ret_mended;
+			continue;
+		}
+		if (why.code)
+			list[i].text = arena_printf(cli->arena, "%s; %s", list[i].text,
+						    err_format(&why, text, sizeof(text)));
+		/* It was tried. */
+		list[i].in_lake = false;
+		list[left++] = list[i];
+	}
+	*n = left;
+	return OK;
+}
+
 int cmd_backup_verify(struct cli *cli)
 {
+	bool mends = cli_flag(cli, OPT_REPAIR);
+	int64_t mended = 0;
 	struct err e = ERR_INIT;
 	struct task t;
 	struct backup_finding *list = NULL;
 	size_t n = 0;
 	int64_t checked = 0;
-	int rc = open_task(cli, SYSTEM_READ, false, &t, &e);
+	int rc = open_task(cli, mends ? SYSTEM_WRITE : SYSTEM_READ, mends ? MEND : LOOK, &t, &e);
 	if (rc == OK && !t.backup.to)
 		rc = no_backup(&t, &e);
 	if (rc == OK)
 		rc = backup_verify(&t.backup, cli->arena, &list, &n, &checked, &e);
+	if (rc == OK && mends)
+		rc = repair(cli, &t, list, &n, &mended, &e);
+	end_task(&t, rc, &e);
 	if (rc)
 		return cli_fail(cli, &e);
 	static const struct column columns[] = {{.name = "object", .type = COL_TEXT},
 						{.name = "problem", .type = COL_TEXT},
-						{.name = "text", .type = COL_TEXT}};
+						{.name = "text", .type = COL_TEXT},
+						{.name = "mend", .type = COL_TEXT}};
 	struct listing *l = listing_new(columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < n; i++) {
 		listing_text(l, list[i].key);
 		listing_text(l, list[i].problem);
 		listing_text(l, list[i].text);
+		listing_text(l, mend_of(cli, &list[i]));
 	}
 	if (n || cli->format != FORMAT_TABLE)
 		rc = listing_print(l, cli, &e);
@@ -228,6 +269,9 @@ int cmd_backup_verify(struct cli *cli)
 		return cli_fail(cli, &e);
 	if (n)
 		cli_warn(cli, "%zu problems found; %lld copies in %s were read", n,
+			 (long long)checked, t.place.path);
+	else if (mended)
+		cli_note(cli, "%lld objects mended; %lld copies in %s were read", (long long)mended,
 			 (long long)checked, t.place.path);
 	else
 		cli_note(cli, "%lld copies in %s were read, all are as they should be",
@@ -251,7 +295,10 @@ static int print_restored(struct cli *cli, const struct task *t, const struct ba
 	listing_int(l, r->bytes);
 	listing_int(l, r->present);
 	listing_int(l, r->failed);
-	listing_bool(l, !t->backup.dry_run && r->failed == 0);
+	if (t->backup.dry_run)
+		listing_null(l); /* nothing was compared */
+	else
+		listing_bool(l, r->failed == 0);
 	listing_bool(l, t->backup.dry_run);
 	return print(cli, l, e);
 }
@@ -271,7 +318,7 @@ int cmd_backup_restore(struct cli *cli)
 	struct task t;
 	struct backup_restored r = {0};
 	bool dry = cli_flag(cli, OPT_DRY_RUN);
-	int rc = open_task(cli, dry ? SYSTEM_READ : SYSTEM_WRITE, false, &t, &e);
+	int rc = open_task(cli, dry ? SYSTEM_READ : SYSTEM_WRITE, LOOK, &t, &e);
 	if (rc)
 		return cli_fail(cli, &e);
 	if (!t.backup.to) {

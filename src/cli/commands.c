@@ -339,10 +339,13 @@ const struct command commands[] = {
 		.name = "backup verify",
 		.arguments = "",
 		.summary = "read every copy and compare it with its manifest",
-		.text = "Also every object of the lake must have a copy. Exit status 1 if anything is wrong, each object named.",
-		.examples = "  pregao backup verify\n  pregao backup verify --format json",
+		.text = "Also every object of the lake must have a copy. Exit status 1 if anything is wrong and was not mended, each object named.\n"
+			"--repair puts a damaged or missing copy again where the lake's object still has the hash of the manifest, and a manifest\n"
+			"where the copy has that of the lake's object; what nothing proves stays as it is.",
+		.examples =
+			"  pregao backup verify\n  pregao backup verify --repair\n  pregao backup verify --format json",
 		.run = cmd_backup_verify,
-		.options = {OPT_STORE, OPT_WORKERS, NO_MORE},
+		.options = {OPT_STORE, OPT_WORKERS, OPT_REPAIR, NO_MORE},
 		.group = "Operation",
 	},
 	{

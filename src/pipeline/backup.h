@@ -3,7 +3,7 @@
  *
  * A message is removed only after the copy was read back, its hash compared with what was read from the lake,
  * and its manifest is durable in the backup store. Copying again changes nothing, and a copy is never
- * overwritten. In the backup store:
+ * overwritten, but for one that is not what its manifest says, by the object that is. In the backup store:
  *   data/<key>                the object
  *   manifest/<key>.json       {"key", "table", "scope", "bytes", "sha256", "rows", "first", "last", "copied_at",
  *                              "properties"}: first and last are the numbers in the file's name, properties
@@ -79,11 +79,18 @@ struct backup_finding {
 	const char *key;
 	const char *problem; /* "missing", "size", "hash", "manifest", "unreadable", "not_copied" */
 	const char *text;
+	bool in_lake; /* the lake has the object: backup_mend may help, for not_copied backup_run */
 };
 /* Reads every copy and compares it with its manifest; every live object must have one. Findings, by key, are
  * data: 0 with *ret_count > 0. *ret_checked counts copies that were read. */
 int backup_verify(const struct backup *, struct arena *, struct backup_finding **ret,
 		  size_t *ret_count, int64_t *ret_checked, struct err *) MUST_CHECK;
+
+/* Makes the copy and the manifest of one object of the lake what they should be: a copy that is missing or has
+ * other bytes than its manifest says is put again where the lake's object still has the manifest's hash, a
+ * damaged or missing manifest where the copy has the lake's. Where neither proves the lake's object right,
+ * everything stays: ERR_CONFLICT. ERR_NOT_FOUND when the lake has not got it. */
+int backup_mend(const struct backup *, const char *key, struct err *) MUST_CHECK;
 
 struct backup_status {
 	int64_t live, copied;             /* objects of the lake, of them with a copy */

@@ -56,6 +56,7 @@ struct copy {
 	const char *key;
 	char path[512]; /* the staged file; empty: none */
 	bool put;       /* the object in the backup store is what this call put */
+	bool replaces;  /* the one that is there is not what its manifest, and the lake, say */
 	enum backup_outcome outcome;
 	struct backup_live live;
 	struct backup_manifest manifest;
@@ -145,6 +146,17 @@ static int other_copy(const struct copy *c, struct err *e)
 	return err_reason(e, "other_copy");
 }
 
+static int look_into_copy(struct copy *c, const struct backup_manifest *m, struct err *e)
+{
+	char sha256[HASH_HEX_SIZE];
+	int64_t bytes;
+	int rc = backup_read(c->by->with->to, backup_data_key(c->arena, c->key), -1, &bytes, sha256,
+			     e);
+	if (rc == OK)
+		c->replaces = bytes != m->bytes || strcmp(sha256, m->sha256) != 0;
+	return rc;
+}
+
 /* *ret_there: an equal copy with its manifest; *ret_damaged: the manifest cannot be read. */
 static int look_at_copy(struct copy *c, bool *ret_there, bool *ret_damaged, struct err *e)
 {
@@ -160,19 +172,23 @@ static int look_at_copy(struct copy *c, bool *ret_there, bool *ret_damaged, stru
 		return rc;
 	if (!is_same(&old, &c->manifest))
 		return other_copy(c, e);
+	/* From here on the manifest tells of the lake's object: a copy that differs from it is damaged. */
 	rc = object_store_head(to, backup_data_key(c->arena, c->key), &info, e);
 	if (rc == ERR_NOT_FOUND)
 		return OK;
-	if (rc == OK && info.size_bytes != old.bytes)
-		return other_copy(c, e);
-	*ret_there = rc == OK;
+	if (rc == OK)
+		c->replaces = info.size_bytes != old.bytes;
+	if (rc == OK && !c->replaces && c->by->reads)
+		rc = look_into_copy(c, &old, e);
+	*ret_there = rc == OK && !c->replaces;
 	return rc;
 }
 
 static int put_copy(struct copy *c, struct err *e)
 {
-	struct object_put put = {
-		.key = backup_data_key(c->arena, c->key), .path = c->path, .if_absent = true};
+	struct object_put put = {.key = backup_data_key(c->arena, c->key),
+				 .path = c->path,
+				 .if_absent = !c->replaces};
 	int rc = object_store_put_many(c->by->with->to, &put, 1, e);
 	c->put = c->put || rc == OK;
 	/* Put by a worker that died before the manifest, or by another one now: the hash decides. */
@@ -227,6 +243,7 @@ static int copy_once(void *ctx, struct err *e)
 	struct copy *c = ctx;
 	bool there = false, damaged = false;
 	c->outcome = BACKUP_COPIED;
+	c->replaces = false;
 	int rc = look_up(c, e);
 	if (rc == ERR_NOT_FOUND)
 		return not_live(c, e);
@@ -260,5 +277,23 @@ int backup_copy(const struct backup_copier *by, const char *key, enum backup_out
 	int rc = backup_try(by->with, copy_once, &c, e);
 	*ret = c.outcome;
 	*ret_bytes = c.outcome == BACKUP_COPIED ? c.manifest.bytes : 0;
+	return rc;
+}
+
+int backup_mend(const struct backup *b, const char *key, struct err *e)
+{
+	struct backup_staging staging;
+	pthread_mutex_t catalog = PTHREAD_MUTEX_INITIALIZER;
+	enum backup_outcome outcome;
+	int64_t bytes;
+	int rc = backup_staging_open(b, &staging, e);
+	if (rc)
+		return rc;
+	struct backup_copier by = {
+		.with = b, .staging = &staging, .catalog = &catalog, .reads = true};
+	rc = backup_copy(&by, key, &outcome, &bytes, e);
+	backup_staging_close(&staging);
+	if (rc == OK && outcome == BACKUP_GONE)
+		return err_set(e, ERR_NOT_FOUND, "the object has left the lake");
 	return rc;
 }

@@ -395,7 +395,7 @@ struct backup_pool *backup_pool_new(const struct backup *b, const struct backup_
 	p->with = b;
 	p->result = result;
 	p->visibility_us = b->visibility_us ? b->visibility_us : VISIBILITY_US;
-	p->copier = (struct backup_copier){b, staging, &p->catalog, life};
+	p->copier = (struct backup_copier){b, staging, &p->catalog, life, false};
 	p->why = (struct err)ERR_INIT;
 	pthread_mutex_init(&p->catalog, NULL);
 	pthread_mutex_init(&p->lock, NULL);

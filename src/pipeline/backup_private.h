@@ -108,6 +108,7 @@ struct backup_copier {
 	const struct backup_staging *staging;
 	pthread_mutex_t *catalog; /* held around every call of the catalog */
 	int64_t life;             /* the stream that the store is known to be of; 0: not known */
+	bool reads; /* the copy that is there, too: one of the right size may have other bytes */
 };
 /* Everything from the lake's object to the durable manifest, for one key. */
 int backup_copy(const struct backup_copier *, const char *key, enum backup_outcome *ret,

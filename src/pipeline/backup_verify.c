@@ -26,10 +26,11 @@ static void add(struct verification *v, const char *key, const char *problem, co
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	*PUSH(v->list, v->found, v->cap) =
-		(struct backup_finding){.key = arena_strdup(v->arena, key),
-					.problem = problem,
-					.text = arena_strdup(v->arena, text)};
+	*PUSH(v->list, v->found, v->cap) = (struct backup_finding){
+		.key = arena_strdup(v->arena, key),
+		.problem = problem,
+		.text = arena_strdup(v->arena, text),
+		.in_lake = backup_live_find(v->live, v->live_count, key) != NULL};
 }
 
 static void bad_manifest(void *ctx, const char *key, const struct err *why)
@@ -86,8 +87,7 @@ static int verify_one(void *ctx, size_t i, struct err *e)
 	if (rc == OK)
 		compare(v, m, &r);
 	else if (rc == ERR_NOT_FOUND)
-		add(v, m->key, "missing",
-		    tr("the manifest is there, the copy is not; the next `pregao backup run` makes it again if the lake has the object"));
+		add(v, m->key, "missing", tr("the manifest is there, the copy is not"));
 	else
 		add(v, m->key, "unreadable", "%s", e->text);
 	if (v->with->progress)

@@ -237,6 +237,6 @@ int doctor_verify_backup(struct examination *x, const struct backup_measure *m, 
 				d->arena,
 				tr("%zu copies in %s are not as they should be, the first: %s"),
 				damaged, m->place.path, first),
-			"backup verify");
+			"backup verify --repair");
 	return rc;
 }

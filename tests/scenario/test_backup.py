@@ -119,7 +119,7 @@ def test_verify_names_what_is_wrong(pregao, lake):
     assert {r['object']: r['problem'] for r in json.loads(done.stdout)} == {keys[0]: 'hash', keys[1]: 'missing', keys[2]: 'not_copied'}
     done = pregao('backup', 'verify', '--lake', lake, expect=1)
     assert all(k in done.stdout for k in keys[:3])
-    # What is missing is copied again; damage is for a person to look at.
+    # What is missing is copied again; damage of the right size is for verify to find, and to mend when it is told to.
     assert run(pregao, lake)['copied'] == 2
     done = pregao('backup', 'verify', '--lake', lake, '--format', 'json', expect=1)
     assert [r['problem'] for r in json.loads(done.stdout)] == ['hash']
@@ -134,6 +134,37 @@ def test_verify_names_what_is_wrong(pregao, lake):
     pregao('backup', 'verify', '--lake', lake)
     pregao('backup', 'restore', '--lake', new, '--to', backup)
     assert originals(new) == originals(lake)
+
+
+def verify(pregao, lake, *words, code=0):
+    return json.loads(pregao('backup', 'verify', '--lake', lake, '--format', 'json', *words, expect=code).stdout)
+
+
+def test_what_the_lake_proves_is_mended(pregao, lake):
+    """Every kind of damage at once; the lake's object decides, and where it is damaged itself everything stays."""
+    run(pregao, lake)
+    backup, keys = pathlib.Path(f'{lake}-backup'), sorted(copies(lake))
+    whole = copies(lake)
+    flipped, short, missing, told, untold, both = (backup / 'data' / k for k in keys[:6])
+    for path in (flipped, both):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 4
+        path.write_bytes(data)
+    short.write_bytes(short.read_bytes()[:-1])
+    missing.unlink()
+    (backup / 'manifest' / f'{keys[3]}.json').write_text('{"key": ')
+    (backup / 'manifest' / f'{keys[4]}.json').unlink()
+    original = lake / keys[5]
+    good = original.read_bytes()
+    original.write_bytes(both.read_bytes())
+    problems = {r['object']: r['problem'] for r in verify(pregao, lake, code=1)}
+    assert problems == dict(zip(keys, ('hash', 'size', 'missing', 'manifest', 'not_copied', 'hash')))
+    assert {r['mend'] for r in verify(pregao, lake, code=1)} == {'pregao backup run', 'pregao backup verify --repair'}
+    left = verify(pregao, lake, '--repair', code=1)
+    assert [(r['object'], r['mend']) for r in left] == [(keys[5], None)]
+    original.write_bytes(good)
+    assert verify(pregao, lake, '--repair') == [] and verify(pregao, lake) == []
+    assert copies(lake) == whole
 
 
 def test_restored_into_an_empty_lake(pregao, lake, tmp_path):
