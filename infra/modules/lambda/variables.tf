@@ -40,7 +40,7 @@ variable "log_group" {
   type        = string
 }
 variable "failed_queue_arn" {
-  description = "Where an event goes that failed three times; null for a function that is not called asynchronously."
+  description = "Where an event goes that failed three times, where no queue feeds the function."
   type        = string
   default     = null
 }
