@@ -109,7 +109,10 @@ const struct command commands[] = {
 			"The same bytes under another --source or --pair are another replay, which wants --force: the rows of a wrong one stay, for the\n"
 			"lake only adds. They have the wrong source or pair, and the numbers (seq) from first_seq to last_seq that the replay printed, by\n"
 			"which a query leaves them out. Of what two different recordings share, a trade is there once, by its number; tickers are there\n"
-			"twice. Lines that cannot be read are kept: `pregao quarantine list`.",
+			"twice. Lines that cannot be read are kept: `pregao quarantine list`.\n\n"
+			"CSV has Binance's columns (id, price, qty, quote_qty, time, is_buyer_maker; with or without their names in the first line) or those\n"
+			"of raw.bitcoin_ticks or raw.bitcoin_trades, as `pregao sql --format csv` writes them. What says neither its source nor its pair\n"
+			"wants --source (one of those of `fetch bitcoin`) and --pair.",
 		.examples = "  pregao stream replay binance_btcusdt.ws.gz\n"
 			    "  pregao stream replay --pace recorded binance_btcusdt.ws.gz\n"
 			    "  pregao stream replay --source binance --pair BTCUSDT trades.csv",

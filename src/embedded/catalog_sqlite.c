@@ -442,6 +442,26 @@ static int mark_get(struct catalog *c, const char *name, int64_t *ret, struct er
 	return OK;
 }
 
+static int marks(struct catalog *c, const char *prefix,
+		 int (*fn)(void *ctx, const char *name, int64_t value), void *ctx, struct err *e)
+{
+	struct catalog_sqlite *self = catalog_of(c);
+	AUTO_ARENA struct arena *arena = arena_new();
+	sqlite3_stmt *q;
+	int more = 0,
+	    rc = sqlite_prepare(
+		    self->db,
+		    "SELECT name, value FROM marks WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name",
+		    &q, e);
+	if (rc)
+		return rc;
+	sqlite_bind_str(q, 1, prefix);
+	while (rc == OK && (more = sqlite_step(self->db, q, e)) == 1)
+		rc = fn(ctx, sqlite_str(q, 0, arena), sqlite_i64(q, 1));
+	sqlite_reset(q);
+	return more < 0 ? more : rc;
+}
+
 int catalog_move_mark(struct catalog_sqlite *self, const struct catalog_mark *mark, struct err *e)
 {
 	sqlite3_stmt *q;
@@ -492,6 +512,7 @@ static const struct catalog_ops catalog_sqlite_ops = {
 	.changes = catalog_sqlite_changes,
 	.mark_get = mark_get,
 	.mark_set = mark_set,
+	.marks = marks,
 	.dead = dead,
 	.forget = forget,
 	.read_begin = catalog_sqlite_read_begin,

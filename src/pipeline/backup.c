@@ -61,7 +61,11 @@ int backup_run(const struct backup *b, bool everything, struct backup_result *re
 		return err_set(e, ERR_USAGE, "a backup has 1 to %d workers, not %d", WORKERS_MAX,
 			       b->workers);
 	int64_t life;
-	int rc = catalog_mark_get(b->catalog, DELIVER_STREAM_MARK, &life, e);
+	/* Before any object is listed: what they tell of is among those. */
+	AUTO_JSON json_t *marks = NULL;
+	int rc = backup_marks_read(b->catalog, &marks, e);
+	if (rc == OK)
+		rc = catalog_mark_get(b->catalog, DELIVER_STREAM_MARK, &life, e);
 	if (rc == OK)
 		rc = backup_stream_check(b, life, !b->dry_run, e);
 	if (rc == OK && b->dry_run)
@@ -72,6 +76,8 @@ int backup_run(const struct backup *b, bool everything, struct backup_result *re
 		return rc;
 	struct backup_pool *p = backup_pool_new(b, &staging, life, ret);
 	rc = run(b, p, everything, ret, e);
+	if (rc == OK && everything && !backup_stopped(b) && !ret->failed)
+		rc = backup_marks_put(b, marks, e);
 	backup_pool_free(p);
 	backup_staging_close(&staging);
 	telemetry_count(b->telemetry, "pregao_backup_copied_total", NULL, ret->copied);

@@ -10,6 +10,8 @@
  *                              those of its scope when it was copied; what a restore needs
  *   left/<key>.json           {"left_at", "due_at"}: the object has left the lake (see retention_us)
  *   stream.json               {"stream"}: whose numbers they are (DELIVER_STREAM_MARK in deliver.h)
+ *   marks.json                {"replay:<origin>": line, "collect:<source>/<pair>": slot}: how far recordings were
+ *                              replayed and collectors came, as the catalog told it before a complete run began
  *
  * The catalog is used by one thread at a time (the calls below see to that among their own); everything else
  * must bear several. */
@@ -120,7 +122,7 @@ struct backup_restored {
  * (by content: rows and numbers); where none does, because later files were never copied, those of the
  * largest part, so that a trade may come twice but none is taken for known that is not there (unproven).
  * The stream's delivered mark becomes at least the highest number restored, in the first commit, and is
- * never lowered. May be repeated after a death at any moment. */
+ * never lowered; the marks of replays and collectors follow when nothing failed. May be repeated after a death at any moment. */
 int backup_restore(const struct backup *, const struct publish *, struct backup_restored *ret,
 		   struct err *) MUST_CHECK;
 

@@ -1,5 +1,5 @@
 /* What the backup's files share; nobody else includes it. backup_pool.c: workers and messages.
- * backup_copy.c: one object. backup_manifest.c: what is where in the backup store. backup_lake.c: what is live.
+ * backup_copy.c: one object. backup_manifest.c: what is where in the backup store. backup_marks.c: what only the catalog knows. backup_lake.c: what is live.
  * backup_content.c: a restored partition's properties. backup_retention.c, backup_verify.c, backup_restore.c: one job
  * each. */
 #ifndef PREGAO_BACKUP_PRIVATE_H
@@ -10,6 +10,7 @@
 #include "backup.h"
 #include "bitcoin_content.h"
 #include "hash.h"
+#include "json.h"
 
 /* -- what is where ----------------------------------------------------------------------------- */
 
@@ -45,6 +46,13 @@ int backup_manifest_put(struct object_store *, const struct backup_manifest *, b
 int64_t backup_stream_of(const char *properties);
 /* ERR_CONFLICT when the store is another stream's; one that is nobody's becomes this one's when claimed. */
 int backup_stream_check(const struct backup *, int64_t life, bool claim, struct err *) MUST_CHECK;
+
+/* The catalog's marks of replays and collectors, a JSON object; the caller's to free, also on failure. */
+int backup_marks_read(struct catalog *, json_t **ret, struct err *) MUST_CHECK;
+/* Raises those in the backup store: what they tell of must have its copies. */
+int backup_marks_put(const struct backup *, json_t *marks, struct err *) MUST_CHECK;
+/* Raises the catalog's: everything they tell of must be in the lake. ERR_INPUT when they are damaged. */
+int backup_marks_restore(const struct backup *, struct err *) MUST_CHECK;
 
 /* The objects below one of the prefixes ("data/", "manifest/", "left/"), by the lake's key. */
 struct backup_entry {

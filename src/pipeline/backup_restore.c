@@ -500,6 +500,8 @@ int backup_restore(const struct backup *b, const struct publish *with, struct ba
 		rc = backup_live_all(b, arena, &r.live, &r.live_count, e);
 	if (rc == OK && !b->dry_run)
 		rc = parallel_for(r.count, b->workers, prove, &r, e);
+	if (rc == OK && !b->dry_run && !ret->failed)
+		rc = backup_marks_restore(b, e);
 	for (size_t i = 0; i < r.count; i++) {
 		const struct object *o = &r.objects[i];
 		ret->present += o->state == PRESENT;

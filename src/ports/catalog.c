@@ -108,6 +108,12 @@ int catalog_mark_set(struct catalog *c, const char *name, int64_t value, struct 
 	return c->ops->mark_set(c, name, value, e);
 }
 
+int catalog_marks(struct catalog *c, const char *prefix,
+		  int (*fn)(void *ctx, const char *name, int64_t value), void *ctx, struct err *e)
+{
+	return c->ops->marks(c, prefix, fn, ctx, e);
+}
+
 int catalog_dead(struct catalog *c, const struct table_def *table, struct arena *arena,
 		 const char ***ret_keys, size_t *ret_count, struct err *e)
 {

@@ -134,6 +134,9 @@ struct catalog_ops {
 		       void *, int64_t *ret_version, struct err *);
 	int (*mark_get)(struct catalog *, const char *name, int64_t *ret, struct err *);
 	int (*mark_set)(struct catalog *, const char *name, int64_t value, struct err *);
+	int (*marks)(struct catalog *, const char *prefix,
+		     int (*fn)(void *ctx, const char *name, int64_t value), void *ctx,
+		     struct err *);
 	int (*dead)(struct catalog *, const struct table_def *, struct arena *,
 		    const char ***ret_keys, size_t *ret_count, struct err *);
 	int (*forget)(struct catalog *, const char *const *keys, size_t n, struct err *);
@@ -217,6 +220,10 @@ int catalog_changes(struct catalog *, int64_t after_version,
 int catalog_mark_get(struct catalog *, const char *name, int64_t *ret, struct err *) MUST_CHECK;
 /* never lowers */
 int catalog_mark_set(struct catalog *, const char *name, int64_t value, struct err *) MUST_CHECK;
+/* All whose names begin so, by name; fn uses no catalog, its non-zero stops and is returned. */
+int catalog_marks(struct catalog *, const char *prefix,
+		  int (*fn)(void *ctx, const char *name, int64_t value), void *ctx,
+		  struct err *) MUST_CHECK;
 /* Keys of the table that died and that no reader of an older version can still need. */
 int catalog_dead(struct catalog *, const struct table_def *, struct arena *, const char ***ret_keys,
 		 size_t *ret_count, struct err *) MUST_CHECK;

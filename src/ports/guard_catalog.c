@@ -131,6 +131,14 @@ static int guard_mark_get(struct catalog *port, const char *name, int64_t *ret, 
 	return rc ? rc : catalog_mark_get(inner_of(port), name, ret, e);
 }
 
+static int guard_marks(struct catalog *port, const char *prefix,
+		       int (*fn)(void *ctx, const char *name, int64_t value), void *ctx,
+		       struct err *e)
+{
+	int rc = ask(port, READ, NULL, e);
+	return rc ? rc : catalog_marks(inner_of(port), prefix, fn, ctx, e);
+}
+
 static int guard_dead(struct catalog *port, const struct table_def *t, struct arena *arena,
 		      const char ***ret_keys, size_t *ret_count, struct err *e)
 {
@@ -237,6 +245,7 @@ static const struct catalog_ops guard_ops = {
 	.is_live = guard_is_live,
 	.changes = guard_changes,
 	.mark_get = guard_mark_get,
+	.marks = guard_marks,
 	.mark_set = guard_mark_set,
 	.dead = guard_dead,
 	.forget = guard_forget,

@@ -533,6 +533,17 @@ static void statistics_over_all_files(void **state)
 
 /* -- changes and marks ------------------------------------------------------------------------- */
 
+static int note_mark(void *ctx, const char *name, int64_t value)
+{
+	buf_printf(ctx, "%s=%lld ", name, (long long)value);
+	return 0;
+}
+
+static int stop_at_mark(void *ctx, const char *name, int64_t value)
+{
+	return 7;
+}
+
 struct seen {
 	struct fixture *f;
 	struct buf text;
@@ -579,6 +590,15 @@ static void changes_in_order(void **state)
 	buf_free(&s.text);
 	GOOD(f, catalog_mark_set(f->catalog, "relay", last, &f->e));
 	GOOD(f, catalog_mark_set(f->catalog, "relay", last - 1, &f->e));
+	/* By their beginnings: no pattern's letters, and in order. */
+	struct buf told = {0};
+	GOOD(f, catalog_mark_set(f->catalog, "replay:b%", 2, &f->e));
+	GOOD(f, catalog_mark_set(f->catalog, "replay:a", 1, &f->e));
+	GOOD(f, catalog_mark_set(f->catalog, "replax", 9, &f->e));
+	GOOD(f, catalog_marks(f->catalog, "replay:", note_mark, &told, &f->e));
+	assert_string_equal(told.data, "replay:a=1 replay:b%=2 ");
+	assert_int_equal(catalog_marks(f->catalog, "re", stop_at_mark, NULL, &f->e), 7);
+	buf_free(&told);
 	GOOD(f, catalog_mark_get(f->catalog, "relay", &mark, &f->e));
 	assert_int_equal(mark, last);
 	GOOD(f, catalog_changes(f->catalog, mark, see, &s, &last, &f->e));

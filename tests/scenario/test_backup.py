@@ -167,6 +167,32 @@ def test_what_the_lake_proves_is_mended(pregao, lake):
     assert copies(lake) == whole
 
 
+def test_marks_survive_a_lost_lake(pregao, lake, tmp_path):
+    """Ticks have no ids: only the mark of their recording tells that they are there."""
+    ticks = tmp_path / 'ticks.ndjson'
+    ticks.write_text(''.join(json.dumps({'e': '24hrTicker', 'E': 1723075200000 + i * 1000, 's': 'BTCUSDT', 'P': '1.5', 'c': f'6000{i}.5', 'b': '60000.1', 'a': '60010.1', 'h': '99999', 'l': '1', 'v': '1', 'q': '60000'}) + '\n'
+                             for i in range(5)))
+    words = ('stream', 'replay', ticks)
+    pregao(*words, '--lake', lake)
+    rows = look.sql(pregao, lake, 'SELECT * FROM raw.bitcoin_ticks ORDER BY seq')
+    assert len(rows) == 5
+    run(pregao, lake)
+    marks = pathlib.Path(f'{lake}-backup/marks.json')
+    assert any(name.startswith('replay:') for name in json.loads(marks.read_text()))
+    # A lake that knows less lowers nothing.
+    before = marks.read_text()
+    new = tmp_path / 'new'
+    pregao('backup', 'restore', '--lake', new, '--to', f'{lake}-backup')
+    pregao(*words, '--lake', new)
+    assert look.sql(pregao, new, 'SELECT * FROM raw.bitcoin_ticks ORDER BY seq') == rows
+    marks.write_text('{"replay:')
+    other = tmp_path / 'other'
+    done = pregao('backup', 'restore', '--lake', other, '--to', f'{lake}-backup', expect=1)
+    assert 'marks.json' in done.stderr
+    run(pregao, lake)
+    assert marks.read_text() == before
+
+
 def test_restored_into_an_empty_lake(pregao, lake, tmp_path):
     run(pregao, lake)
     backup, new = f'{lake}-backup', tmp_path / 'new'

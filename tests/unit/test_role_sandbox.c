@@ -24,7 +24,7 @@ static int make_house(void **state)
 	static const char *const set[][3] = {
 		{"b3_portfolio", "url", "http://127.0.0.1:1701/"},
 		{"alarms", "webhook", "http://127.0.0.1:1703/"},
-		{"alarms", "notify", "/nonexistent/command"},
+		{"alarms", "notify", "/bin/true"},
 	};
 	struct house *h = NEW(struct house);
 	struct err e = ERR_INIT;
