@@ -62,8 +62,9 @@ int alarm_notify_check(const struct conf *conf, struct err *e)
 	int rc = check_command(conf_text(conf, "alarms", "notify"), e);
 	if (rc)
 		return err_where(e, conf_origin(conf, "alarms", "notify"));
-	if (!*url || http_url_check(url, e) == OK)
-		return OK;
+	rc = *url ? http_url_check(url, e) : OK;
+	if (rc == OK || rc == ERR_NOT_FOUND) /* the latter: without libcurl */
+		return rc;
 	e->code = ERR_USAGE;
 	return err_where(e, conf_origin(conf, "alarms", "webhook"));
 }

@@ -39,8 +39,10 @@ static int check_url(const char *url, const char *origin, struct err *e)
 			"%s is no address: expected https://HOST/ or http://HOST:PORT/", url);
 		return err_where(e, origin);
 	}
-	if (http_url_check(url, e) == OK)
-		return OK;
+	int rc = http_url_check(url, e);
+	/* Without libcurl nothing can be said of it. */
+	if (rc == OK || rc == ERR_NOT_FOUND)
+		return rc;
 	e->code = ERR_USAGE;
 	return err_where(e, origin);
 }
@@ -78,7 +80,11 @@ static int check_stream(const struct conf *c, struct arena *arena, struct err *e
 			"[stream] age = %s: records would wait as long as [alarm.%s] allows, %lld s",
 			conf_shown(c, "stream", "age"), alarms[i].name,
 			(long long)(alarms[i].after_us / 1000000));
-		rc = err_where(e, conf_origin(c, "stream", "age"));
+		const char *origin = conf_origin(c, "stream", "age");
+		if (strcmp(origin, "default") == 0)
+			origin = conf_origin(c, arena_printf(arena, "alarm.%s", alarms[i].name),
+					     "after");
+		rc = err_where(e, origin);
 	}
 	return rc;
 }

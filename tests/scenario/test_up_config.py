@@ -57,6 +57,7 @@ WRONG = [
     ('[scheduler]\nvisibility = 13h\n', 2, '1s..12h'),
     ('[stream]\nlimit = 64KiB\n', 2, 'four segments'),
     ('[stream]\nage = 20m\n', 2, '[alarm.stream_lag]'),
+    ('[alarm.stream_lag]\nafter = 30s\n', 2, '[alarm.stream_lag]'),
     ('[alarm.disk_free]\nfree = 2GiB\ndataset = raw.portfolio\n', 3, 'disk_free'),
     # what may not be asked or run
     ('[b3_portfolio]\nurl = http://b3.example/\n', 2, 'https'),
