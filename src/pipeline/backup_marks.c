@@ -45,8 +45,15 @@ static int get(const struct backup *b, json_t **ret, struct err *e)
 	return err_where(e, MARKS_KEY);
 }
 
-int backup_marks_put(const struct backup *b, json_t *marks, struct err *e)
+struct raising {
+	const struct backup *with;
+	json_t *marks;
+};
+
+static int raise_once(void *ctx, struct err *e)
 {
+	const struct raising *r = ctx;
+	const struct backup *b = r->with;
 	AUTO_JSON json_t *old = NULL;
 	AUTO_BUF struct buf text = {0};
 	const char *name;
@@ -57,11 +64,11 @@ int backup_marks_put(const struct backup *b, json_t *marks, struct err *e)
 	if (rc == ERR_INPUT || rc == ERR_NOT_FOUND) {
 		json_decref(old);
 		old = json_object();
-		changed = json_object_size(marks) > 0;
+		changed = true;
 	} else if (rc) {
 		return err_set(e, rc, "cannot read %s", MARKS_KEY);
 	}
-	json_object_foreach(marks, name, value) {
+	json_object_foreach(r->marks, name, value) {
 		json_t *before = json_object_get(old, name);
 		if (before && json_integer_value(before) >= json_integer_value(value))
 			continue;
@@ -78,8 +85,15 @@ int backup_marks_put(const struct backup *b, json_t *marks, struct err *e)
 	return object_store_put(b->to, MARKS_KEY, buf_slice(&text), false, e);
 }
 
-int backup_marks_restore(const struct backup *b, struct err *e)
+int backup_marks_put(const struct backup *b, json_t *marks, struct err *e)
 {
+	struct raising r = {b, marks};
+	return json_object_size(marks) ? backup_try(b, raise_once, &r, e) : OK;
+}
+
+static int restore_once(void *ctx, struct err *e)
+{
+	const struct backup *b = ctx;
 	AUTO_JSON json_t *marks = NULL;
 	const char *name;
 	json_t *value;
@@ -96,4 +110,10 @@ int backup_marks_restore(const struct backup *b, struct err *e)
 			rc = catalog_mark_set(b->catalog, name, json_integer_value(value), e);
 	}
 	return rc;
+}
+
+int backup_marks_restore(const struct backup *b, struct err *e)
+{
+	struct backup copy = *b;
+	return backup_try(b, restore_once, &copy, e);
 }

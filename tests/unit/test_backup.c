@@ -190,6 +190,7 @@ static void each_call_of_the_store_may_fail(void **state)
 			relay(&b);
 			b.backup.workers = 1;
 			struct err err = ERR_INIT;
+			GOOD(catalog_mark_set(b.backup.catalog, "replay:a recording", 7, &e));
 			int rc = backup_run(&b.backup, true, &b.result, &err);
 			/* What may work at once is tried again at once. */
 			if (codes[c] == ERR_RETRY)
