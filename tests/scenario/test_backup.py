@@ -14,6 +14,7 @@ import lake as look
 from test_kill import killpoint  # noqa: F401
 
 HOURS = 60
+KILLS = int(os.environ.get('BACKUP_KILLS', '12'))  # of `backup run`; a thousand in `make soak`
 STEP = int(os.environ.get('KILL_STEP', '9'))  # every so manyth call is a point of death; 1: all of them
 EVERYTHING = 'SELECT * FROM raw.bitcoin_trades ORDER BY trade_id'
 
@@ -87,22 +88,41 @@ def test_created_objects_are_copied_once(pregao, lake):
     assert copies(lake) == originals(lake)
 
 
-def test_killed_at_any_moment(pregao, lake):
-    random.seed(4)
-    killed = 0
-    for _ in range(12):
-        p = pregao.start('backup', 'run', '--lake', lake, '--workers', '3', stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(random.uniform(0.002, 0.06))
-        killed += p.poll() is None
-        p.kill()
-        p.wait()
-    assert killed > 3
+def whole(pregao, lake):
+    """Everything has its copy, and nothing of the dead is left."""
     assert run(pregao, lake)['failed'] == 0
     assert copies(lake) == originals(lake)
     pregao('backup', 'verify', '--lake', lake)
     got = status(pregao, lake)
     assert got['copied'] == got['copies'] == HOURS and got['dead'] == 0
     assert not [p for p in pathlib.Path(f'{lake}-backup/scratch').rglob('*') if p.is_file() and p.name != 'lock']
+
+
+def test_killed_at_any_moment(pregao, lake):
+    """Again and again from no backup at all; what a manifest tells of is there whenever somebody was killed."""
+    random.seed(4)
+    killed = 0
+    for n in range(KILLS):
+        p = pregao.start('backup', 'run', '--lake', lake, '--workers', '3', stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(random.uniform(0.002, 0.06))
+        killed += p.poll() is None
+        p.kill()
+        p.wait()
+        told = {str(m.relative_to(f'{lake}-backup/manifest'))[:-len('.json')] for m in pathlib.Path(f'{lake}-backup/manifest').rglob('*.json')}
+        there = copies(lake) if told else {}
+        assert told <= set(there) and all(originals(lake)[k] == there[k] for k in told), f'a manifest without its copy after {n + 1} kills'
+        if len(told) == HOURS:
+            whole(pregao, lake)
+            shutil.rmtree(f'{lake}-backup')
+    print(f'{killed} kills')
+    assert killed > KILLS / 4
+    whole(pregao, lake)
+
+
+@pytest.mark.soak
+def test_soak_of_backup(pregao, lake, monkeypatch):
+    monkeypatch.setitem(globals(), 'KILLS', int(os.environ.get('BACKUP_KILLS', '1000')))
+    test_killed_at_any_moment(pregao, lake)
 
 
 def test_verify_names_what_is_wrong(pregao, lake):
