@@ -52,7 +52,9 @@ int s3_call(const struct s3 *s, const struct s3_ask *a, struct aws_answer *answe
 
 /* -- one object -------------------------------------------------------------------------------- */
 
-int s3_info(const char *key, const struct http_response *r, struct object_info *ret, struct err *e)
+/* Size, time and ETag of an answer to GET or HEAD; ERR_RETRY when they are not there. */
+static int info_of(const char *key, const struct http_response *r, struct object_info *ret,
+		   struct err *e)
 {
 	char text[INFO_HEADER_BYTES], size[INFO_HEADER_BYTES];
 	*ret = (struct object_info){.key = key};
@@ -83,7 +85,7 @@ int s3_head_marked(const struct s3 *s, const char *key, const char *mark, struct
 	char found[INFO_HEADER_BYTES];
 	int rc = s3_call(s, &ask, &answer, e);
 	if (rc == OK)
-		rc = s3_info(key, &answer.http, ret, e);
+		rc = info_of(key, &answer.http, ret, e);
 	if (rc == OK && mark) {
 		const char *value = http_header(&answer.http, S3_MARK, found, sizeof(found));
 		*ret_ours = value && strcmp(value, mark) == 0;
@@ -145,7 +147,7 @@ int s3_get_range(const struct s3 *s, const char *key, int64_t offset, int64_t le
 	int rc = s3_call(s, &ask, &answer, e);
 	bool behind = rc && answer.http.status == 416; /* the range begins at or behind the end */
 	if (rc == OK)
-		rc = s3_info(key, &answer.http, ret ? ret : &info, e);
+		rc = info_of(key, &answer.http, ret ? ret : &info, e);
 	if (rc == OK)
 		rc = take_bytes(&answer.http, key, ceiling_bytes, out, e);
 	aws_answer_clear(&answer);
@@ -377,13 +379,15 @@ int object_store_s3_open(const struct object_store_s3_options *o, struct object_
 	s->aws = o->aws;
 	s->bucket = mem_strdup(o->bucket);
 	s->prefix = n ? joined(o->prefix, "/") : mem_strdup("");
-	s->scratch = joined(o->folder, "/scratch");
-	s->cache = joined(o->folder, "/cache");
+	s->scratch = mem_strdup(o->scratch);
+	s->cache = mem_strdup(o->cache);
 	s->threads = o->threads ? o->threads : THREADS_DEFAULT;
 	s->notifies = o->notifies;
 	int rc = file_mkdirs(s->scratch, false, e);
 	if (rc == OK)
 		rc = file_mkdirs(s->cache, false, e);
+	if (rc == OK && o->cache_bytes)
+		rc = s3_cache_trim(s->cache, o->cache_bytes, aws_clock_of(s->aws), e);
 	if (rc)
 		s3_free(&s->store);
 	else

@@ -10,6 +10,8 @@
 #include "hash.h"
 #include "object_store_s3_private.h"
 
+#define KEPT_US INT64_C(3600000000) /* an hour: no statement takes as long */
+
 struct fetches {
 	const struct s3 *s3;
 	const char *const *keys;
@@ -87,8 +89,12 @@ static int localise_nth(void *ctx, size_t i, struct err *e)
 	if (rc)
 		return rc;
 	f->paths[i] = cached_path(f->s3, &info);
-	if (is_there(f->paths[i], info.size_bytes))
+	if (is_there(f->paths[i], info.size_bytes)) {
+		/* its last use; a copy that is removed in this moment is noticed by who reads it */
+		int ignored = utimensat(AT_FDCWD, f->paths[i], NULL, 0);
+		(void)ignored;
 		return OK;
+	}
 	rc = fetch(f->s3, &info, f->paths[i], e);
 	return rc ? err_where(e, f->keys[i]) : OK;
 }
@@ -104,5 +110,71 @@ int s3_localise(struct object_store *store, const char *const *keys, size_t n, s
 		free(f.paths[i]);
 	}
 	free(f.paths);
+	return rc;
+}
+
+/* -- the ceiling ------------------------------------------------------------------------------- */
+
+struct copy {
+	char *path;
+	int64_t used_us, bytes;
+};
+struct copies {
+	const char *cache;
+	struct copy *list;
+	size_t count, cap;
+	int64_t bytes;
+};
+
+static int add_copy(void *ctx, const char *relative_path, int64_t size_bytes)
+{
+	struct copies *c = ctx;
+	AUTO_BUF struct buf path = {0};
+	struct stat st;
+	buf_printf(&path, "%s/%s", c->cache, relative_path);
+	if (stat(path.data, &st) != 0)
+		return OK;
+	*PUSH(c->list, c->count, c->cap) = (struct copy){
+		buf_take(&path), st.st_mtim.tv_sec * INT64_C(1000000) + st.st_mtim.tv_nsec / 1000,
+		size_bytes};
+	c->bytes += size_bytes;
+	return OK;
+}
+
+static int by_use(const void *a, const void *b)
+{
+	const struct copy *x = a, *y = b;
+	return (x->used_us > y->used_us) - (x->used_us < y->used_us);
+}
+
+/* The folders of its key, as far as nothing else lies in them. */
+static void remove_copy(const char *cache, char *path)
+{
+	size_t least = strlen(cache);
+	if (unlink(path) != 0)
+		return;
+	for (char *slash = strrchr(path, '/'); slash && (size_t)(slash - path) > least;
+	     slash = strrchr(path, '/')) {
+		*slash = 0;
+		if (rmdir(path) != 0)
+			return;
+	}
+}
+
+int s3_cache_trim(const char *cache, int64_t ceiling_bytes, struct clock *clock, struct err *e)
+{
+	struct copies c = {.cache = cache};
+	int64_t unused_us = clock_now_us(clock) - KEPT_US;
+	int rc = file_walk(cache, add_copy, &c, e);
+	if (c.count)
+		qsort(c.list, c.count, sizeof(*c.list), by_use);
+	for (size_t i = 0; i < c.count; i++) {
+		if (rc == OK && c.bytes > ceiling_bytes && c.list[i].used_us < unused_us) {
+			remove_copy(cache, c.list[i].path);
+			c.bytes -= c.list[i].bytes;
+		}
+		free(c.list[i].path);
+	}
+	free(c.list);
 	return rc;
 }

@@ -28,9 +28,6 @@ struct s3_ask {
 void s3_query(struct s3_ask *, const char *name, const char *value);
 void s3_header(struct s3_ask *, const char *name, const char *value);
 int s3_call(const struct s3 *, const struct s3_ask *, struct aws_answer *, struct err *) MUST_CHECK;
-/* Size, time and ETag of an answer to GET or HEAD; ERR_RETRY when they are not there. */
-int s3_info(const char *key, const struct http_response *, struct object_info *ret,
-	    struct err *) MUST_CHECK;
 /* One HEAD. mark may be NULL; else *ret_ours says whether the object carries it. */
 int s3_head_marked(const struct s3 *, const char *key, const char *mark, struct object_info *ret,
 		   bool *ret_ours, struct err *) MUST_CHECK;
@@ -43,5 +40,9 @@ int s3_put_many(struct object_store *, struct object_put *, size_t n, struct err
 int s3_copy(struct object_store *, const char *from, const char *to, struct err *) MUST_CHECK;
 int s3_localise(struct object_store *, const char *const *keys, size_t n, struct arena *,
 		const char **ret_paths, struct err *) MUST_CHECK;
+/* Removes copies, the longest unused first, until the folder has no more than ceiling_bytes; never one that was
+ * used within the last hour: somebody may be about to read it. */
+int s3_cache_trim(const char *cache, int64_t ceiling_bytes, struct clock *,
+		  struct err *) MUST_CHECK;
 
 #endif

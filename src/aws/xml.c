@@ -97,7 +97,7 @@ int xml_parse(struct slice s, struct arena *arena, const struct xml **ret, struc
 	return rc;
 }
 
-const struct xml *xml_child(const struct xml *x, const char *name)
+static const struct xml *xml_child(const struct xml *x, const char *name)
 {
 	for (x = x ? x->first : NULL; x; x = x->next)
 		if (strcmp(x->name, name) == 0)

@@ -15,9 +15,7 @@ struct xml {
 /* The root element, in the arena. ERR_INPUT for what is not well formed, has a document type, or is
  * nested or populated beyond all answers of AWS. */
 int xml_parse(struct slice, struct arena *, const struct xml **ret, struct err *) MUST_CHECK;
-/* The first child of that name, or NULL; x may be NULL. */
-const struct xml *xml_child(const struct xml *, const char *name);
-/* Its text, or "" */
+/* The text of the first child of that name, or ""; x may be NULL. */
 const char *xml_text(const struct xml *, const char *name);
 /* Appends s so that it may stand as an element's text. */
 void xml_escape(const char *s, struct buf *out);

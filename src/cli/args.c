@@ -8,8 +8,9 @@
 
 /* In the order of enum option_id. */
 static const struct option_row options[OPT_COUNT] = {
-	[OPT_LAKE] = {"lake", 0, "DIR",
-		      "the lake (else PREGAO_LAKE, else `lake` under XDG_DATA_HOME/pregao)"},
+	[OPT_LAKE] =
+		{"lake", 0, "PLACE",
+		 "the lake: a folder or s3://bucket/prefix (else PREGAO_LAKE, else `lake` under XDG_DATA_HOME/pregao)"},
 	[OPT_CONFIG] =
 		{"config", 0, "FILE",
 		 "configuration file (else PREGAO_CONFIG, else XDG_CONFIG_HOME/pregao/pregao.ini)"},

@@ -214,8 +214,6 @@ int cli_system(struct cli *cli, enum system_mode mode, struct err *e)
 	if (cli->system)
 		return OK;
 	const char *lake = cli_lake(cli);
-	if (strncmp(lake, "s3://", 5) == 0)
-		return err_set(e, ERR_USAGE, "%s: this version keeps lakes in folders only", lake);
 	struct system_options o = {.lake = lake,
 				   .definitions = cli_definitions(cli),
 				   .role = "cli",

@@ -49,7 +49,7 @@ static int open_task(struct cli *cli, enum system_mode mode, enum use use, struc
 		return rc;
 	struct backup *b = &ret->backup;
 	const char *to = cli_value(cli, OPT_STORE);
-	rc = backup_place_find(system_lake(cli->system),
+	rc = backup_place_find(system_folder(cli->system),
 			       to ? to : conf_text(cli->conf, "backup", "to"), cli->arena,
 			       &ret->place, e);
 	if (rc == OK)

@@ -7,6 +7,7 @@
 
 #include "cli.h"
 #include "file.h"
+#include "lake_place.h"
 #include "render.h"
 #include "role_sandbox.h"
 #include "supervisor.h"
@@ -182,8 +183,11 @@ static int check_sandbox(struct cli *cli, const struct up_settings *s, struct er
 static int lake_folder(struct cli *cli, const char **ret, struct err *e)
 {
 	const char *lake = cli_lake(cli);
-	if (strncmp(lake, "s3://", 5) == 0)
-		return err_set(e, ERR_USAGE, "%s: this version keeps lakes in folders only", lake);
+	if (lake_place_is_bucket(lake))
+		return err_set(
+			e, ERR_USAGE,
+			"%s: `up` keeps its lake in a folder; a lake in a bucket is worked on by commands, or by functions on AWS",
+			lake);
 	*ret = arena_strdup(cli->arena, lake);
 	if (lake[0] != '/') {
 		char *here = getcwd(NULL, 0);

@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "options.h"
 #include "tr.h"
+#include "xdg.h"
 
 /* Flag > environment > file > default. A file that was named must exist; the usual place may be
  * empty. */
@@ -23,12 +24,9 @@ int cli_load_conf(struct cli *cli, struct conf **ret, struct err *e)
 	if (path) {
 		rc = conf_load_file(conf, path, e);
 	} else {
-		const char *home = getenv("HOME"), *xdg = getenv("XDG_CONFIG_HOME");
-		const char *usual = xdg && xdg[0] == '/'
-					    ? arena_printf(cli->arena, "%s/pregao/pregao.ini", xdg)
-					    : arena_printf(cli->arena,
-							   "%s/.config/pregao/pregao.ini",
-							   home && *home ? home : "/nonexistent");
+		const char *usual =
+			arena_printf(cli->arena, "%s/pregao/pregao.ini",
+				     xdg_folder(cli->arena, "XDG_CONFIG_HOME", ".config"));
 		rc = conf_load_file(conf, usual, e);
 		if (rc == ERR_NOT_FOUND)
 			rc = OK;

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,20 +12,13 @@
 #include "catalog.h"
 #include "file.h"
 #include "source.h"
+#include "xdg.h"
 
 #define DEFINITIONS_MAX 1000 /* files in the user's folder */
 
 const char *definitions_default_dir(struct arena *arena)
 {
-	const char *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-	/* The XDG base directory specification: a relative path is to be ignored. */
-	if (xdg && xdg[0] == '/')
-		return arena_printf(arena, "%s/pregao", xdg);
-	if (!home || home[0] != '/') {
-		const struct passwd *me = getpwuid(getuid());
-		home = me && me->pw_dir ? me->pw_dir : "";
-	}
-	return arena_printf(arena, "%s/.local/share/pregao", home);
+	return arena_printf(arena, "%s/pregao", xdg_folder(arena, "XDG_DATA_HOME", ".local/share"));
 }
 
 struct gather {

@@ -85,7 +85,7 @@ int measure_disk(struct system *s, int64_t *ret, struct err *e)
 	*ret = INT64_MAX;
 	if (!system_lake_exists(s))
 		return OK;
-	if (statvfs(system_lake(s), &v) != 0)
+	if (statvfs(system_folder(s), &v) != 0)
 		return err_errno(e, errno, "cannot ask how much space is left");
 	*ret = (int64_t)v.f_bavail * (int64_t)v.f_frsize;
 	return OK;
@@ -122,8 +122,8 @@ int measure_backup(struct system *s, const struct conf *conf, struct arena *aren
 			   .tables = bitcoin_tables,
 			   .table_count = BITCOIN_KINDS,
 			   .workers = 1};
-	rc = backup_place_find(system_lake(s), conf_text(conf, "backup", "to"), arena, &ret->place,
-			       e);
+	rc = backup_place_find(system_folder(s), conf_text(conf, "backup", "to"), arena,
+			       &ret->place, e);
 	if (rc == OK)
 		rc = system_backup_store(s, ret->place.path, false, &b.to, e);
 	if (rc == OK)

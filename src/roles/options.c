@@ -6,7 +6,9 @@
 
 const struct conf_option settings[] = {
 	{"lake", "path", CONF_TEXT, "", "PREGAO_LAKE", NULL,
-	 "folder of the lake; empty: `lake` under XDG_DATA_HOME/pregao"},
+	 "folder of the lake, or s3://bucket/prefix; empty: `lake` under XDG_DATA_HOME/pregao"},
+	{"lake", "cache", CONF_BYTES, "4GiB", NULL, "1MiB..1TiB",
+	 "what this machine's copies of a bucket's objects may take; those of the last hour may be more"},
 	{"lake", "definitions", CONF_TEXT, "", "PREGAO_DEFINITIONS", NULL,
 	 "folder with your own jobs/*.json; empty: XDG_DATA_HOME/pregao"},
 	{"lake", "lock_wait", CONF_DURATION, "60s", NULL, "0..1d",

@@ -17,13 +17,16 @@
 #include "file.h"
 #include "http.h"
 #include "job_engine_duckdb.h"
+#include "lake_place.h"
 #include "object_store_fs.h"
+#include "object_store_s3.h"
 #include "parquet_duckdb.h"
 #include "query_engine_duckdb.h"
 #include "queue_sqlite.h"
 #include "sandbox.h"
 #include "scheduler_sqlite.h"
 #include "schedules.h"
+#include "store_helper.h"
 #include "telemetry_sqlite.h"
 #include "trigger.h"
 
@@ -38,10 +41,10 @@ struct system {
 	struct system_options options;
 	struct guard guard; /* what options.guard is, if anything */
 	struct arena *arena;
-	const char *lake;    /* absolute */
-	const char *state;   /* "<lake>/state" */
-	const char *scratch; /* "<lake>/scratch" */
+	struct lake_place place;
 	bool exists, state_lost;
+	struct aws *aws;            /* of a lake in a bucket */
+	struct object_store *asked; /* what a helper process fetches for this one */
 	struct object_store *store;
 	struct catalog *catalog;
 	struct telemetry *telemetry;
@@ -68,33 +71,16 @@ static bool writes(const struct system *s)
 static struct duckdb_host *host(struct system *s)
 {
 	if (!s->host)
-		s->host = duckdb_host_start(
-			&(struct duckdb_host_options){.temp_dir = s->exists ? s->scratch : NULL,
-						      .memory_limit_bytes = s->options.duckdb_bytes,
-						      .background = !s->options.no_threads});
+		s->host = duckdb_host_start(&(struct duckdb_host_options){
+			.temp_dir = s->exists ? s->place.scratch : NULL,
+			.memory_limit_bytes = s->options.duckdb_bytes,
+			.background = !s->options.no_threads});
 	return s->host;
-}
-
-/* realpath for a path whose last parts may not exist yet. */
-static const char *absolute(struct arena *arena, const char *path)
-{
-	char *real = realpath(path, NULL);
-	if (real) {
-		const char *kept = arena_strdup(arena, real);
-		free(real);
-		return kept;
-	}
-	if (path[0] == '/')
-		return arena_strdup(arena, path);
-	char *here = getcwd(NULL, 0);
-	const char *joined = arena_printf(arena, "%s/%s", here ? here : ".", path);
-	free(here);
-	return joined;
 }
 
 static int try_catalog(struct system *s, bool read_only, struct err *e)
 {
-	int rc = catalog_sqlite_open(s->exists ? s->state : NULL, &clock_system, read_only,
+	int rc = catalog_sqlite_open(s->exists ? s->place.state : NULL, &clock_system, read_only,
 				     &s->catalog, e);
 	if (rc)
 		return rc;
@@ -106,7 +92,7 @@ static int try_catalog(struct system *s, bool read_only, struct err *e)
 
 static int open_catalog(struct system *s, struct err *e)
 {
-	bool writable = s->exists && access(s->state, W_OK) == 0;
+	bool writable = s->exists && access(s->place.state, W_OK) == 0;
 	bool queries = s->options.mode == SYSTEM_QUERY;
 	if (s->options.catalog_reads) {
 		int rc = try_catalog(s, true, e);
@@ -142,22 +128,60 @@ static void begin_to_load(struct system *s)
 		http_curl_preload();
 }
 
+/* A store in a bucket is opened for whoever only reads, too: it may have data, though this machine knows
+ * nothing of it. */
+static int open_store(struct system *s, struct err *e)
+{
+	if (!s->place.bucket)
+		return s->exists ? object_store_fs_open(s->place.folder, writes(s), &s->store, e)
+				 : OK;
+	int rc = aws_new(NULL, &s->aws, e);
+	if (rc == OK)
+		rc = object_store_s3_open(
+			&(struct object_store_s3_options){
+				.aws = s->aws,
+				.bucket = s->place.bucket,
+				.prefix = s->place.prefix,
+				.scratch = s->place.scratch,
+				.cache = s->place.cache,
+				.cache_bytes = conf_int(s->options.conf, "lake", "cache"),
+			},
+			&s->store, e);
+	return rc;
+}
+
+static int found_one(void *ctx, const struct object_info *info)
+{
+	*(bool *)ctx = true;
+	return 1;
+}
+
+static int look_for_data(struct system *s, struct err *e)
+{
+	if (!s->place.bucket) {
+		s->state_lost = access(arena_printf(s->arena, "%s/raw", s->place.folder), F_OK) ==
+				0;
+		return OK;
+	}
+	int rc = object_store_list(s->store, "raw/", NULL, found_one, &s->state_lost, e);
+	return s->state_lost ? OK : rc;
+}
+
 static int open_parts(struct system *s, struct err *e)
 {
 	struct stat st;
-	if (stat(s->lake, &st) == 0 && !S_ISDIR(st.st_mode))
-		return err_set(e, ERR_USAGE, "the lake %s is no folder", s->lake);
+	if (stat(s->place.folder, &st) == 0 && !S_ISDIR(st.st_mode))
+		return err_set(e, ERR_USAGE, "the lake %s is no folder", s->place.folder);
 	/* An empty file is what a disk leaves of a lost one; a catalog that is being made is empty
 	 * for a moment, but then there is no data. */
-	const char *catalog = arena_printf(s->arena, "%s/catalog.sqlite", s->state);
+	const char *catalog = arena_printf(s->arena, "%s/catalog.sqlite", s->place.state);
 	bool none = stat(catalog, &st) != 0 || st.st_size == 0;
-	s->state_lost = none && access(arena_printf(s->arena, "%s/raw", s->lake), F_OK) == 0;
-	s->exists = writes(s) || access(s->state, F_OK) == 0;
+	s->exists = writes(s) || access(s->place.state, F_OK) == 0;
 	if (s->options.mode == SYSTEM_WORK)
 		begin_to_load(s);
-	int rc = OK;
-	if (s->exists)
-		rc = object_store_fs_open(s->lake, writes(s), &s->store, e);
+	int rc = open_store(s, e);
+	if (rc == OK && none)
+		rc = look_for_data(s, e);
 	if (rc == OK && s->store && s->options.guard)
 		s->store = guard_object_store(s->store, s->options.guard);
 	if (rc == OK)
@@ -169,7 +193,7 @@ static int open_parts(struct system *s, struct err *e)
 	/* Telemetry must not stand in the way: without it the work goes on. */
 	struct err ignored = ERR_INIT;
 	int64_t limit = conf_int(s->options.conf, "telemetry", "limit");
-	if (telemetry_sqlite_open(arena_printf(s->arena, "%s/telemetry.sqlite", s->state),
+	if (telemetry_sqlite_open(arena_printf(s->arena, "%s/telemetry.sqlite", s->place.state),
 				  s->options.role, limit, &clock_system, &s->telemetry,
 				  &ignored) != 0)
 		s->telemetry = NULL;
@@ -185,12 +209,11 @@ int system_open(const struct system_options *o, struct system **ret, struct err 
 		s->options.guard = &s->guard;
 	}
 	s->arena = arena_new();
-	s->lake = absolute(s->arena, o->lake);
-	s->state = arena_printf(s->arena, "%s/state", s->lake);
-	s->scratch = arena_printf(s->arena, "%s/scratch", s->lake);
-	int rc = open_parts(s, e);
+	int rc = lake_place_find(o->lake, s->arena, &s->place, e);
+	if (rc == OK)
+		rc = open_parts(s, e);
 	if (rc) {
-		err_where(e, s->lake);
+		err_where(e, o->lake);
 		system_free(s);
 		return rc;
 	}
@@ -228,14 +251,21 @@ void system_free(struct system *s)
 	duckdb_host_abandon(s->host);
 	int rc = parallel_for(3, writes(s) ? 3 : 1, free_part, s, NULL);
 	(void)rc;
+	object_store_free(s->asked);
 	object_store_free(s->store);
+	aws_free(s->aws);
 	arena_free(s->arena);
 	free(s);
 }
 
 const char *system_lake(const struct system *s)
 {
-	return s->lake;
+	return s->place.text;
+}
+
+const char *system_folder(const struct system *s)
+{
+	return s->place.folder;
 }
 
 bool system_lake_exists(const struct system *s)
@@ -281,7 +311,7 @@ static int open_queue(struct system *s, const char *name, struct queue **queue, 
 	if (*queue)
 		return OK;
 	AUTO_ARENA struct arena *arena = arena_new();
-	const char *dir = arena_printf(arena, "%s/queue", s->state);
+	const char *dir = arena_printf(arena, "%s/queue", s->place.state);
 	const char *path = arena_printf(arena, "%s/%s.sqlite", dir, name);
 	int rc = OK;
 	if (!writes(s) && access(path, F_OK) != 0)
@@ -376,7 +406,8 @@ int system_scheduler(struct system *s, struct scheduler **ret, struct err *e)
 		if (rc)
 			return rc;
 		struct scheduler_sqlite_options o = {
-			.path = s->exists ? arena_printf(s->arena, "%s/scheduler.sqlite", s->state)
+			.path = s->exists ? arena_printf(s->arena, "%s/scheduler.sqlite",
+							 s->place.state)
 					  : NULL,
 			.read_only = !writes(s),
 			.schedules = schedules,
@@ -403,7 +434,7 @@ static void stream_note(void *ctx, const char *event, const char *text)
 
 static const char *stream_folder(const struct system *s)
 {
-	return arena_printf(s->arena, "%s/stream/%s", s->state, BITCOIN_STREAM);
+	return arena_printf(s->arena, "%s/stream/%s", s->place.state, BITCOIN_STREAM);
 }
 
 /* Records that begin a stream have nowhere to go while files of another one lie in their place. What a spool has is
@@ -459,7 +490,7 @@ int system_stream(struct system *s, enum stream_use use, struct delivery_stream 
 
 int system_catalog_again(struct system *s, struct catalog **ret, struct err *e)
 {
-	return catalog_sqlite_open(s->state, &clock_system, false, ret, e);
+	return catalog_sqlite_open(s->place.state, &clock_system, false, ret, e);
 }
 
 struct deliver system_deliver(struct system *s, struct delivery_stream *stream, const char *run)
@@ -489,7 +520,8 @@ int system_relay(struct system *s, struct catalog *catalog, struct err *e)
 	if (rc == OK)
 		rc = system_backup_queue(s, &routes[1].queue, e);
 	return rc ? rc
-		  : trigger_relay_routes(catalog, routes, ARRAY_LEN(routes), s->lake, &sent, e);
+		  : trigger_relay_routes(catalog, routes, ARRAY_LEN(routes), s->place.text, &sent,
+					 e);
 }
 
 /* Each waits for the disk more than it computes. */
@@ -535,7 +567,8 @@ struct publish system_publish(struct system *s)
 				.ctx = s->options.ctx};
 }
 
-/* The folders below the lake that tables lie in: the first segment of each table's location. */
+/* The folders that tables are read from: below the lake the first segment of each table's location, of a
+ * bucket the local copies. */
 static const char *const *table_folders(struct system *s, struct err *e)
 {
 	struct table_def **tables;
@@ -548,8 +581,10 @@ static const char *const *table_folders(struct system *s, struct err *e)
 					     : tables[i / 2]->location;
 		if (!location)
 			continue;
-		const char *folder = arena_printf(s->arena, "%s/%.*s", s->lake,
-						  (int)strcspn(location, "/"), location);
+		const char *folder = s->place.bucket
+					     ? s->place.cache
+					     : arena_printf(s->arena, "%s/%.*s", s->place.folder,
+							    (int)strcspn(location, "/"), location);
 		if (!str_among(folder, folders, n))
 			folders[n++] = folder;
 	}
@@ -572,7 +607,7 @@ int system_job_engine(struct system *s, struct job_engine **ret, struct err *e)
 		const char *const *folders = table_folders(s, e);
 		if (!folders)
 			return e->code;
-		struct job_engine_duckdb_options o = {.state_dir = s->state,
+		struct job_engine_duckdb_options o = {.state_dir = s->place.state,
 						      .host = host(s),
 						      .publish = system_publish(s),
 						      .telemetry = s->telemetry,
@@ -593,7 +628,8 @@ int system_query(struct system *s, struct query_engine **ret, struct err *e)
 {
 	int rc = OK;
 	if (!s->query) {
-		rc = query_engine_duckdb_new(host(s), s->catalog, s->store, &s->query, e);
+		rc = query_engine_duckdb_new(host(s), s->catalog, s->asked ? s->asked : s->store,
+					     &s->query, e);
 		if (rc == OK)
 			rc = system_stream(s, STREAM_READ, &s->live.stream, e);
 		if (rc)
@@ -610,9 +646,13 @@ int system_query_locked(struct system *s, const char *temp_dir, struct query_eng
 			struct sandbox_report *ret_report, struct err *e)
 {
 	int64_t memory = conf_int(s->options.conf, "sql", "memory");
+	/* Before there are threads, and before the network is given up. */
+	int rc = s->place.bucket && s->exists ? store_helper_start(s->store, &s->asked, e) : OK;
+	if (rc)
+		return rc;
 	s->host = duckdb_host_start(&(struct duckdb_host_options){
 		.memory_limit_bytes = memory, .temp_dir = temp_dir, .background = false});
-	int rc = duckdb_host_ready(s->host, e);
+	rc = duckdb_host_ready(s->host, e);
 	if (rc)
 		return rc;
 	const char *const *folders = table_folders(s, e);
@@ -626,7 +666,7 @@ int system_query_locked(struct system *s, const char *temp_dir, struct query_eng
 	paths[n++] = (struct sandbox_path){temp_dir, SANDBOX_READ_WRITE};
 	/* A reader writes down which version it holds: locks in this folder are all it may leave
 	 * behind. */
-	const char *readers = arena_printf(s->arena, "%s/readers", s->state);
+	const char *readers = arena_printf(s->arena, "%s/readers", s->place.state);
 	if (s->exists)
 		paths[n++] = (struct sandbox_path){readers, SANDBOX_READ_WRITE};
 	/* What the stream has not delivered yet. */

@@ -36,7 +36,7 @@ enum system_mode {
 	SYSTEM_WORK,
 };
 struct system_options {
-	const char *lake;        /* folder; not NULL */
+	const char *lake;        /* folder or s3://bucket/prefix; not NULL */
 	const char *definitions; /* the user's own definitions; NULL: XDG_DATA_HOME/pregao */
 	const char *role;        /* who is speaking in the log: "cli", later each role's name */
 	const struct conf *conf;
@@ -62,7 +62,8 @@ int system_open(const struct system_options *, struct system **ret, struct err *
 /* Closes everything in order; records still held by telemetry are written. NULL is fine. */
 void system_free(struct system *);
 
-const char *system_lake(const struct system *);
+const char *system_lake(const struct system *);   /* as lake_place.h has its text */
+const char *system_folder(const struct system *); /* what of the lake is on this machine */
 /* Whether there is a lake at all (SYSTEM_READ of a missing folder: no). */
 bool system_lake_exists(const struct system *);
 /* There was data but no catalog when the system was opened: somebody lost state/. */

@@ -752,7 +752,7 @@ static struct object_store *open_s3(const char *dir)
 {
 	struct err e = ERR_INIT;
 	AUTO_BUF struct buf bucket = {0};
-	AUTO_FREE char *folder = path_in(dir, "local");
+	AUTO_FREE char *scratch = path_in(dir, "scratch"), *cache = path_in(dir, "cache");
 	struct object_store *s = NULL;
 	struct aws_answer answer = {0};
 	buf_str(&bucket, "pregao-");
@@ -770,8 +770,11 @@ static struct object_store *open_s3(const char *dir)
 	if (rc != ERR_CONFLICT)
 		must(rc, &e);
 	aws_answer_clear(&answer);
-	const struct object_store_s3_options o = {
-		.aws = aws, .bucket = bucket.data, .prefix = "", .folder = folder};
+	const struct object_store_s3_options o = {.aws = aws,
+						  .bucket = bucket.data,
+						  .prefix = "",
+						  .scratch = scratch,
+						  .cache = cache};
 	must(object_store_s3_open(&o, &s, &e), &e);
 	return s;
 }
