@@ -75,22 +75,32 @@ const char *time_format_utc(int64_t us, char buf[TIME_TEXT_SIZE])
 
 int time_parse_utc(const char *text, int64_t *ret_us)
 {
-	static const char form[] = "0000-00-00T00:00:00.000000Z";
+	static const char form[] = "0000-00-00T00:00:00";
+	const size_t whole = sizeof(form) - 1;
 	struct slice s = slice_of(text);
-	if (s.n != sizeof(form) - 1)
+	if (s.n < whole + 1 || s.p[s.n - 1] != 'Z')
 		return ERR_INPUT;
-	for (size_t i = 0; i < s.n; i++)
+	for (size_t i = 0; i < whole; i++)
 		if (form[i] == '0' ? s.p[i] < '0' || s.p[i] > '9' : s.p[i] != form[i])
 			return ERR_INPUT;
 	int32_t days;
-	int64_t hour, minute, second, micro;
+	int64_t hour, minute, second, micro = 0, unit = US_PER_SECOND;
 	if (!date_parse_iso((struct slice){s.p, 10}, &days) ||
 	    !int64_parse((struct slice){s.p + 11, 2}, &hour) ||
 	    !int64_parse((struct slice){s.p + 14, 2}, &minute) ||
-	    !int64_parse((struct slice){s.p + 17, 2}, &second) ||
-	    !int64_parse((struct slice){s.p + 20, 6}, &micro) || hour > 23 || minute > 59 ||
+	    !int64_parse((struct slice){s.p + 17, 2}, &second) || hour > 23 || minute > 59 ||
 	    second > 59)
 		return ERR_INPUT;
+	size_t digits = s.n - whole - 1;
+	if (digits && (s.p[whole] != '.' || digits == 1 || digits > 7))
+		return ERR_INPUT;
+	for (size_t i = 1; i < digits; i++) {
+		char c = s.p[whole + i];
+		if (c < '0' || c > '9')
+			return ERR_INPUT;
+		unit /= 10;
+		micro += (c - '0') * unit;
+	}
 	*ret_us = ((days * SECONDS_PER_DAY) + hour * 3600 + minute * 60 + second) * US_PER_SECOND +
 		  micro;
 	return OK;

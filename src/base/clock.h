@@ -33,7 +33,7 @@ static inline void clock_sleep_us(struct clock *c, int64_t us)
 #define TIME_TEXT_SIZE 40
 /* "2026-11-23T17:12:00.123456Z" */
 const char *time_format_utc(int64_t us, char buf[TIME_TEXT_SIZE]);
-/* the form above; ERR_INPUT otherwise */
+/* The form above, with no fraction or one of up to six digits; ERR_INPUT otherwise. */
 int time_parse_utc(const char *text, int64_t *ret_us) MUST_CHECK;
 /* Days since 1970 of the calendar day in America/Sao_Paulo, by the system's zone database.
  * ERR_NOT_FOUND (and says which package to install) when there is no zone database: a date is never

@@ -164,6 +164,7 @@ int cmd_sql(struct cli *);
 int cmd_diff(struct cli *);
 int cmd_trace(struct cli *);
 int cmd_serve(struct cli *);
+int cmd_lambda(struct cli *);
 int cmd_quarantine_list(struct cli *);
 int cmd_quarantine_show(struct cli *);
 int cmd_quarantine_replay(struct cli *);

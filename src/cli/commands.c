@@ -47,6 +47,20 @@ const struct command commands[] = {
 		.group = "The daily pass",
 	},
 	{
+		.name = "lambda",
+		.arguments = "HANDLER",
+		.summary = "the program as a function of AWS Lambda",
+		.text = "Serves the events of Lambda's Runtime API, which AWS_LAMBDA_RUNTIME_API names. Handlers: glue-activation starts the job of\n"
+			"PREGAO_GLUE_JOB for the partitions of an S3 event, which may come through a queue. docs/aws.md lists the settings.",
+		.examples = "  pregao lambda glue-activation",
+		.run = cmd_lambda,
+		.options = {NO_MORE},
+		.words_min = 1,
+		.words_max = 1,
+		.group = "Operation",
+	},
+
+	{
 		.name = "import",
 		.arguments = "portfolio FILE|FOLDER|-...",
 		.summary = "the same path from saved files",

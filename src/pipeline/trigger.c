@@ -240,6 +240,8 @@ static int give_back(struct activator *a, struct message *m, const struct err *w
 	bool later = why->code == ERR_RETRY || why->code == ERR_CONFLICT || why->code == ERR_IO ||
 		     why->code == ERR_LIMIT || m->receives >= RECEIVES_AT_ONCE;
 	a->again |= !later;
+	if (!a->queue)
+		return OK;
 	return queue_fail(a->queue, m->receipt, later ? RETRY_US : 0, why->text, e);
 }
 
@@ -306,6 +308,27 @@ static int remove_done(struct activator *a, struct round *r, struct err *e)
 	return n ? queue_remove(a->queue, receipts, n, e) : OK;
 }
 
+static int take_message(struct activator *a, struct round *r, const struct message *message,
+			struct slice body, const char *id, struct err *e)
+{
+	struct wisher wisher = {r, r->message_count};
+	size_t wishes = r->wish_count;
+	struct message *m = PUSH(r->messages, r->message_count, r->message_cap);
+	struct err why = ERR_INIT;
+	*m = *message;
+	a->result->messages++;
+	if (trigger_event_read(body.p, body.n, add_wishes, &wisher, &why) != OK) {
+		/* Nothing of a message that is not understood in full. */
+		r->wish_count = wishes;
+		if (!why.where[0])
+			err_where(&why, id);
+		return give_back(a, m, &why, e);
+	}
+	m->runs_left = r->wish_count - wishes;
+	a->result->ignored += !m->runs_left;
+	return OK;
+}
+
 /* Takes what there is, up to a round's ceiling. */
 static int gather(struct activator *a, struct round *r, bool *ret_empty, struct err *e)
 {
@@ -323,27 +346,12 @@ static int gather(struct activator *a, struct round *r, bool *ret_empty, struct 
 			return OK;
 		}
 		for (size_t i = 0; i < n; i++) {
-			size_t message = r->message_count, wishes = r->wish_count;
-			struct message *m = PUSH(r->messages, r->message_count, r->message_cap);
-			m->receipt = arena_strdup(r->arena, got[i].receipt);
-			m->receives = got[i].receives;
+			const struct message m = {.receipt = arena_strdup(r->arena, got[i].receipt),
+						  .receives = got[i].receives};
 			bytes += strlen(got[i].body);
-			a->result->messages++;
-			struct err why = ERR_INIT;
-			struct wisher wisher = {r, message};
-			if (trigger_event_read(got[i].body, strlen(got[i].body), add_wishes,
-					       &wisher, &why) != OK) {
-				/* Nothing of a message that is not understood in full. */
-				r->wish_count = wishes;
-				if (!why.where[0])
-					err_where(&why, got[i].id);
-				rc = give_back(a, m, &why, e);
-				if (rc != OK)
-					return rc;
-				continue;
-			}
-			m->runs_left = r->wish_count - wishes;
-			a->result->ignored += !m->runs_left;
+			rc = take_message(a, r, &m, slice_of(got[i].body), got[i].id, e);
+			if (rc != OK)
+				return rc;
 		}
 	}
 	return OK;
@@ -385,4 +393,29 @@ int trigger_activate(struct queue *queue, struct job_engine *engine,
 	}
 	*ret = result;
 	return rc;
+}
+
+void trigger_messages(struct trigger_message *messages, size_t n, struct job_engine *engine,
+		      const struct activation *activations, size_t activation_count, int32_t as_of,
+		      struct trigger_result *ret)
+{
+	struct trigger_result result = {.messages = 0};
+	struct activator a = {.engine = engine, .result = &result};
+	AUTO_ARENA struct arena *arena = arena_new();
+	struct err e = ERR_INIT;
+	struct round r = {.arena = arena,
+			  .activations = activations,
+			  .activation_count = activation_count,
+			  .as_of = as_of};
+	int rc = OK;
+	for (size_t i = 0; rc == OK && i < n; i++)
+		rc = take_message(&a, &r, &(struct message){.receives = 1}, messages[i].body,
+				  messages[i].id, &e);
+	if (rc == OK)
+		rc = start_runs(&a, &r, &e);
+	for (size_t i = 0; i < n; i++)
+		messages[i].failed = rc != OK || r.messages[i].failed;
+	free(r.messages);
+	free(r.wishes);
+	*ret = result;
 }

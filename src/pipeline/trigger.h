@@ -57,5 +57,15 @@ int trigger_activate(struct queue *, struct job_engine *, const struct activatio
 		     int32_t as_of,
 		     void (*started)(void *ctx, const char *run, const struct job_request *),
 		     void *ctx, struct trigger_result *ret, struct err *) MUST_CHECK;
+/* The same for messages that somebody else received, and removes or keeps by what is said of them: a function's
+ * event. A failed one was started in part, or not at all: ret->first_error tells why the first of them did. */
+struct trigger_message {
+	struct slice body;
+	const char *id; /* for errors */
+	bool failed;    /* out */
+};
+void trigger_messages(struct trigger_message *, size_t n, struct job_engine *,
+		      const struct activation *, size_t activation_count, int32_t as_of,
+		      struct trigger_result *ret);
 
 #endif

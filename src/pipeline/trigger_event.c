@@ -95,6 +95,18 @@ struct reader {
 	void *ctx;
 };
 
+/* S3 tells when the object was made, and no more: the raw object of a payload is made when it lands. */
+static int made_on(const json_t *record, int32_t *ret, struct err *e)
+{
+	const char *time = json_opt_str(record, "eventTime", "");
+	int64_t us;
+	if (time_parse_utc(time, &us) != OK)
+		return err_set(e, ERR_INPUT,
+			       "the event's eventTime: found \"%.40s\", expected a time in UTC",
+			       time);
+	return time_date_in_sao_paulo(us, ret, e);
+}
+
 static int read_record(const struct reader *r, const json_t *record, int32_t as_of, struct err *e)
 {
 	json_t *s3, *object;
@@ -104,7 +116,10 @@ static int read_record(const struct reader *r, const json_t *record, int32_t as_
 		return rc;
 	if (strncmp(name, "ObjectCreated:", strlen("ObjectCreated:")) != 0)
 		return OK;
-	rc = json_get_object(record, "s3", &s3, e);
+	if (as_of == AS_OF_LANDED && strcmp(json_opt_str(record, "eventSource", ""), "aws:s3") == 0)
+		rc = made_on(record, &as_of, e);
+	if (rc == OK)
+		rc = json_get_object(record, "s3", &s3, e);
 	if (rc == OK)
 		rc = json_get_object(s3, "object", &object, e);
 	if (rc == OK)

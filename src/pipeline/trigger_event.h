@@ -10,7 +10,7 @@
 void trigger_event_write(struct buf *out, const char *lake, const struct catalog_file *,
 			 const struct catalog_scope *scope);
 /* Calls fn with the key of each created object that the message tells of, and with the day that travels
- * with it (AS_OF_LANDED: none). Understood are S3's own events and the same within the event that SQS
+ * with it; of S3's own events, the day in São Paulo on which the object was made (AS_OF_LANDED: none). Understood are S3's own events and the same within the event that SQS
  * gives to a function; other kinds of events and S3's test event tell of nothing. fn's non-zero stops
  * and is returned. ERR_INPUT for anything else, maybe after some calls. */
 int trigger_event_read(const char *body, size_t n,

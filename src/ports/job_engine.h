@@ -54,7 +54,7 @@ struct job_plan {
 	size_t scope_column_count;
 };
 
-#define RUN_ID_SIZE 40
+#define RUN_ID_SIZE 80 /* Glue's have 67 characters */
 enum run_state { RUN_QUEUED, RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_CANCELLED, RUN_DIED };
 const char *run_state_name(enum run_state); /* "queued" ... */
 #define AS_OF_LANDED \

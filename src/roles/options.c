@@ -13,6 +13,8 @@ const struct conf_option settings[] = {
 	 "folder with your own jobs/*.json; empty: XDG_DATA_HOME/pregao"},
 	{"lake", "lock_wait", CONF_DURATION, "60s", NULL, "0..1d",
 	 "how long to wait for another pregao that writes the same table"},
+	{"aws", "glue_job", CONF_TEXT, "", "PREGAO_GLUE_JOB", NULL,
+	 "the deployed Glue job that `lambda glue-activation` starts: a job's name, alone or after a hyphen"},
 	{"b3_portfolio", "url", CONF_TEXT,
 	 "https://sistemaswebb3-listados.b3.com.br/indexProxy/indexCall/", "PREGAO_B3_URL", NULL,
 	 "base address of B3's index service"},

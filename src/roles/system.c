@@ -17,6 +17,7 @@
 #include "file.h"
 #include "http.h"
 #include "job_engine_duckdb.h"
+#include "job_engine_glue.h"
 #include "lake_place.h"
 #include "object_store_fs.h"
 #include "object_store_s3.h"
@@ -65,7 +66,7 @@ struct system {
 
 static bool writes(const struct system *s)
 {
-	return s->options.mode != SYSTEM_READ && s->options.mode != SYSTEM_QUERY;
+	return s->options.mode == SYSTEM_WRITE || s->options.mode == SYSTEM_WORK;
 }
 
 static struct duckdb_host *host(struct system *s)
@@ -209,11 +210,12 @@ int system_open(const struct system_options *o, struct system **ret, struct err 
 		s->options.guard = &s->guard;
 	}
 	s->arena = arena_new();
-	int rc = lake_place_find(o->lake, s->arena, &s->place, e);
+	bool remote = o->mode == SYSTEM_REMOTE;
+	int rc = remote ? OK : lake_place_find(o->lake, s->arena, &s->place, e);
 	if (rc == OK)
-		rc = open_parts(s, e);
+		rc = remote ? try_catalog(s, false, e) : open_parts(s, e);
 	if (rc) {
-		err_where(e, o->lake);
+		err_where(e, remote ? "AWS" : o->lake);
 		system_free(s);
 		return rc;
 	}
@@ -622,6 +624,20 @@ int system_job_engine(struct system *s, struct job_engine **ret, struct err *e)
 	}
 	*ret = s->jobs;
 	return rc;
+}
+
+int system_deployed_job(struct system *s, const char *job, struct job_engine **ret, struct err *e)
+{
+	int rc = s->aws ? OK : aws_new(NULL, &s->aws, e);
+	if (rc)
+		return rc;
+	job_engine_free(s->jobs);
+	s->jobs = job_engine_glue_new(&(struct job_engine_glue_options){
+		.aws = s->aws,
+		.job = job,
+		.glue_job = conf_text(s->options.conf, "aws", "glue_job")});
+	*ret = s->jobs;
+	return OK;
 }
 
 int system_query(struct system *s, struct query_engine **ret, struct err *e)

@@ -34,9 +34,13 @@ enum system_mode {
 	/* The same, and DuckDB will be needed: it begins to load at once, on a thread of its own,
 	 * while the rest is opened. */
 	SYSTEM_WORK,
+	/* No lake: the catalog knows the tables and has no rows, and AWS does what is asked for. For functions that
+	 * only pass something on. */
+	SYSTEM_REMOTE,
 };
 struct system_options {
-	const char *lake;        /* folder or s3://bucket/prefix; not NULL */
+	const char *
+		lake; /* folder or s3://bucket/prefix; not NULL, but not looked at in SYSTEM_REMOTE */
 	const char *definitions; /* the user's own definitions; NULL: XDG_DATA_HOME/pregao */
 	const char *role;        /* who is speaking in the log: "cli", later each role's name */
 	const struct conf *conf;
@@ -111,6 +115,9 @@ int system_scheduled_queue(struct system *, struct queue **ret, struct err *) MU
  * is told by the first use. */
 void system_warm(struct system *);
 int system_job_engine(struct system *, struct job_engine **ret, struct err *) MUST_CHECK;
+/* SYSTEM_REMOTE: the engine of one job, as Glue has it under the name of [aws] glue_job. */
+int system_deployed_job(struct system *, const char *job, struct job_engine **ret,
+			struct err *) MUST_CHECK;
 /* For the program's own statements, in this process. */
 int system_query(struct system *, struct query_engine **ret, struct err *) MUST_CHECK;
 /* For somebody else's statements: to be called in the worker process that sql_worker.c makes. Opens

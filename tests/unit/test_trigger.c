@@ -365,12 +365,12 @@ static void understands_every_wrapping(void **state)
 {
 	BENCH;
 	b.activation_count = 2;
-	/* From S3 itself: no as-of, form-encoded key; a second kind of event; a test event. */
+	/* From S3 itself: as of the day in São Paulo on which it was made; form-encoded key; a second kind of event; a test event. */
 	send(&b,
 	     "{\"Service\":\"Amazon S3\",\"Event\":\"s3:TestEvent\",\"Time\":\"2024-07-15T00:00:00Z\",\"Bucket\":\"x\"}");
 	send(&b,
 	     "{\"Records\":[{\"eventSource\":\"aws:s3\",\"eventName\":\"ObjectRemoved:Delete\",\"s3\":{\"object\":{\"key\":\"raw/portfolio/a%3D1/b%3D2/x.parquet\"}}},"
-	     "{\"eventSource\":\"aws:s3\",\"eventName\":\"ObjectCreated:CompleteMultipartUpload\",\"s3\":{\"object\":{"
+	     "{\"eventSource\":\"aws:s3\",\"eventTime\":\"2024-07-17T02:59:59.999Z\",\"eventName\":\"ObjectCreated:CompleteMultipartUpload\",\"s3\":{\"object\":{"
 	     "\"key\":\"raw/portfolio/data_pregao%3D2024-07-15/index_code%3DAMBEV%2520S%252FA+B/x.parquet\"}}}]}");
 	/* As SQS hands it to a function. */
 	AUTO_BUF struct buf wrapped = {0};
@@ -390,11 +390,12 @@ static void understands_every_wrapping(void **state)
 	send(&b, event(&b, "landing/b3/portfolio/x.csv", NULL));
 	send(&b, event(&b, "raw/portfolio", NULL));
 	activate(&b);
-	assert_string_equal(b.engine.log.data,
-			    "portfolio landed data_pregao=2024-07-15/index_code=AMBEV%20S%2FA B\n"
-			    "portfolio 2024-07-01 data_pregao=2000-01-01/index_code=IBOV\n"
-			    "sectors landed data_pregao=2024-07-15\n"
-			    "sectors 2024-07-01 data_pregao=2000-01-01\n");
+	assert_string_equal(
+		b.engine.log.data,
+		"portfolio 2024-07-01 data_pregao=2000-01-01/index_code=IBOV\n"
+		"portfolio 2024-07-16 data_pregao=2024-07-15/index_code=AMBEV%20S%2FA B\n"
+		"sectors 2024-07-01 data_pregao=2000-01-01\n"
+		"sectors 2024-07-16 data_pregao=2024-07-15\n");
 	assert_int_equal(b.result.ignored, 7);
 	assert_int_equal(b.result.failed, 0);
 	assert_int_equal(left(&b), 0);
@@ -432,6 +433,7 @@ static void what_is_not_understood_dies_where_it_is_seen(void **state)
 		"{\"Records\":[{\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"object\":{\"key\":\"raw/portfolio/a%3D%FF/x.parquet\"}}}]}",
 		"{\"Records\":[{\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"object\":{\"key\":\"raw/portfolio/a%3D1/x.parquet%\"}}}]}",
 		"{\"Records\":[],\"pregao\":{\"as_of\":\"tomorrow\"}}",
+		"{\"Records\":[{\"eventSource\":\"aws:s3\",\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"object\":{\"key\":\"raw/portfolio/x.parquet\"}}}]}",
 		"{\"Records\":[],\"pregao\":{}}",
 		"{\"Records\":[{\"eventSource\":\"aws:sqs\"}]}",
 		"{\"Records\":[{\"eventSource\":\"aws:sqs\",\"body\":\"{\\\"Records\\\":[{\\\"eventSource\\\":\\\"aws:sqs\\\",\\\"body\\\":\\\"{}\\\"}]}\"}]}",
