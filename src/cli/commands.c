@@ -50,9 +50,12 @@ const struct command commands[] = {
 		.name = "lambda",
 		.arguments = "HANDLER",
 		.summary = "the program as a function of AWS Lambda",
-		.text = "Serves the events of Lambda's Runtime API, which AWS_LAMBDA_RUNTIME_API names. Handlers: glue-activation starts the job of\n"
-			"PREGAO_GLUE_JOB for the partitions of an S3 event, which may come through a queue. docs/aws.md lists the settings.",
-		.examples = "  pregao lambda glue-activation",
+		.text = "Serves the events of Lambda's Runtime API, which AWS_LAMBDA_RUNTIME_API names. Handlers:\n"
+			"  daily-bovespa    fetches each index of PREGAO_INDICES from B3 on a session's day, until it is there, into PREGAO_LAKE\n"
+			"  glue-activation  starts the job of PREGAO_GLUE_JOB for the partitions of an S3 event, which may come through a queue\n"
+			"docs/aws.md lists the settings.",
+		.examples = "  pregao lambda daily-bovespa\n"
+			    "  pregao lambda glue-activation",
 		.run = cmd_lambda,
 		.options = {NO_MORE},
 		.words_min = 1,

@@ -16,4 +16,11 @@
 int catalog_sqlite_open(const char *state_dir, struct clock *, bool read_only, struct catalog **ret,
 			struct err *) MUST_CHECK;
 
+/* All of it as one file, which is replaced, and back: everything that the catalog had is gone then. Neither in a
+ * transaction. ERR_RETRY when another process keeps it busy for 10 s. */
+int catalog_sqlite_save(struct catalog *, const char *path, struct err *) MUST_CHECK;
+int catalog_sqlite_load(struct catalog *, const char *path, struct err *) MUST_CHECK;
+/* Rows that were changed through this handle; grows. */
+int64_t catalog_sqlite_written(struct catalog *);
+
 #endif

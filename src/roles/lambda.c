@@ -13,7 +13,7 @@
 #define EVENT_MOST ((size_t)8 << 20) /* Lambda's own limit is 6 MB */
 #define ID_MOST    128
 
-const struct lambda_handler *const lambda_handlers[] = {&lambda_activation, NULL};
+const struct lambda_handler *const lambda_handlers[] = {&lambda_bovespa, &lambda_activation, NULL};
 
 const struct lambda_handler *lambda_handler_find(const char *name)
 {
@@ -144,6 +144,8 @@ int lambda_run(const struct lambda_options *o, struct err *e)
 	}
 	while (rc == OK)
 		rc = serve_one(&r, o->handler, state, e);
+	if (state && o->handler->close)
+		o->handler->close(state);
 	system_free(system);
 	http_free(r.http);
 	return rc;

@@ -20,8 +20,9 @@ struct lambda_handler {
 	/* Appends the answer, JSON. A failure is told to Lambda as one, which tries again by the function's
 	 * settings. */
 	int (*handle)(void *state, const struct lambda_event *, struct buf *answer, struct err *);
+	void (*close)(void *state); /* what open left, also when it failed; NULL: nothing */
 };
-extern const struct lambda_handler lambda_activation;
+extern const struct lambda_handler lambda_activation, lambda_bovespa;
 /* NULL ends it. */
 extern const struct lambda_handler *const lambda_handlers[];
 const struct lambda_handler *lambda_handler_find(const char *name); /* or NULL */

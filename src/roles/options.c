@@ -15,6 +15,8 @@ const struct conf_option settings[] = {
 	 "how long to wait for another pregao that writes the same table"},
 	{"aws", "glue_job", CONF_TEXT, "", "PREGAO_GLUE_JOB", NULL,
 	 "the deployed Glue job that `lambda glue-activation` starts: a job's name, alone or after a hyphen"},
+	{"aws", "database_prefix", CONF_TEXT, "", "PREGAO_GLUE_DATABASE_PREFIX", NULL,
+	 "what the Glue databases have before raw and refined: a lake in a bucket tells them of its partitions; empty: it tells nobody"},
 	{"b3_portfolio", "url", CONF_TEXT,
 	 "https://sistemaswebb3-listados.b3.com.br/indexProxy/indexCall/", "PREGAO_B3_URL", NULL,
 	 "base address of B3's index service"},

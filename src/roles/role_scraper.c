@@ -2,10 +2,10 @@
  * raw, and reports what came of the session that was asked for. */
 #include <string.h>
 
-#include "extract.h"
 #include "http.h"
 #include "pass.h"
 #include "role_table.h"
+#include "scrape.h"
 #include "value.h"
 
 #define IDLE_US INT64_C(250000)
@@ -37,24 +37,6 @@ static void worse(struct found *f, enum schedule_outcome outcome, const struct e
 	f->why = *why;
 }
 
-static int fetch(struct scraper *s, const char *index, struct arena *arena, struct payload *ret,
-		 struct err *e)
-{
-	const struct conf *c = s->role->settings->conf;
-	struct retry_policy retry = {.attempts = (int)conf_int(c, "b3_portfolio", "attempts"),
-				     .base_us = conf_duration_us(c, "b3_portfolio", "pause"),
-				     .cap_us = conf_duration_us(c, "b3_portfolio", "pause_cap")};
-	struct fetch f = {.http = s->http,
-			  .clock = system_clock(s->role->system),
-			  .retry = &retry,
-			  .base_url = conf_text(c, "b3_portfolio", "url"),
-			  .forms = conf_list(c, "b3_portfolio", "forms"),
-			  .request_deadline_us = conf_duration_us(c, "b3_portfolio", "deadline"),
-			  .body_ceiling_bytes = (size_t)conf_int(c, "b3_portfolio", "body_limit"),
-			  .user_agent = "pregao/" PREGAO_VERSION};
-	return source_find("portfolio")->fetch(&f, index, arena, ret, e);
-}
-
 /* B3 shows one session at a time: an older one is not replaced yet, a newer one has replaced it. */
 static void compare(struct found *f, const struct schedule_message *m, const char *index,
 		    const char *session)
@@ -78,29 +60,16 @@ static void take_index(struct scraper *s, const struct schedule_message *m, stru
 		       const char *index, struct found *f)
 {
 	AUTO_ARENA struct arena *arena = arena_new();
-	struct system *sys = s->role->system;
-	struct payload payload;
 	struct extract_result result;
 	struct err why = ERR_INIT;
-	pass_start(pass);
-	int rc = fetch(s, index, arena, &payload, &why);
-	pass_done(pass, "fetch", -1, -1, rc ? -1 : (int64_t)payload.bytes.n);
-	if (rc == OK) {
-		struct extract with = {.publish = system_publish(sys),
-				       .telemetry = system_telemetry(sys),
-				       .run = pass->record.id};
-		pass_start(pass);
-		rc = extract_payload(&with, source_find("portfolio"), &payload, arena, &result,
-				     &why);
-		pass_done(pass, "raw", rc ? -1 : result.rows, rc ? -1 : result.raw_files,
-			  rc ? -1 : result.raw_bytes);
-	}
+	const struct scrape with = {s->role->system, s->role->settings->conf, s->http};
+	int rc = scrape_index(&with, index, pass, arena, &result, &why);
 	if (rc == OK) {
 		compare(f, m, index, result.values[0]);
 		return;
 	}
-	telemetry_failure(system_telemetry(sys), LOG_LEVEL_ERROR, pass->record.id, "source.failed",
-			  index, &why);
+	telemetry_failure(system_telemetry(s->role->system), LOG_LEVEL_ERROR, pass->record.id,
+			  "source.failed", index, &why);
 	worse(f, SCHEDULE_FAILED, &why);
 }
 

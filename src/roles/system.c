@@ -10,6 +10,7 @@
 #include "backup.h"
 #include "bitcoin.h"
 #include "bitcoin_live.h"
+#include "catalog_glue.h"
 #include "catalog_sqlite.h"
 #include "definitions.h"
 #include "delivery_stream_spool.h"
@@ -79,10 +80,50 @@ static struct duckdb_host *host(struct system *s)
 	return s->host;
 }
 
+/* What several machines write is one thing, wherever they keep their copies of it. */
+static int open_state(struct system *s, bool read_only, struct catalog **ret, struct err *e)
+{
+	static const struct catalog_state_ops beneath = {catalog_sqlite_save, catalog_sqlite_load,
+							 catalog_sqlite_written};
+	int rc = catalog_sqlite_open(s->exists ? s->place.state : NULL, &clock_system, read_only,
+				     ret, e);
+	if (rc || !s->place.bucket || !s->exists || read_only)
+		return rc;
+	const char *databases = conf_text(s->options.conf, "aws", "database_prefix");
+	*ret = catalog_glue_new(*ret, &(struct catalog_glue_options){
+					      .store = s->store,
+					      .folder = s->place.state,
+					      .clock = &clock_system,
+					      .beneath = &beneath,
+					      .aws = s->aws,
+					      .database_prefix = *databases ? databases : NULL,
+					      .bucket = s->place.bucket,
+					      .prefix = s->place.prefix});
+	return OK;
+}
+
+/* Before anybody looks at this machine's copy. */
+static int fetch_state(struct system *s, struct err *e)
+{
+	struct catalog *catalog;
+	int64_t generation;
+	int rc = catalog_glue_generation(s->store, &generation, e);
+	if (rc || !generation)
+		return rc;
+	s->exists = true;
+	rc = file_mkdirs(s->place.state, true, e);
+	if (rc == OK)
+		rc = open_state(s, false, &catalog, e);
+	if (rc)
+		return rc;
+	rc = catalog_glue_refresh(catalog, e);
+	catalog_free(catalog);
+	return rc;
+}
+
 static int try_catalog(struct system *s, bool read_only, struct err *e)
 {
-	int rc = catalog_sqlite_open(s->exists ? s->place.state : NULL, &clock_system, read_only,
-				     &s->catalog, e);
+	int rc = open_state(s, read_only, &s->catalog, e);
 	if (rc)
 		return rc;
 	const struct table_def *const *tables;
@@ -176,12 +217,13 @@ static int open_parts(struct system *s, struct err *e)
 	/* An empty file is what a disk leaves of a lost one; a catalog that is being made is empty
 	 * for a moment, but then there is no data. */
 	const char *catalog = arena_printf(s->arena, "%s/catalog.sqlite", s->place.state);
-	bool none = stat(catalog, &st) != 0 || st.st_size == 0;
 	s->exists = writes(s) || access(s->place.state, F_OK) == 0;
 	if (s->options.mode == SYSTEM_WORK)
 		begin_to_load(s);
 	int rc = open_store(s, e);
-	if (rc == OK && none)
+	if (rc == OK && s->place.bucket)
+		rc = fetch_state(s, e);
+	if (rc == OK && (stat(catalog, &st) != 0 || st.st_size == 0))
 		rc = look_for_data(s, e);
 	if (rc == OK && s->store && s->options.guard)
 		s->store = guard_object_store(s->store, s->options.guard);
@@ -492,7 +534,7 @@ int system_stream(struct system *s, enum stream_use use, struct delivery_stream 
 
 int system_catalog_again(struct system *s, struct catalog **ret, struct err *e)
 {
-	return catalog_sqlite_open(s->place.state, &clock_system, false, ret, e);
+	return open_state(s, false, ret, e);
 }
 
 struct deliver system_deliver(struct system *s, struct delivery_stream *stream, const char *run)

@@ -60,7 +60,7 @@ def test_a_pass_is_the_same_in_a_bucket(world, tmp_path):
     world(*words, lake=folder)
     assert answers(world) == answers(world, folder)
     keys = [k.removeprefix('a lake/β/') for k in world.keys()]
-    assert all(k.split('/')[0] in ('landing', 'raw', 'refined', 'compact') for k in keys)
+    assert all(k.split('/')[0] in ('landing', 'raw', 'refined', 'compact', 'catalog') for k in keys)
     published = {str(p.relative_to(folder)) for top in ('raw', 'refined') for p in (pathlib.Path(folder) / top).rglob('*.parquet')}
     assert published == {k for k in keys if k.startswith(('raw/', 'refined/'))}
     for command in (['tables'], ['partitions', 'refined.portfolio'], ['runs'], ['doctor', '--all']):
@@ -78,7 +78,11 @@ def test_again_changes_nothing_and_asks_for_nothing_twice(world):
     assert world('sql', QUESTIONS[0], '--format', 'csv').stdout == first
     assert [p.stat().st_ino for p in copies] == times
     world(*words)
-    assert world.keys() == before
+    data = [k for k in world.keys() if '/catalog/' not in k]
+    assert data == [k for k in before if '/catalog/' not in k]
+    settled = world.keys()
+    world(*words)
+    assert world.keys() == settled
 
 
 def test_only_the_partitions_that_a_statement_needs_are_fetched(world):
@@ -118,10 +122,43 @@ def test_refusals_name_the_call_and_the_resource(world):
     assert 'folder' in world('up', expect=2).stderr
 
 
-def test_another_machine_is_told_that_it_has_no_catalog(world):
+def test_another_machine_has_the_same_lake(world):
+    assert 'no lake' in world('tables', home='another').stderr
     world('run', '--input', 'sample', '--as-of', '2026-01-01')
+    here = answers(world)
+    there = [world('sql', q, '--format', 'json', home='another').stdout for q in QUESTIONS]
+    assert here == there
+    assert 'refined.portfolio' in world('tables', home='another').stdout
+    # it goes on where the first one was, and the first one sees it
+    again = world('run', '--input', 'sample', '--as-of', '2026-01-02', home='another')
+    world('doctor', '--all', home='third')
+    asof = "SELECT DISTINCT as_of FROM refined.portfolio"
+    assert '2026-01-02' in world('sql', asof, '--format', 'csv').stdout, again.stdout
+    assert not [k for k in world.keys() if k.endswith('.lock')]
+
+
+def test_without_the_catalogs_objects_it_is_said(world):
+    world('run', '--input', 'sample', '--as-of', '2026-01-01')
+    for key in world.keys():
+        if '/catalog/' in key:
+            world.s3.delete_object(Bucket=world.bucket, Key=key)
     assert 'no catalog' in world('tables', home='another').stderr
-    assert 'no lake' in world('tables', home='another', lake=f's3://{world.bucket}/empty').stderr
+
+
+def test_two_machines_at_once(world, tmp_path):
+    """Each imports other sessions into the same table: nothing of either is lost."""
+    import sys
+    sys.path.insert(0, str(TOP / 'tests/fixtures'))
+    from make_portfolio import INDICES, make_portfolio
+    indices = list(INDICES)[:4]
+    for index in indices:
+        (tmp_path / f'{index}.csv').write_bytes(make_portfolio(index).csv())
+    import concurrent.futures
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda i: world('import', 'portfolio', '--index', i, str(tmp_path / f'{i}.csv'), home=f'home-{i}'), indices))
+    count = "SELECT string_agg(DISTINCT index_code, ' ' ORDER BY index_code) AS all_of_them FROM raw.portfolio"
+    assert ' '.join(sorted(indices)) in world('sql', count, '--format', 'csv', home='reader').stdout
+    world('doctor', '--all', home='reader')
 
 
 def test_hostile_statements_reach_no_network_and_no_file(world):

@@ -6,8 +6,10 @@
 #include "../unit/unit.h"
 
 #include "catalog.h"
+#include "catalog_glue.h"
 #include "catalog_sqlite.h"
 #include "clock.h"
+#include "object_store_fs.h"
 #include "path.h"
 
 /* -- drivers ----------------------------------------------------------------------------------- */
@@ -21,8 +23,47 @@ static int open_sqlite(const char *place, bool read_only, struct catalog **ret, 
 {
 	return catalog_sqlite_open(place, &clock_system, read_only, ret, e);
 }
+
+/* The same shared through a store: two connections are two machines. */
+struct shared_catalog {
+	struct catalog *catalog;
+	struct object_store *store;
+};
+static struct shared_catalog shared[64];
+static size_t shared_count;
+static const struct catalog_state_ops sqlite_state = {catalog_sqlite_save, catalog_sqlite_load,
+						      catalog_sqlite_written};
+static int open_shared(const char *place, bool read_only, struct catalog **ret, struct err *e)
+{
+	struct object_store *store;
+	struct catalog *inner;
+	AUTO_ARENA struct arena *arena = arena_new();
+	const char *state = arena_printf(arena, "%s/machine", place);
+	int rc = object_store_fs_open(arena_printf(arena, "%s/store", place), true, &store, e);
+	if (rc == OK)
+		rc = catalog_sqlite_open(state, &clock_system, read_only, &inner, e);
+	if (rc)
+		return rc;
+	assert_true(shared_count < ARRAY_LEN(shared));
+	shared[shared_count++] = (struct shared_catalog){inner, store};
+	if (read_only) {
+		*ret = inner;
+		return OK;
+	}
+	*ret = catalog_glue_new(inner, &(struct catalog_glue_options){.store = store,
+								      .folder = state,
+								      .clock = &clock_system,
+								      .beneath = &sqlite_state});
+	return OK;
+}
+static void close_shared(void)
+{
+	while (shared_count)
+		object_store_free(shared[--shared_count].store);
+}
 static const struct driver_case drivers[] = {
 	{"sqlite", open_sqlite},
+	{"shared", open_shared},
 };
 
 /* -- tables ------------------------------------------------------------------------------------ */
@@ -83,7 +124,7 @@ struct fixture {
 		assert_int_equal(code_, OK);                                              \
 	} while (0)
 
-static int set_up(void **state)
+static inline int set_up(void **state)
 {
 	struct fixture *f = NEW(struct fixture);
 	f->driver = *state;
@@ -95,10 +136,11 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
+static inline int tear_down(void **state)
 {
 	struct fixture *f = *state;
 	catalog_free(f->catalog);
+	close_shared();
 	remove_folder(&f->place);
 	arena_free(f->arena);
 	free(f);
@@ -183,8 +225,8 @@ static int64_t put_session(struct fixture *f, struct catalog *c, const char *ind
 	return version;
 }
 
-static int64_t put_ticks(struct fixture *f, const char *date, const char *hour, const char *name,
-			 int64_t rows)
+static inline int64_t put_ticks(struct fixture *f, const char *date, const char *hour,
+				const char *name, int64_t rows)
 {
 	struct catalog_file file = tick(f, date, hour, name, rows);
 	struct catalog_scope scope = {.scope = file.scopes[0], .properties = "{}"};
@@ -217,8 +259,8 @@ static const char *names(struct fixture *f, struct catalog *c, const struct tabl
 	return text;
 }
 
-static struct filter_term *term(struct fixture *f, const char *column, enum filter_op op,
-				const char *a, const char *b)
+static inline struct filter_term *term(struct fixture *f, const char *column, enum filter_op op,
+				       const char *a, const char *b)
 {
 	struct filter_term *t = ANEW(f->arena, struct filter_term);
 	const char **values = ANEW_ARRAY(f->arena, 2, const char *);

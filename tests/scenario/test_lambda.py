@@ -163,6 +163,52 @@ def test_what_cannot_begin_says_so_to_the_runtime(aws, env, word):
     assert word in aws.process.stderr.read()
 
 
+INDICES = ['IBOV', 'SMLL']
+
+
+@pytest.fixture
+def b3():
+    from b3_server import B3Server, make_portfolio
+    with B3Server({i: make_portfolio(i) for i in INDICES}) as server:
+        yield server
+
+
+def evening(day):
+    """As EventBridge's rule sends it: 19:30 in São Paulo."""
+    return {'source': 'aws.events', 'detail-type': 'Scheduled Event', 'time': f'{day}T22:30:00Z', 'detail': {}}
+
+
+def test_daily_bovespa_asks_until_the_session_is_there(aws, b3, pregao, tmp_path):
+    lake = tmp_path / 'lake'
+    aws.start('daily-bovespa', PREGAO_LAKE=str(lake), PREGAO_B3_URL=b3.url, PREGAO_INDICES=','.join(INDICES), HOME=str(tmp_path))
+    # a Saturday; a holiday; a session that B3 does not show yet
+    for day in ('2024-07-13', '2024-05-01'):
+        assert aws.invoke(evening(day))[::2] == ('response', {'day': day, 'session': False, 'indices': {}})
+    assert b3.count() == 0
+    assert aws.invoke(evening('2024-07-16'))[2] == {'day': '2024-07-16', 'session': True, 'indices': dict.fromkeys(INDICES, 'not_published')}
+    # what B3 showed is in the lake by then, as its own header dates it
+    assert aws.invoke(evening('2024-07-15'))[2]['indices'] == dict.fromkeys(INDICES, 'there')
+    assert aws.invoke(evening('2024-07-12'))[2]['indices'] == dict.fromkeys(INDICES, 'gone')
+    asked = b3.count()
+    assert aws.invoke(evening('2024-07-15'))[0] == 'response' and b3.count() == asked
+    rows = json.loads(pregao('sql', 'SELECT index_code, count(*) AS n FROM raw.portfolio GROUP BY 1 ORDER BY 1', '--format', 'json',
+                             '--lake', lake).stdout)
+    assert [r['index_code'] for r in rows] == INDICES
+    # the last evening hour in São Paulo is the next day in UTC
+    assert aws.invoke({'time': '2024-07-16T02:59:59Z'})[2]['day'] == '2024-07-15'
+
+
+def test_daily_bovespa_tells_a_failure_as_one(aws, b3, tmp_path):
+    aws.start('daily-bovespa', PREGAO_LAKE=str(tmp_path / 'lake'), PREGAO_B3_URL=b3.url, PREGAO_INDICES='SMLL,IBOV', HOME=str(tmp_path))
+    b3.misbehave('status', times=2, code=404, index='SMLL')
+    kind, error, body = aws.invoke(evening('2024-07-15'))
+    assert kind == 'error' and 'SMLL' in body['errorMessage'] and error.startswith('pregao.')
+    # the other index was brought all the same, and the next try brings what is missing
+    assert aws.invoke(evening('2024-07-15'))[2]['indices'] == {'IBOV': 'there', 'SMLL': 'fetched'}
+    for wrong in ({'time': 'soon'}, {'time': 7}):
+        assert 'time' in aws.invoke(wrong)[2]['errorMessage']
+
+
 def test_the_runtime_goes_away(aws):
     aws.start()
     aws.invoke({'Records': []})
