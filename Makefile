@@ -10,8 +10,9 @@ DESTDIR =
 
 all: program
 
-program: ## build build/pregao (also just `make`)
+program: ## build build/pregao (also just `make`); WEB=no leaves the front end out
 	@scripts/setup build
+	@scripts/build-web
 	@scripts/compile build -- pregao
 
 run: program ## one pass over a session, live or else the sample: fetch, raw, trigger, job, refined, catalog
@@ -19,6 +20,7 @@ run: program ## one pass over a session, live or else the sample: fetch, raw, tr
 
 test: ## all tests, plain and again under the sanitizers
 	@scripts/setup test
+	@scripts/build-web
 	@scripts/run-tests
 
 test-aws: ## the tests that need servers on this machine in AWS's place
@@ -47,11 +49,13 @@ format: ## put every C file into the form that lint wants
 
 install: ## the program, its library, manual, completions, systemd unit, docs: PREFIX (/usr/local), DESTDIR
 	@scripts/setup build
+	@scripts/build-web
 	@scripts/compile build-package -Dinstalled=true -- pregao
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' packaging/install
 
 deb: ## a Debian package in build/
 	@scripts/setup build
+	@scripts/build-web
 	@scripts/compile build-package -Dinstalled=true -- pregao
 	@packaging/deb
 

@@ -48,6 +48,12 @@ static ssize_t read_output(const struct running *x, char *to, size_t most)
 	return n;
 }
 
+/* What doctor finds wrong is its answer, too. */
+static bool is_answer(int exit_status)
+{
+	return exit_status == 0 || exit_status == 4;
+}
+
 static ssize_t give_output(void *ctx, uint64_t at, char *to, size_t most)
 {
 	struct running *x = ctx;
@@ -62,8 +68,8 @@ static ssize_t give_output(void *ctx, uint64_t at, char *to, size_t most)
 	if (n > 0)
 		return n;
 	/* Whoever fails half-way leaves an answer that ends in the middle, which clients see. */
-	return n == 0 && command_wait(&x->run) == 0 ? MHD_CONTENT_READER_END_OF_STREAM
-						    : MHD_CONTENT_READER_END_WITH_ERROR;
+	return n == 0 && is_answer(command_wait(&x->run)) ? MHD_CONTENT_READER_END_OF_STREAM
+							  : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
 static unsigned status_of(int exit_status, const char *code)
@@ -150,12 +156,14 @@ static enum MHD_Result run(struct request *r, const struct route_call *call)
 		running_free(x);
 		return MHD_NO;
 	}
-	/* doctor's 4 is an answer, too: that comes with output */
-	int status = n == 0 ? command_wait(&x->run) : 0;
-	if (status != 0)
-		return reply_failure(r, x, status);
-	if (n > 0)
-		buf_add(&x->first, block, (size_t)n);
+	if (n == 0) {
+		int status = command_wait(&x->run);
+		if (!is_answer(status))
+			return reply_failure(r, x, status);
+		running_free(x);
+		return reply_bytes(r, MHD_HTTP_OK, call->type, (struct slice){"", 0});
+	}
+	buf_add(&x->first, block, (size_t)n);
 	/* An answer that takes its time is no idle connection. */
 	mhd.set_connection_option(r->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
 	struct MHD_Response *response = mhd.create_response_from_callback(

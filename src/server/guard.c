@@ -59,13 +59,18 @@ static bool is_our_origin(const struct server *s, const char *origin)
 	return strncmp(origin, "http://", 7) == 0 && is_ours(s, origin + 7);
 }
 
+bool guard_is_api(const struct request *r)
+{
+	return strncmp(r->path, "/api/", 5) == 0 || strcmp(r->path, "/metrics") == 0;
+}
+
 unsigned guard_check(struct request *r, const char **ret_why)
 {
 	const struct server *s = r->server;
 	const char *host = header(r, "Host"), *origin = header(r, "Origin"),
 		   *site = header(r, "Sec-Fetch-Site");
 	bool acts = strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0;
-	bool api = strncmp(r->path, "/api/", 5) == 0 || strcmp(r->path, "/metrics") == 0;
+	bool api = guard_is_api(r);
 	*ret_why = tr("this address is not served here");
 	if (!host || !is_ours(s, host))
 		return MHD_HTTP_FORBIDDEN;

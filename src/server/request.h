@@ -25,6 +25,8 @@ struct request {
 
 /* guard.c: whether it may be answered at all. The HTTP status to refuse it with and why, or 0. */
 unsigned guard_check(struct request *, const char **ret_why);
+/* What wants the token: the lake's data, and not the page that asks for them. */
+bool guard_is_api(const struct request *);
 /* Whether the token in the query is right: the first visit, by the printed link. */
 bool guard_is_first_visit(struct request *);
 
@@ -35,6 +37,8 @@ enum MHD_Result reply_error(struct request *, unsigned status, const char *code,
 /* An answer of the caller's making; takes the response. */
 enum MHD_Result reply(struct request *, unsigned status, struct MHD_Response *);
 
+/* static.c: whatever is not the API's. */
+enum MHD_Result static_answer(struct request *);
 /* api.c */
 enum MHD_Result api_answer(struct request *);
 

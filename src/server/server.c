@@ -86,7 +86,7 @@ static enum MHD_Result answer(struct request *r)
 	if (strcmp(r->path, "/api/openapi.json") == 0 && strcmp(r->method, "GET") == 0)
 		return reply_bytes(r, MHD_HTTP_OK, "application/json",
 				   (struct slice){r->server->openapi.data, r->server->openapi.len});
-	return api_answer(r);
+	return guard_is_api(r) ? api_answer(r) : static_answer(r);
 }
 
 static struct request *begin(struct server *s, struct MHD_Connection *connection,

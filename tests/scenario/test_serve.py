@@ -106,7 +106,7 @@ def test_wrong_requests(server):
                                  ('/api/jobs/--help', 'GET', 400), ('/api/jobs/..%2f..%2fetc%2fpasswd', 'GET', 404), ('/api/jobs/x.json', 'GET', 400),
                                  ('/api/diff/IBOV/2024-02-30/2024-07-15', 'GET', 400), ('/api/jobs/portfolio/export?to=all', 'GET', 400),
                                  ('/api/logs?text=%00', 'GET', 400), ('/api/logs?text=a%0ab', 'GET', 400), ('/../../etc/passwd', 'GET', 404),
-                                 ('/api/../api/tables', 'GET', 404), ('/%2e%2e/%2e%2e/etc/passwd', 'GET', 404), ('/', 'PUT', 404)):
+                                 ('/api/../api/tables', 'GET', 404), ('/%2e%2e/%2e%2e/etc/passwd', 'GET', 404), ('/', 'PUT', 405), ('/assets/none.js', 'GET', 404)):
         got, headers, body = server.ask(path, method)
         assert got == status, (path, got, body)
         assert headers['Content-Type'] == 'application/json' and json.loads(body)['error']['text']

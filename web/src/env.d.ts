@@ -1,0 +1,1 @@
+declare const __SAMPLE_SHA256__: string;
