@@ -133,7 +133,7 @@ static int bury_exhausted(struct call *c)
 
 static void read_message(sqlite3_stmt *stmt, struct arena *arena, struct queue_message *ret)
 {
-	*ret = (struct queue_message){0};
+	*ret = (struct queue_message){.receipt = ""};
 	snprintf(ret->id, sizeof(ret->id), "%" PRId64, sqlite_i64(stmt, 0));
 	ret->body = sqlite_str(stmt, 1, arena);
 	ret->receives = sqlite_i64(stmt, 2);
@@ -163,7 +163,7 @@ static int random_i64(int64_t *ret, struct err *e)
 	return OK;
 }
 
-static int take(struct call *c, struct queue_message *m, int64_t visibility_us)
+static int take(struct call *c, struct queue_message *m, int64_t visibility_us, struct arena *arena)
 {
 	sqlite3_stmt *stmt = NULL;
 	int64_t receipt;
@@ -177,7 +177,7 @@ static int take(struct call *c, struct queue_message *m, int64_t visibility_us)
 		return rc;
 	m->receives++;
 	m->visible_us = c->now + visibility_us;
-	snprintf(m->receipt, sizeof(m->receipt), "%s.%" PRId64, m->id, receipt);
+	m->receipt = arena_printf(arena, "%s.%" PRId64, m->id, receipt);
 	sqlite_bind_str(stmt, 1, m->id);
 	sqlite_bind_i64(stmt, 2, receipt);
 	sqlite_bind_i64(stmt, 3, m->visible_us);
@@ -212,7 +212,7 @@ static int queue_sqlite_receive(struct queue *queue, size_t max, int64_t visibil
 		rc = read_messages(&c, stmt, max, arena, ret, &count);
 	}
 	for (size_t i = 0; rc == OK && i < count; i++)
-		rc = take(&c, &ret[i], visibility_us);
+		rc = take(&c, &ret[i], visibility_us, arena);
 	rc = call_end(&c, rc);
 	if (rc == OK)
 		*ret_count = count;

@@ -25,7 +25,7 @@
 /* A message with the objects that it tells of; or one object that no message told of. */
 struct task {
 	struct arena *arena;
-	char receipt[80]; /* empty: no message */
+	const char *receipt; /* NULL: no message */
 	int64_t receives;
 	const char *body;
 	const char **keys;
@@ -47,7 +47,7 @@ struct backup_pool {
 	bool over;
 	struct task **held; /* their messages are ours: waiting or in work */
 	size_t held_count, held_cap;
-	char (*done)[80]; /* receipts of those to be removed */
+	char **done; /* receipts of those to be removed */
 	size_t done_count, done_cap;
 	char **failed; /* keys, or ids of messages, that failed in this run */
 	size_t failed_count, failed_cap;
@@ -68,6 +68,13 @@ static void task_free(struct task *task)
 {
 	free(task->keys);
 	arena_free(task->arena);
+}
+
+static void free_all(char **texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(texts[i]);
+	free(texts);
 }
 
 static void add_task(struct backup_pool *p, struct task *task)
@@ -108,7 +115,7 @@ static int receive(struct backup_pool *p, struct task **ret, size_t *ret_count, 
 			       ret_count, e);
 	for (size_t i = 0; rc == OK && i < *ret_count; i++) {
 		ret[i] = task_new();
-		memcpy(ret[i]->receipt, messages[i].receipt, sizeof(ret[i]->receipt));
+		ret[i]->receipt = arena_strdup(ret[i]->arena, messages[i].receipt);
 		ret[i]->receives = messages[i].receives;
 		ret[i]->body = arena_strdup(ret[i]->arena, messages[i].body);
 	}
@@ -175,7 +182,7 @@ static int flush(struct backup_pool *p, size_t at_least, struct err *e)
 {
 	pthread_mutex_lock(&p->lock);
 	size_t n = p->done_count >= at_least ? p->done_count : 0;
-	char(*done)[80] = p->done;
+	char **done = p->done;
 	if (n) {
 		p->done = NULL;
 		p->done_count = p->done_cap = 0;
@@ -183,12 +190,8 @@ static int flush(struct backup_pool *p, size_t at_least, struct err *e)
 	pthread_mutex_unlock(&p->lock);
 	if (!n)
 		return OK;
-	const char **receipts = NEW_ARRAY(n, const char *);
-	for (size_t i = 0; i < n; i++)
-		receipts[i] = done[i];
-	int rc = queue_remove(p->with->queue, receipts, n, e);
-	free(receipts);
-	free(done);
+	int rc = queue_remove(p->with->queue, (const char *const *)done, n, e);
+	free_all(done, n);
 	return rc;
 }
 
@@ -248,15 +251,14 @@ static void finish(struct backup_pool *p, struct task *task, const char *what,
 		   const struct err *why)
 {
 	struct err err = ERR_INIT;
-	bool message = task->receipt[0];
+	bool message = task->receipt != NULL;
 	pthread_mutex_lock(&p->lock);
 	let_go(p, task);
 	p->finished++;
 	if (why->code)
 		count_failure(p, what, why);
 	else if (message)
-		memcpy(*PUSH(p->done, p->done_count, p->done_cap), task->receipt,
-		       sizeof(task->receipt));
+		*PUSH(p->done, p->done_count, p->done_cap) = mem_strdup(task->receipt);
 	tell_progress(p);
 	pthread_mutex_unlock(&p->lock);
 	if (message && why->code)
@@ -322,9 +324,9 @@ static void extend_held(struct backup_pool *p)
 {
 	pthread_mutex_lock(&p->lock);
 	size_t n = p->held_count;
-	char(*receipts)[80] = (char(*)[80])mem_array(n, sizeof(*receipts));
+	char **receipts = NEW_ARRAY(n, char *);
 	for (size_t i = 0; i < n; i++)
-		memcpy(receipts[i], p->held[i]->receipt, sizeof(*receipts));
+		receipts[i] = mem_strdup(p->held[i]->receipt);
 	pthread_mutex_unlock(&p->lock);
 	for (size_t i = 0; i < n; i++) {
 		/* Finished meanwhile; or lost to another, who will find it unchanged. */
@@ -332,7 +334,7 @@ static void extend_held(struct backup_pool *p)
 		int rc = queue_extend(p->with->queue, receipts[i], p->visibility_us, &ignored);
 		(void)rc;
 	}
-	free(receipts);
+	free_all(receipts, n);
 }
 
 /* Real time, whatever clock the rest goes by: it is the queue's patience that runs out. */
@@ -375,7 +377,7 @@ static void put_down(struct backup_pool *p)
 		struct task *task = p->first;
 		struct err ignored = ERR_INIT;
 		p->first = task->next;
-		if (task->receipt[0]) {
+		if (task->receipt) {
 			int rc = queue_extend(p->with->queue, task->receipt, 0, &ignored);
 			(void)rc;
 		}
@@ -410,11 +412,9 @@ struct backup_pool *backup_pool_new(const struct backup *b, const struct backup_
 void backup_pool_free(struct backup_pool *p)
 {
 	put_down(p);
-	for (size_t i = 0; i < p->failed_count; i++)
-		free(p->failed[i]);
-	free(p->failed);
+	free_all(p->failed, p->failed_count);
 	free(p->held);
-	free(p->done);
+	free_all(p->done, p->done_count);
 	pthread_cond_destroy(&p->beat);
 	pthread_cond_destroy(&p->changed);
 	pthread_mutex_destroy(&p->lock);

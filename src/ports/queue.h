@@ -15,8 +15,8 @@
 #define QUEUE_VISIBILITY_MAX_US 43200000000
 struct queue_message {
 	char id[40];
-	/* of this receive; a later receive of the same message makes it stale */
-	char receipt[80];
+	/* of this receive; a later receive of the same message makes it stale. In the arena; "" when peeked */
+	const char *receipt;
 	const char *body; /* UTF-8, in the arena */
 	int64_t receives; /* how often received, this time included */
 	int64_t sent_us;
