@@ -65,7 +65,7 @@ def main():
         lake, conf = folder / 'lake', folder / 'up.ini'
         conf.write_text(f'[b3_portfolio]\nurl = {b3.url}\n[schedule.portfolio]\njitter = 0\n[calendar]\nadd = {days[0]}\n')
         up = subprocess.Popen([options.pregao, 'up', '--lake', lake, '--config', conf, '--format', 'json', '--period', '1d',
-                               '--source', 'binance=http://127.0.0.1:9/'], stdout=subprocess.PIPE, text=True)
+                               '--source', 'binance=http://127.0.0.1:9/', '--listen', '127.0.0.1:0'], stdout=subprocess.PIPE, text=True)
         pids = {}
         for text in up.stdout:
             event = json.loads(text)

@@ -66,8 +66,9 @@ static const struct option_row options[OPT_COUNT] = {
 	[OPT_ROLE] = {"role", 0, "NAME", "of this role only: cli, collector, job and so on"},
 	[OPT_TEXT] = {"text", 0, "TEXT", "with this in the event, its text or its fields"},
 	[OPT_SINCE] = {"since", 0, "TIME", "not older than this (90s, 5m, 24h)"},
-	[OPT_LISTEN] = {"listen", 0, "ADDRESS",
-			"loopback address and port (default 127.0.0.1:8391)"},
+	[OPT_LISTEN] =
+		{"listen", 0, "ADDRESS",
+		 "loopback address and port (else [web] listen: 127.0.0.1:8391); none: nowhere"},
 	[OPT_CHART] = {"chart", 0, "bar|line",
 		       "draw the first column of numbers; the column before all names the rows"},
 	[OPT_TEMPLATE] = {"template", 0, NULL,

@@ -75,6 +75,7 @@ enum option_id {
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_NDJSON, FORMAT_CSV, FORMAT_CSV_BR, FORMAT_PARQUET };
 
 struct command;
+struct web;
 struct cli {
 	const char *program; /* as it was called, for commands to try next */
 	const struct command *command;
@@ -135,6 +136,9 @@ void cli_warn(struct cli *, const char *fmt, ...) PRINTF_LIKE(2, 3); /* also wit
 
 /* A configuration of its own, from the places that main takes it from. */
 int cli_load_conf(struct cli *, struct conf **ret, struct err *) MUST_CHECK;
+
+/* cmd_serve.c: where --listen, or else the configuration, says; see web_listen */
+int cli_listen(struct cli *, struct web *ret, char *ret_link, struct err *) MUST_CHECK;
 
 /* args.c */
 /* 0, or an exit code + 1 when there is nothing more to do */

@@ -47,7 +47,7 @@ static const char *held_by(const struct access *a, const struct right *r)
 	if (r->resource == RES_NETWORK)
 		return a->lacks.network ? "guard" : "port: kernel, host: guard";
 	/* Nothing is started from within; what runs it outside runs nothing else. */
-	if (r->resource == RES_COMMAND)
+	if (r->resource == RES_COMMAND || r->resource == RES_CONNECTIONS)
 		return a->lacks.calls ? "nothing" : "kernel";
 	if (!a->lacks.files)
 		return right_holder(r) == HELD_KERNEL ? "kernel" : "guard";
@@ -63,6 +63,8 @@ static void means(struct cli *cli, const struct access *a, const struct right *r
 		buf_str(out, a->settings.definitions);
 	else if (r->resource == RES_COMMAND)
 		buf_str(out, conf_text(a->settings.conf, "alarms", "notify"));
+	else if (r->resource == RES_CONNECTIONS)
+		buf_str(out, conf_text(a->settings.conf, "web", "listen"));
 	if (r->resource != RES_NETWORK)
 		return;
 	const char *const *list = role_addresses(r, &a->settings, cli->arena);

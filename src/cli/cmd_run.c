@@ -204,8 +204,9 @@ static void tell(struct session *s, const struct pass_words *w)
 	const char *in_lake = cli_value(cli, OPT_LAKE) || w->input == INPUT_SAMPLE
 				      ? arena_printf(cli->arena, " --lake %s", lake)
 				      : "";
-	printf("\n%s\n  %s%s sql%s \"SELECT tipo, count(*) AS stocks, sum(participation) AS share FROM refined.portfolio GROUP BY ALL ORDER BY share DESC\"%s\n",
-	       tr("Try next:"), bold, cli->program, in_lake, reset);
+	printf("\n%s\n  %s%s sql%s \"SELECT tipo, count(*) AS stocks, sum(participation) AS share FROM refined.portfolio GROUP BY ALL ORDER BY share DESC\"%s\n  %s%s serve%s%s\n",
+	       tr("Try next:"), bold, cli->program, in_lake, reset, bold, cli->program, in_lake,
+	       reset);
 }
 
 static void last_line(struct session *s, const struct pass_words *w)

@@ -1,20 +1,15 @@
-/* serve: the API over HTTP, on this machine. */
+/* serve: the pages and the API over HTTP, on this machine. */
 #include <signal.h>
 #include <unistd.h>
 
 #include "cli.h"
-#include "route.h"
 #include "sandbox.h"
-#include "server.h"
-#include "tr.h"
+#include "web_server.h"
 
-#define LISTEN "127.0.0.1:8391"
-
-/* What the commands are given, as this one was: they run elsewhere, so paths must be whole. */
+/* What the commands are given, as this one was. */
 static const char *const *common_words(struct cli *cli)
 {
-	struct arena *arena = cli->arena;
-	const char **words = ANEW_ARRAY(arena, 8, const char *);
+	const char **words = ANEW_ARRAY(cli->arena, 8, const char *);
 	size_t n = 0;
 	words[n++] = "--lake";
 	words[n++] = cli_lake(cli);
@@ -25,6 +20,15 @@ static const char *const *common_words(struct cli *cli)
 		words[n++] = cli_value(cli, OPT_CONFIG);
 	}
 	return words;
+}
+
+int cli_listen(struct cli *cli, struct web *ret, char *ret_link, struct err *e)
+{
+	const char *address = cli_value(cli, OPT_LISTEN);
+	int rc = web_listen(address ? address : conf_text(cli->conf, "web", "listen"), cli->arena,
+			    ret, ret_link, e);
+	ret->common = common_words(cli);
+	return rc;
 }
 
 /* From here on this process can speak to those who come, and to its helper, and nothing else. */
@@ -38,10 +42,8 @@ static int confine(struct cli *cli, struct err *e)
 	return rc;
 }
 
-static int serve(struct cli *cli, int fd, uint16_t port, const char *token, struct err *e)
+static int serve(struct cli *cli, const struct web *web, const char *link, struct err *e)
 {
-	struct commands_options with = {common_words(cli), route_allows};
-	struct server_options o = {.socket = fd, .port = port, .token = token};
 	struct commands *helper = NULL;
 	struct server *server = NULL;
 	sigset_t ending;
@@ -51,15 +53,13 @@ static int serve(struct cli *cli, int fd, uint16_t port, const char *token, stru
 	sigaddset(&ending, SIGTERM);
 	/* Before there are threads, so that none of them takes these. */
 	sigprocmask(SIG_BLOCK, &ending, NULL);
-	int rc = commands_start(&with, &helper, e);
-	if (rc == OK)
-		rc = server_load(e);
+	int rc = web_prepare(web, &helper, e);
 	if (rc == OK)
 		rc = confine(cli, e);
 	if (rc == OK)
-		rc = server_start(&o, helper, &server, e);
+		rc = web_start(web, helper, &server, e);
 	if (rc == OK) {
-		printf("http://127.0.0.1:%u/?token=%s\n", port, token);
+		printf("%s\n", link);
 		fflush(stdout);
 		cli_note(cli, "Ctrl-C ends it");
 		sigwait(&ending, &number);
@@ -72,16 +72,15 @@ static int serve(struct cli *cli, int fd, uint16_t port, const char *token, stru
 int cmd_serve(struct cli *cli)
 {
 	struct err e = ERR_INIT;
-	char token[SERVER_TOKEN_SIZE];
-	const char *address = cli_value(cli, OPT_LISTEN) ? cli_value(cli, OPT_LISTEN) : LISTEN;
-	uint16_t port;
-	int fd = -1;
-	int rc = server_listen(address, false, &fd, &port, &e);
+	struct web web;
+	char link[WEB_URL_SIZE];
+	int rc = cli_listen(cli, &web, link, &e);
+	if (rc == OK && web.socket < 0)
+		return cli_usage(cli, "%s: expected an address and a port, such as 127.0.0.1:8391",
+				 "none");
 	if (rc == OK)
-		rc = server_token(token, &e);
-	if (rc == OK)
-		rc = serve(cli, fd, port, token, &e);
-	if (fd >= 0)
-		close(fd);
+		rc = serve(cli, &web, link, &e);
+	if (web.socket >= 0)
+		close(web.socket);
 	return rc ? cli_fail(cli, &e) : EXIT_DONE;
 }

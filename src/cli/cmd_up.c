@@ -12,8 +12,21 @@
 #include "role_sandbox.h"
 #include "supervisor.h"
 #include "tr.h"
+#include "web_server.h"
 
-static void json_event(const struct supervisor_event *v)
+struct up {
+	struct cli *cli;
+	struct web web;
+	char link[WEB_URL_SIZE];
+	const char *sources, *period;
+	const struct up_settings *settings;
+	struct arena *arena; /* of the settings that were read since; NULL: cli->arena */
+	/* the configuration before this one, and the arena of its settings; or NULL */
+	struct conf *replaced;
+	struct arena *replaced_arena;
+};
+
+static void json_event(const struct up *u, const struct supervisor_event *v)
 {
 	static const char *const names[] = {[SUP_STARTED] = "started",   [SUP_UP] = "up",
 					    [SUP_ENDED] = "ended",       [SUP_FAILED] = "failed",
@@ -27,6 +40,8 @@ static void json_event(const struct supervisor_event *v)
 		buf_printf(&b, ",\"role\":\"%s\",\"pid\":%d", v->role, (int)v->pid);
 	else
 		buf_printf(&b, ",\"pid\":%d", (int)getpid());
+	if (v->what == SUP_UP && u->link[0])
+		buf_printf(&b, ",\"link\":\"%s\"", u->link);
 	if (v->what == SUP_ENDED)
 		buf_printf(&b, ",\"status\":%d,\"signal\":%d",
 			   WIFEXITED(v->status) ? WEXITSTATUS(v->status) : -1,
@@ -42,29 +57,21 @@ static void json_event(const struct supervisor_event *v)
 }
 
 /* Who is to look at it next needs the same lake. */
-static void print_up(struct cli *cli, const struct up_settings *s)
+static void print_up(struct cli *cli, const struct up_settings *s, const char *link)
 {
 	static const char *const look[] = {"runs", "schedule list", "stream status", "logs"};
 	printf(tr("pregao is up: process %d, a process for each of %zu roles\n"), (int)getpid(),
 	       role_count);
 	printf(tr("  lake     %s\n"), s->lake);
 	printf(tr("  backup   %s\n"), s->backup.path);
+	if (*link)
+		printf(tr("  open     %s\n"), link);
 	printf(tr("  look     "));
 	for (size_t i = 0; i < ARRAY_LEN(look); i++)
 		printf("%s%s %s --lake %s\n", i ? "           " : "", cli->program, look[i],
 		       s->lake);
 	printf(tr("  Ctrl-C ends it; SIGHUP reads the configuration again\n"));
 }
-
-struct up {
-	struct cli *cli;
-	const char *sources, *period;
-	const struct up_settings *settings;
-	struct arena *arena; /* of the settings that were read since; NULL: cli->arena */
-	/* the configuration before this one, and the arena of its settings; or NULL */
-	struct conf *replaced;
-	struct arena *replaced_arena;
-};
 
 static void told_text(struct up *u, const struct supervisor_event *v)
 {
@@ -77,7 +84,7 @@ static void told_text(struct up *u, const struct supervisor_event *v)
 		break;
 	case SUP_UP:
 		if (!cli->quiet)
-			print_up(cli, u->settings);
+			print_up(cli, u->settings, u->link);
 		break;
 	case SUP_ENDED:
 		if (v->pause_us < 0)
@@ -115,7 +122,7 @@ static void told(void *ctx, const struct supervisor_event *v)
 {
 	struct up *u = ctx;
 	if (u->cli->format == FORMAT_JSON)
-		json_event(v);
+		json_event(u, v);
 	else
 		told_text(u, v);
 }
@@ -127,6 +134,7 @@ static int read_settings(struct up *u, const struct conf *conf, const char *lake
 	s->lake = lake;
 	s->conf = conf;
 	s->definitions = cli_definitions(u->cli);
+	s->web = u->web;
 	*ret = s;
 	return up_settings_read(s, u->sources, u->period, arena, e);
 }
@@ -207,8 +215,10 @@ int cmd_up(struct cli *cli)
 	if (cli->format != FORMAT_TABLE && cli->format != FORMAT_JSON)
 		return cli_usage(cli, "--format %s: expected table or json",
 				 cli_value(cli, OPT_FORMAT));
-	/* Both places before anything is made in either. */
-	if (lake_folder(cli, &lake, &e) != OK || file_mkdirs_check(lake, &e) != OK ||
+	/* Both places before anything is made in either, and nobody else where we listen. */
+	u.web.socket = -1;
+	if (cli_listen(cli, &u.web, u.link, &e) != OK || lake_folder(cli, &lake, &e) != OK ||
+	    file_mkdirs_check(lake, &e) != OK ||
 	    read_settings(&u, cli->conf, lake, cli->arena, &u.settings, &e) != OK ||
 	    file_mkdirs_check(u.settings->backup.path, &e) != OK ||
 	    check_sandbox(cli, u.settings, &e) != OK)

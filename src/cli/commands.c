@@ -36,14 +36,15 @@ const struct command commands[] = {
 	{
 		.name = "up",
 		.arguments = "",
-		.summary = "the whole system: schedules, collector, deliverer, jobs, backup",
+		.summary = "the whole system: schedules, collector, deliverer, jobs, backup, pages",
 		.text = "A process for each role, which may do its own work and nothing else (`pregao access show`). A role that dies is started again.\n"
-			"SIGHUP reads the configuration again; a wrong one changes nothing. --source and --period as for `pregao fetch bitcoin`.",
+			"SIGHUP reads the configuration again; a wrong one changes nothing. --source and --period as for `pregao fetch bitcoin`.\n"
+			"The link that it prints opens the pages, as that of `pregao serve` does.",
 		.examples = "  pregao up\n"
 			    "  pregao up --lake /srv/pregao --require-sandbox\n"
 			    "  pregao up --source binance --period 10s --format json",
 		.run = cmd_up,
-		.options = {OPT_PERIOD, OPT_SOURCE, OPT_REQUIRE_SANDBOX, NO_MORE},
+		.options = {OPT_PERIOD, OPT_SOURCE, OPT_LISTEN, OPT_REQUIRE_SANDBOX, NO_MORE},
 		.group = "The daily pass",
 	},
 	{

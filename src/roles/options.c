@@ -89,6 +89,8 @@ const struct conf_option settings[] = {
 	 "memory that a statement may use before it spills to disk"},
 	{"sql", "timeout", CONF_DURATION, "10m", NULL, "1ms..30d",
 	 "a statement that takes longer is ended"},
+	{"web", "listen", CONF_TEXT, "127.0.0.1:8391", "PREGAO_LISTEN", NULL,
+	 "where `pregao up` and `pregao serve` answer, an address of this machine and a port; none: `up` answers nowhere"},
 	{"telemetry", "limit", CONF_BYTES, "64MiB", NULL, "1MiB..1TiB",
 	 "size up to which runs and log events are kept"},
 	{"alarms", "every", CONF_DURATION, "60s", NULL, "1s..1d",

@@ -79,6 +79,13 @@ static enum attempt_outcome run_program(const char *path)
 	return of_errno(errno);
 }
 
+/* No socket is here to accept from, but only who may ask is told so. */
+static enum attempt_outcome try_accept(void)
+{
+	int fd = accept4(-1, NULL, NULL, SOCK_CLOEXEC);
+	return of_errno(fd < 0 && errno == EBADF ? 0 : errno);
+}
+
 /* -- what no right speaks of ------------------------------------------------------------------- */
 
 static enum attempt_outcome read_settings(const struct up_settings *s)
@@ -438,6 +445,7 @@ enum attempt_outcome attempt_right(const struct right *r, const struct up_settin
 	case RES_DEFINITIONS: return open_it(s->definitions, O_RDONLY | O_DIRECTORY);
 	case RES_NETWORK: return try_network(&t);
 	case RES_COMMAND: return try_command(&t);
+	case RES_CONNECTIONS: return try_accept();
 	}
 	return ATTEMPT_FAILED;
 }

@@ -156,6 +156,7 @@ static void add_right(struct list *l, const struct right *r, const struct up_set
 	case RES_NETWORK: add_network(l, r, s); break;
 	/* A helper outside runs it: role_alarms.c. */
 	case RES_COMMAND: break;
+	case RES_CONNECTIONS: l->out.accept = true; break;
 	}
 }
 
@@ -259,7 +260,8 @@ static int open_right(const struct right *r, const struct up_settings *s, struct
 	case RES_CATALOG:
 	case RES_DEFINITIONS:
 	case RES_NETWORK:
-	case RES_COMMAND: break;
+	case RES_COMMAND:
+	case RES_CONNECTIONS: break;
 	}
 	return OK;
 }
@@ -321,6 +323,7 @@ int role_confine(const struct role *role, const struct up_settings *s, struct sa
 	return sandbox_enter(&(struct sandbox){.paths = c.paths,
 					       .path_count = c.path_count,
 					       .network = c.network,
+					       .accept = c.accept,
 					       .connect_ports = c.ports,
 					       .connect_port_count = c.port_count},
 			     usable_abi(s->landlock_abi), ret, e);

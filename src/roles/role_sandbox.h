@@ -14,7 +14,7 @@ struct role_confines {
 	const char *
 		*addresses; /* "host:port", NULL-terminated: hosts are held by our own HTTP only */
 	size_t address_count;
-	bool network;
+	bool network, accept;
 };
 struct role_confines role_confines(const struct role *, const struct up_settings *, struct arena *);
 

@@ -108,6 +108,14 @@ const struct role role_table[] = {
 		    {RES_NETWORK, ACT_CONNECT, "alarms.webhook"},
 		    {RES_COMMAND, ACT_RUN, "alarms.notify"},
 		    TELEMETRY}},
+	/* It reads nothing itself: what is asked for is done by commands of a helper outside, each confined as a
+	 * person's is. */
+	{.name = "web",
+	 .summary = "answers the pages and the API",
+	 .run = role_web,
+	 .memory_mib = 512,
+	 .before = role_web_before,
+	 .rights = {{RES_CONNECTIONS, ACT_ACCEPT, "web.listen"}, TELEMETRY}},
 };
 const size_t role_count = ARRAY_LEN(role_table);
 
@@ -131,7 +139,8 @@ const char *resource_name(enum resource r)
 					    [RES_TELEMETRY] = "telemetry",
 					    [RES_DEFINITIONS] = "definitions",
 					    [RES_NETWORK] = "network",
-					    [RES_COMMAND] = "command"};
+					    [RES_COMMAND] = "command",
+					    [RES_CONNECTIONS] = "connections"};
 	return names[r];
 }
 
@@ -142,13 +151,13 @@ const char *action_name(enum action a)
 		[ACT_SEND] = "send",       [ACT_RECEIVE] = "receive", [ACT_APPEND] = "append",
 		[ACT_DELIVER] = "deliver", [ACT_START] = "start",     [ACT_WORK] = "work",
 		[ACT_TICK] = "tick",       [ACT_REPORT] = "report",   [ACT_CONNECT] = "connect",
-		[ACT_RUN] = "run"};
+		[ACT_RUN] = "run",         [ACT_ACCEPT] = "accept"};
 	return names[a];
 }
 
 bool resource_find(const char *name, enum resource *ret)
 {
-	for (int r = RES_STORE; r <= RES_COMMAND; r++)
+	for (int r = RES_STORE; r <= RES_CONNECTIONS; r++)
 		if (strcmp(resource_name((enum resource)r), name) == 0) {
 			*ret = (enum resource)r;
 			return true;
@@ -158,7 +167,7 @@ bool resource_find(const char *name, enum resource *ret)
 
 bool action_is_known(const char *name)
 {
-	for (int a = ACT_READ; a <= ACT_RUN; a++)
+	for (int a = ACT_READ; a <= ACT_ACCEPT; a++)
 		if (strcmp(action_name((enum action)a), name) == 0)
 			return true;
 	return false;
@@ -166,7 +175,8 @@ bool action_is_known(const char *name)
 
 bool right_implies_read(const struct right *r)
 {
-	return r->action != ACT_READ && r->resource != RES_NETWORK && r->resource != RES_COMMAND;
+	return r->action != ACT_READ && r->resource != RES_NETWORK && r->resource != RES_COMMAND &&
+	       r->resource != RES_CONNECTIONS;
 }
 
 enum holder right_holder(const struct right *r)
@@ -177,7 +187,8 @@ enum holder right_holder(const struct right *r)
 	case RES_DEFINITIONS:
 	case RES_TELEMETRY:
 	case RES_NETWORK:
-	case RES_COMMAND: return HELD_KERNEL;
+	case RES_COMMAND:
+	case RES_CONNECTIONS: return HELD_KERNEL;
 	default: return HELD_GUARD;
 	}
 }

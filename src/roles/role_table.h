@@ -25,6 +25,7 @@ enum resource {
 	RES_DEFINITIONS, /* the user's own job definitions */
 	RES_NETWORK,     /* name: the setting that holds the addresses */
 	RES_COMMAND,     /* name: the setting that holds it */
+	RES_CONNECTIONS, /* to this machine; name: the setting that holds the address */
 };
 enum action {
 	ACT_END, /* no right: ends a role's list */
@@ -40,6 +41,7 @@ enum action {
 	ACT_REPORT,  /* to claim a slot and say what came of it */
 	ACT_CONNECT,
 	ACT_RUN,
+	ACT_ACCEPT,
 };
 struct right {
 	enum resource resource;
@@ -106,6 +108,8 @@ int role_collector(struct role_context *, struct err *);
 int role_delivery(struct role_context *, struct err *);
 int role_backup(struct role_context *, struct err *);
 int role_alarms(struct role_context *, struct err *);
+int role_web(struct role_context *, struct err *);
+int role_web_before(const struct up_settings *, struct err *);
 int role_alarms_before(const struct up_settings *, struct err *);
 /* Whether the process that runs the notify command is there, and listens. */
 bool role_alarms_helper_answers(void);

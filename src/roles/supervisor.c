@@ -118,6 +118,9 @@ static void start(struct house *h, struct worker *w)
 	if (pid == 0) {
 		struct err why = ERR_INIT;
 		close(h->lock);
+		if (h->settings->web.socket >= 0 &&
+		    !role_may(w->role, "connections", "accept", NULL))
+			close(h->settings->web.socket);
 		int rc = role_process(w->role, h->settings, parent, &why);
 		why.code = rc;
 		if (rc)

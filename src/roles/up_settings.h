@@ -7,6 +7,14 @@
 #include "conf.h"
 #include "mem.h"
 
+/* The server of pages and API, from before any process is started to the end: its socket and its token stay the
+ * same when the configuration changes. */
+struct web {
+	int socket; /* listens; negative: there is no server */
+	uint16_t port;
+	const char *token;
+	const char *const *common; /* words that every command it runs is given; NULL-terminated */
+};
 struct up_settings {
 	const char *lake;        /* absolute once it exists */
 	const char *definitions; /* folder of the user's own, may not exist */
@@ -16,6 +24,7 @@ struct up_settings {
 	const char *const *indices; /* what the scraper fetches; NULL-terminated */
 	struct backup_place backup;
 	int backup_workers;
+	struct web web;
 	int landlock_abi; /* believed in at most; 0: the kernel's; negative: none */
 };
 /* Fills ret's members from lake, definitions and conf, which are set, and from the words of the command

@@ -27,7 +27,9 @@ class Program:
         self.path = path
         self.home = home
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(('PREGAO_', 'XDG_', 'AWS_', 'LC_'))}
-        self.env.update(HOME=str(home), XDG_DATA_HOME=str(home / 'data'), LANG='C.UTF-8', TZ='UTC', NO_COLOR='1')
+        self.env.update(HOME=str(home), XDG_DATA_HOME=str(home / 'data'), LANG='C.UTF-8', TZ='UTC', NO_COLOR='1',
+                        # many run at once
+                        PREGAO_LISTEN='127.0.0.1:0')
         self.started = []
 
     def __call__(self, *args, expect=0, input=None, env=None, cwd=None, timeout=120, text=True):

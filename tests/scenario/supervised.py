@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-ROLES = {'scheduler', 'scraper', 'activator', 'job', 'collector', 'delivery', 'backup', 'alarms'}
+ROLES = {'scheduler', 'scraper', 'activator', 'job', 'collector', 'delivery', 'backup', 'alarms', 'web'}
 
 
 class Up:

@@ -93,6 +93,7 @@ static const struct expected {
 	{"connect network bitcoin.sources", "collector"},
 	{"connect network alarms.webhook", "alarms"},
 	{"run command alarms.notify", "alarms"},
+	{"accept connections web.listen", "web"},
 	{"read the folder around the lake", ""},
 	{"read the supervisor's environment", ""},
 	{"write beside the lake's folders", ""},
