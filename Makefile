@@ -2,7 +2,7 @@
 # The build itself is in meson.build, the set-up in scripts/setup, what the tests are in scripts/run-tests.
 
 .POSIX:
-.PHONY: all program run test test-aws bench fuzz soak lint format install deb deb-test clean help
+.PHONY: all program run test test-aws screenshots bench fuzz soak lint format install deb deb-test clean help
 
 # where `make install` puts things; DESTDIR is for packagers
 PREFIX = /usr/local
@@ -26,6 +26,11 @@ test: ## all tests, plain and again under the sanitizers
 test-aws: ## the tests that need servers on this machine in AWS's place
 	@scripts/setup test-aws
 	@scripts/run-test-aws
+
+screenshots: program ## pictures of every view into build/screenshots, those of the README into docs/screenshots; wants chromium
+	@scripts/setup test
+	@SCREENSHOTS=$$PWD/build/screenshots build/venv/bin/pytest -q tests/e2e -k every_view
+	@for view in painel-light workbook-dark jobs-light bitcoin-dark; do cp build/screenshots/$$view-1360.png docs/screenshots/$$view.png; done
 
 bench: program ## the benchmarks against peers
 	@scripts/setup bench

@@ -66,6 +66,8 @@ static void run_child(const struct helper *h, char *const *argv, const int *fds)
 	signal(SIGHUP, SIG_DFL);
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	/* Errors as JSON, whatever form the rows have: cli_fail. */
+	setenv("PREGAO_ERRORS", "json", 1);
 	if (dup2(fds[FD_IN], STDIN_FILENO) >= 0 && dup2(fds[FD_OUT], STDOUT_FILENO) >= 0 &&
 	    dup2(fds[FD_ERRORS], STDERR_FILENO) >= 0 && sigprocmask(SIG_SETMASK, &none, NULL) == 0)
 		execv("/proc/self/exe", argv);

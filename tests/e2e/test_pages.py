@@ -14,10 +14,9 @@ sys.path += [str(TOP / 'tests/scenario'), str(TOP / 'tests/fixtures')]
 PROGRAM = os.environ.get('PREGAO', str(TOP / 'build/pregao'))
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
 
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason='no chromium: the pages are not looked at'),
-    pytest.mark.skipif(not shutil.which('node') or not (TOP / 'web/dist/index.html').exists(), reason='the front end was left out: the pages are not looked at'),
-]
+pytestmark = pytest.mark.skipif(not shutil.which('node') or not (TOP / 'web/dist/index.html').exists(),
+                                reason='the front end was left out: the pages are not looked at')
+in_a_browser = pytest.mark.skipif(not CHROMIUM, reason='no chromium: the pages are not looked at')
 
 
 @pytest.fixture(scope='module')
@@ -67,10 +66,21 @@ def browse(script, *words):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@in_a_browser
 def test_every_view_is_sound(link, tmp_path):
     browse('pages.mjs', link, os.environ.get('SCREENSHOTS', tmp_path))
+
+
+@in_a_browser
+def test_journeys(link):
+    browse('journeys.mjs', link)
 
 
 def test_the_first_load_is_small():
     files = list((TOP / 'web/dist/assets').glob('index-*.br'))
     assert files and sum(f.stat().st_size for f in files) < 500_000
+
+
+def test_its_own_tests():
+    done = subprocess.run(['node', 'node_modules/vitest/vitest.mjs', 'run'], cwd=TOP / 'web', capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr

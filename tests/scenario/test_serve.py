@@ -94,6 +94,12 @@ def test_sql_in_every_form(server):
     assert len(server.json('/api/sql?limit=2', method='POST', body=statement)) == 2
     status, _, body = server.ask('/api/sql', 'POST', 'SELECT nope')
     assert status == 422 and json.loads(body)['error']['column'] == 8
+    for form in ('ndjson', 'csv', 'csv-br', 'parquet'):
+        status, _, body = server.ask(f'/api/sql?format={form}', 'POST', 'SELECT nope')
+        assert status == 422 and json.loads(body)['error']['column'] == 8, form
+    # no rows are an answer, too; so is what doctor finds
+    assert server.ask('/api/sql?format=ndjson', 'POST', 'SELECT 1 WHERE false')[2] == b''
+    assert server.json('/api/doctor')
     # a million rows come as they are made
     _, _, body = server.ask('/api/sql?format=csv', 'POST', 'SELECT * FROM range(1000000)', timeout=60)
     assert body.count(b'\n') == 1000001

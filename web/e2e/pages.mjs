@@ -30,7 +30,7 @@ for (const [theme, language, width] of [['light', 'pt', 1360], ['dark', 'en', 13
 		await page.waitForTimeout(400);
 		await page.waitForFunction(() => ![...document.querySelectorAll('[role=status]')].some((e) => /Carregando|Loading|…/.test(e.textContent ?? '')), null, { timeout: 20_000 }).catch(() => say('goes on loading'));
 		await page.waitForTimeout(500);
-		await page.screenshot({ path: `${folder}/${view}-${theme}-${width}.png`, fullPage: view !== 'workbook' || width > 400 });
+		await page.screenshot({ path: `${folder}/${view}-${theme}-${width}.png`, fullPage: false });
 		const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 		if (wide > 0) say(`is ${wide} pixels too wide`);
 		await page.evaluate(axe.source);

@@ -49,6 +49,7 @@ const theme = EditorView.theme({
 });
 const nonce = document.querySelector<HTMLMetaElement>('meta[name=csp-nonce]')?.content ?? '';
 
+/* text is what it begins with: from then on the editor is the one that knows. Another text is another editor (its key). */
 interface Props { text: string; label: string; onChange: (text: string) => void; onRun: () => void; error?: { line: number; column: number; text: string } | undefined }
 export function Editor({ text, label, onChange, onRun, error }: Props) {
 	const box = useRef<HTMLDivElement>(null);
@@ -82,10 +83,6 @@ export function Editor({ text, label, onChange, onRun, error }: Props) {
 		);
 		return () => editor.destroy();
 	}, []);
-	useEffect(() => {
-		const v = view.current;
-		if (v && v.state.doc.toString() !== text) v.dispatch({ changes: { from: 0, to: v.state.doc.length, insert: text } });
-	}, [text]);
 	useEffect(() => {
 		const v = view.current;
 		if (!v) return;

@@ -40,7 +40,7 @@ function Graph({ graph, chosen, choose }: { graph: JobGraph; chosen: string; cho
 				</defs>
 				{edges.map((e) => <polyline key={e.key} class="edge" points={e.points.map((p) => `${p.x},${p.y}`).join(' ')} marker-end="url(#arrow)" />)}
 				{nodes.map(({ n, x, y }) => (
-					<g key={n.id} id={`node-${n.id}`} class={`node ${n.type}`} role="button" tabIndex={0} aria-pressed={n.id === chosen} aria-label={`${n.type}: ${n.id}`} transform={`translate(${x - WIDTH / 2} ${y - HEIGHT / 2})`} onClick={() => choose(n.id)} onKeyDown={(e) => key(e, n)}>
+					<g key={n.id} id={`node-${n.id}`} class={`node ${n.type}`} role="button" {...{ tabindex: 0 }} aria-pressed={n.id === chosen} aria-label={`${n.type}: ${n.id}`} transform={`translate(${x - WIDTH / 2} ${y - HEIGHT / 2})`} onClick={() => choose(n.id)} onKeyDown={(e) => key(e, n)}>
 						<rect width={WIDTH} height={HEIGHT} rx="8" />
 						<text x="12" y="22" class="kind">{n.type}</text>
 						<text x="12" y="42">{n.id}</text>

@@ -179,6 +179,7 @@ export function Workbook() {
 	const packed = search.get('cell');
 	const [book, setBook] = useState<Book>(load);
 	const [go, setGo] = useState(0);
+	const [generation, renew] = useState(0);
 	const [index, setIndex] = useState(search.get('index') ?? book.params.find(([n]) => n === 'index')?.[1] ?? 'IBOV');
 	const [chosen, setChosen] = useState({ session: search.get('session') ?? '', previous: search.get('previous') ?? '' });
 	const sessions = useAsked((s) => query('SELECT DISTINCT index_code AS i, pregao_date AS d FROM refined.portfolio ORDER BY i, d DESC', s), 'sessions');
@@ -213,12 +214,12 @@ export function Workbook() {
 					</label>
 					<button type="button" class="primary" onClick={() => setGo(go + 1)}>{t('runAll')}</button>
 					<button type="button" onClick={() => keep('ibov.md', new Blob([printBook(book)], { type: 'text/markdown' }))}>{t('source')}</button>
-					{localStorage.getItem(KEPT) && <button type="button" onClick={() => confirm(t('resetAsk')) && change(parseBook(shipped))}>{t('reset')}</button>}
+					{localStorage.getItem(KEPT) && <button type="button" onClick={() => confirm(t('resetAsk')) && (change(parseBook(shipped)), renew(generation + 1))}>{t('reset')}</button>}
 				</div>
 			</div>
 			{sessions.error && <Failure error={sessions.error} again={sessions.again} />}
-			{shared && <CellView key={shared.title} cell={shared} values={values} go={go} onChange={setShared} />}
-			{book.cells.map((c, i) => (c.type === 'text' ? <Words key={i} text={c.text} /> : <CellView key={c.id} cell={c} values={values} go={go} onChange={(x) => at(i, x)} onRemove={() => change({ ...book, cells: book.cells.filter((_, k) => k !== i) })} />))}
+			{shared && <CellView key={packed ?? rest.join('/')} cell={shared} values={values} go={go} onChange={setShared} />}
+			{book.cells.map((c, i) => (c.type === 'text' ? <Words key={i} text={c.text} /> : <CellView key={`${generation}:${c.id}`} cell={c} values={values} go={go} onChange={(x) => at(i, x)} onRemove={() => change({ ...book, cells: book.cells.filter((_, k) => k !== i) })} />))}
 			<p><button type="button" onClick={add}>{t('add')}</button></p>
 		</>
 	);
