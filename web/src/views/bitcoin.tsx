@@ -17,13 +17,20 @@ function Move({ from, to }: { from: unknown; to: unknown }) {
 	return <span class={percent > 0 ? 'good' : percent < 0 ? 'bad' : 'quiet'}>{percent > 0 ? '▲ +' : percent < 0 ? '▼ −' : '• '}{number(Math.abs(Math.round(percent * 1000) / 1000))} % <span class="hidden">{t(word)}</span></span>;
 }
 
+/* Prices without the zeros that no market has; never fewer than cents. */
+const trimmed = (price: string): string => price.replace(/(\.\d\d\d*?)0+$/, '$1');
+
+/* How far each source has moved since the first slot, in percent: so pairs in other currencies compare. */
 function wide(rows: Row[]): { rows: Row[]; sources: string[] } {
 	const sources = [...new Set(rows.map((r) => String(r['source'])))];
 	const by = new Map<string, Row>();
+	const first: Record<string, number> = {};
 	for (const r of rows) {
 		const at = String(r['slot']);
 		const row = by.get(at) ?? { slot: at, ...Object.fromEntries(sources.map((s) => [s, null])) };
-		row[String(r['source'])] = r['last'] ?? null;
+		const source = String(r['source']);
+		first[source] ??= Number(r['last']);
+		row[source] = Math.round((1e6 * (Number(r['last']) - first[source])) / first[source]) / 1e4;
 		by.set(at, row);
 	}
 	return { rows: [...by.values()], sources };
@@ -58,7 +65,7 @@ export function Bitcoin() {
 							{d.map((r) => (
 								<section key={`${String(r['source'])}${String(r['pair'])}`} class="card panel">
 									<h2>{String(r['source'])} <span class="quiet">{String(r['pair'])}</span></h2>
-									<p class="big">{number(String(r['last']))}</p>
+									<p class="big">{number(trimmed(String(r['last'])))}</p>
 									<p><Move from={r['first'] ?? null} to={r['last'] ?? null} /> <span class="quiet">{time(`${String(r['slot']).replace(' ', 'T')}Z`)}</span></p>
 								</section>
 							))}
@@ -69,7 +76,7 @@ export function Bitcoin() {
 				}
 			</States>
 			{drawn.rows.length > 1 && (
-				<section class="panel"><h2>{t('price')}</h2><Chart chart={{ kind: 'line', x: 'slot', y: drawn.sources }} rows={drawn.rows} label={t('price')} /></section>
+				<section class="panel"><h2>{t('change')} (%)</h2><Chart chart={{ kind: 'line', x: 'slot', y: drawn.sources }} rows={drawn.rows} label={t('change')} /></section>
 			)}
 			{shown.length > 0 && (
 				<section class="panel">
