@@ -262,7 +262,7 @@ static int count_file(void *ctx, const char *path, int64_t size_bytes)
 static void only_a_few_states_stay(void **state)
 {
 	struct bench *b = *state;
-	char name[8];
+	char name[16];
 	for (int i = 0; i < 12; i++) {
 		snprintf(name, sizeof(name), "n%d", i);
 		put_session(&b->f, b->a.catalog, "IBOV", "2024-07-15", name);
