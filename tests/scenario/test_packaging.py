@@ -40,7 +40,7 @@ def test_installed_program_runs_with_its_own_library(installed):
             'share/fish/vendor_completions.d/pregao.fish', 'lib/systemd/system/pregao.service', 'lib/sysusers.d/pregao.conf'} <= there
     for path in installed.root.rglob('*'):
         if path.is_file() and path.suffix != '.so' and path.name != 'pregao':
-            assert str(installed.root.parent) not in path.read_text()  # DESTDIR is for packagers only
+            assert str(installed.root.parent).encode() not in path.read_bytes()  # DESTDIR is for packagers only
 
 
 def test_manual_has_every_command_and_reads_well(pregao):
