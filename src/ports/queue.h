@@ -25,7 +25,8 @@ struct queue_message {
 };
 struct queue_stats {
 	int64_t visible, in_flight, dead;
-	int64_t oldest_us; /* when the oldest live message was sent; 0 none */
+	/* when the oldest live message was sent; 0: none, or the product does not tell (SQS) */
+	int64_t oldest_us;
 };
 
 struct queue;
@@ -56,9 +57,10 @@ int queue_send(struct queue *, const struct slice *bodies, size_t n, struct err 
  * room for max. None: 0 and *ret_count 0. */
 int queue_receive(struct queue *, size_t max, int64_t visibility_us, struct arena *,
 		  struct queue_message *ret, size_t *ret_count, struct err *) MUST_CHECK;
-/* Deletes received messages. A stale receipt is ignored. */
+/* Deletes received messages. A stale receipt is ignored; on SQS it may still delete. */
 int queue_remove(struct queue *, const char *const *receipts, size_t n, struct err *) MUST_CHECK;
-/* Hides it for visibility_us from now. ERR_NOT_FOUND for a stale receipt. */
+/* Hides it for visibility_us from now. ERR_NOT_FOUND for a stale receipt, where the
+ * product knows it for one (SQS: of a message that is gone). */
 int queue_extend(struct queue *, const char *receipt, int64_t visibility_us,
 		 struct err *) MUST_CHECK;
 /* Gives it back: visible again after retry_us, `why` kept with it where the product can (SQS
@@ -67,10 +69,12 @@ int queue_fail(struct queue *, const char *receipt, int64_t retry_us, const char
 	       struct err *) MUST_CHECK;
 /* approximate on SQS */
 int queue_stats(struct queue *, struct queue_stats *, struct err *) MUST_CHECK;
-/* Live or dead messages without taking them; oldest first; receipt is empty. */
+/* Live or dead messages without taking them; oldest first; receipt is empty.
+ * ERR_USAGE with the reason "unsupported" for live ones where the product cannot (SQS). */
 int queue_peek(struct queue *, bool dead, size_t max, struct arena *, struct queue_message *ret,
 	       size_t *ret_count, struct err *) MUST_CHECK;
-/* Sends dead letters again (id NULL: all) with a receive count of 0. ERR_NOT_FOUND when the id is
+/* Sends dead letters again (id NULL: all) with a receive count of 0 (on
+ * SQS under a new id). ERR_NOT_FOUND when the id is
  * no dead letter. */
 int queue_redrive(struct queue *, const char *id, int64_t *ret_count, struct err *) MUST_CHECK;
 const char *queue_name(struct queue *);
