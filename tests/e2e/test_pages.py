@@ -2,7 +2,6 @@
 import os
 import pathlib
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -43,7 +42,7 @@ def lake(tmp_path_factory):
         follow = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                   env={**os.environ, 'HOME': str(folder)})
         time.sleep(8)
-        follow.send_signal(signal.SIGINT)
+        follow.terminate()
         follow.wait(timeout=60)
     bad = folder / 'bad.csv'
     bad.write_text('not a portfolio\n')
