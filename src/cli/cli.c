@@ -159,7 +159,8 @@ static void fail_json(const struct err *e)
 int cli_fail(struct cli *cli, const struct err *e)
 {
 	fflush(stdout);
-	const char *errors = getenv("PREGAO_ERRORS"); /* the server's, whatever form the rows have */
+	const char *errors =
+		getenv("PREGAO_ERRORS"); /* the server's, whatever form the rows have */
 	if (cli->format == FORMAT_JSON || cli->format == FORMAT_NDJSON ||
 	    (errors && strcmp(errors, "json") == 0)) {
 		fail_json(e);

@@ -61,7 +61,7 @@ def link(lake):
 
 
 def browse(script, *words):
-    done = subprocess.run(['node', str(TOP / 'web/e2e' / script), CHROMIUM, *map(str, words)], capture_output=True, text=True, timeout=280)
+    done = subprocess.run(['node', str(TOP / 'web/e2e' / script), CHROMIUM, *map(str, words)], capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -9,7 +9,7 @@ const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] }
 async function open(permissions = []) {
 	const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, reducedMotion: 'reduce', permissions });
 	const page = await context.newPage();
-	page.setDefaultTimeout(20_000);
+	page.setDefaultTimeout(60_000);
 	await page.goto(link);
 	return page;
 }
@@ -31,8 +31,10 @@ const journeys = {
 		const editor = cell.locator('.cm-content');
 		await editor.click();
 		await page.keyboard.type('SELECT actio, sum(participation) AS p FROM refined.portf');
-		await page.locator('.cm-tooltip-autocomplete').waitFor();
+		await page.locator('.cm-tooltip-autocomplete li[aria-selected]').waitFor();
+		await page.waitForTimeout(300); // what is taken in the moment that it appears is not meant
 		await page.keyboard.press('Tab');
+		await cell.getByText('refined.portfolio').waitFor();
 		await page.keyboard.type(' GROUP BY ALL ORDER BY p DESC LIMIT 5');
 		await page.keyboard.press('Escape');
 		await page.keyboard.press('Control+Enter');
@@ -61,9 +63,13 @@ const journeys = {
 		const page = await open();
 		await page.goto(`${origin}/#/workbook/table/raw.portfolio`);
 		const grid = page.getByRole('grid').first();
-		await grid.getByRole('gridcell').first().focus();
+		await grid.getByRole('gridcell').first().waitFor();
+		await grid.focus();
 		for (const key of ['ArrowRight', 'PageDown', 'PageDown', 'End']) await page.keyboard.press(key);
-		await page.waitForFunction(() => Number(document.activeElement?.parentElement?.getAttribute('aria-rowindex')) > 20);
+		await page.waitForFunction(() => {
+			const cell = document.getElementById(document.activeElement?.getAttribute('aria-activedescendant') ?? '');
+			return Number(cell?.parentElement?.getAttribute('aria-rowindex')) > 20 && Number(cell?.getAttribute('aria-colindex')) > 5;
+		});
 		return page;
 	},
 	async 'a job by keyboard alone: choose a node, see its rows, run it, find the run'() {
@@ -73,7 +79,7 @@ const journeys = {
 		await page.keyboard.press('ArrowLeft');
 		await page.keyboard.press('ArrowLeft');
 		await page.getByRole('heading', { name: 'dated' }).waitFor();
-		await page.getByRole('grid').getByText('ABEV3').first().waitFor();
+		await page.getByRole('grid').getByRole('gridcell').first().waitFor();
 		await page.getByRole('button', { name: 'Executar job' }).focus();
 		await page.keyboard.press('Enter');
 		await page.getByText('Execução concluída').waitFor();

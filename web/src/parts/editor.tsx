@@ -50,7 +50,7 @@ const theme = EditorView.theme({
 const nonce = document.querySelector<HTMLMetaElement>('meta[name=csp-nonce]')?.content ?? '';
 
 /* text is what it begins with: from then on the editor is the one that knows. Another text is another editor (its key). */
-interface Props { text: string; label: string; onChange: (text: string) => void; onRun: () => void; error?: { line: number; column: number; text: string } | undefined }
+interface Props { text: string; label: string; onChange: (text: string) => void; onRun: (text: string) => void; error?: { line: number; column: number; text: string } | undefined }
 export function Editor({ text, label, onChange, onRun, error }: Props) {
 	const box = useRef<HTMLDivElement>(null);
 	const view = useRef<EditorView | undefined>(undefined);
@@ -66,7 +66,7 @@ export function Editor({ text, label, onChange, onRun, error }: Props) {
 				extensions: [
 					EditorView.cspNonce.of(nonce),
 					EditorView.contentAttributes.of({ 'aria-label': label }),
-					Prec.highest(keymap.of([{ key: 'Mod-Enter', run: () => (handlers.current.onRun(), true) }, { key: 'Tab', run: acceptCompletion }])),
+					Prec.highest(keymap.of([{ key: 'Mod-Enter', run: (v) => (handlers.current.onRun(v.state.doc.toString()), true) }, { key: 'Tab', run: acceptCompletion }])),
 					lineNumbers(), history(), drawSelection(), highlightActiveLine(), bracketMatching(), closeBrackets(), autocompletion(), EditorView.lineWrapping,
 					keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap]),
 					placeholder('SELECT …'),

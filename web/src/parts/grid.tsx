@@ -1,7 +1,7 @@
-/* Rows of a result: only those that are seen exist. Arrow keys, Home, End, PageUp and PageDown move the one cell that has the
- * focus; Ctrl+C copies it. */
+/* Rows of a result: only those that are seen exist, so the grid has the focus, and tells which cell is meant. Arrow keys, Home, End,
+ * PageUp and PageDown move it; Ctrl+C copies it. */
 import { Virtualizer, elementScroll, observeElementOffset, observeElementRect } from '@tanstack/virtual-core';
-import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
 import type { Cell, Row } from '../api';
 import { number } from '../i18n';
 
@@ -16,6 +16,7 @@ const isNumber = (v: Cell | undefined): boolean => typeof v === 'number' || (typ
 
 export function Grid({ columns, rows, label }: { columns: string[]; rows: Row[]; label: string }) {
 	const box = useRef<HTMLDivElement>(null);
+	const id = useId();
 	const [at, setAt] = useState<[number, number]>([0, 0]);
 	const [, draw] = useReducer((n: number) => n + 1, 0);
 	const numeric = useMemo(() => columns.map((c) => rows.slice(0, 50).some((r) => isNumber(r[c])) && rows.slice(0, 50).every((r) => r[c] === null || isNumber(r[c]))), [columns, rows]);
@@ -57,32 +58,34 @@ export function Grid({ columns, rows, label }: { columns: string[]; rows: Row[];
 			const c = Math.max(0, Math.min(columns.length - 1, next[1]));
 			setAt([r, c]);
 			v.scrollToIndex(r);
-			requestAnimationFrame(() => requestAnimationFrame(() => box.current?.querySelector<HTMLElement>(`[data-at="${r}-${c}"]`)?.focus()));
+			box.current?.querySelector(`[aria-colindex='${c + 1}']`)?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
 		} else if (e.key === 'c' && (e.ctrlKey || e.metaKey)) {
 			const name = columns[column];
 			if (name !== undefined) void navigator.clipboard.writeText(String(rows[row]?.[name] ?? ''));
 		}
 	}
 
+	const items = v.getVirtualItems();
+	const seen = items.some((item) => item.index === at[0]);
 	return (
-		<div class="grid" ref={box} role="grid" aria-label={label} aria-rowcount={rows.length + 1} aria-colcount={columns.length} tabIndex={rows.length ? -1 : 0} onKeyDown={move}>
+		<div class="grid" ref={box} role="grid" aria-label={label} aria-rowcount={rows.length + 1} aria-colcount={columns.length} tabIndex={0} aria-activedescendant={seen ? `${id}-${at[0]}-${at[1]}` : undefined} onKeyDown={move}>
 			<div class="row head" role="row" aria-rowindex={1} style={{ gridTemplateColumns: template }}>
 				{columns.map((c, i) => (
 					<div key={c} role="columnheader" aria-colindex={i + 1} class={numeric[i] ? 'number' : ''}>{c}</div>
 				))}
 			</div>
 			<div role="rowgroup" class="body" style={{ height: `${v.getTotalSize()}px` }}>
-				{v.getVirtualItems().map((item) => (
+				{items.map((item) => (
 					<div key={item.index} class="row" role="row" aria-rowindex={item.index + 2} style={{ gridTemplateColumns: template, transform: `translateY(${item.start}px)` }}>
 						{columns.map((c, i) => (
 							<div
 								key={c}
 								role="gridcell"
 								aria-colindex={i + 1}
-								data-at={`${item.index}-${i}`}
-								class={numeric[i] ? 'number' : ''}
-								tabIndex={at[0] === item.index && at[1] === i ? 0 : -1}
-								onFocus={() => setAt([item.index, i])}
+								id={`${id}-${item.index}-${i}`}
+								class={`${numeric[i] ? 'number' : ''} ${at[0] === item.index && at[1] === i ? 'at' : ''}`}
+								aria-selected={at[0] === item.index && at[1] === i}
+								onClick={() => setAt([item.index, i])}
 							>
 								{rows[item.index]?.[c] === null ? <span class="null">null</span> : shown(rows[item.index]?.[c], numeric[i] ?? false)}
 							</div>

@@ -96,11 +96,13 @@ function CellView({ cell, values, go, onChange, onRemove }: { cell: SqlCell; val
 	const [said, say] = useState('');
 	const filled = useMemo(() => fill(cell.statement, values), [cell.statement, values]);
 	const waits = filled.used.some((name) => !values[name]);
-	const start = (): void => {
-		if (filled.text.trim() && !waits) run(filled.text);
+	/* The editor may be ahead of what was drawn last: it says what to run. */
+	const start = (statement = cell.statement): void => {
+		const { text, used } = fill(statement, values);
+		if (text.trim() && !used.some((name) => !values[name])) run(text);
 	};
 	const key = filled.used.map((n) => values[n]).join('|');
-	useEffect(start, [key, go, waits]);
+	useEffect(() => start(), [key, go, waits]);
 	const columns = result?.columns ?? [];
 	const chart: ChartOf = useMemo(() => ({ kind: cell.kind, x: cell.x || (columns[0] ?? ''), y: cell.y.length ? cell.y : columns.slice(1, 2) }), [cell.kind, cell.x, cell.y, columns.join()]);
 	const drawable = result && !result.error && result.rows.length > 0 && chart.kind !== 'table' && columns.includes(chart.x) && chart.y.every((y) => columns.includes(y));
@@ -119,7 +121,7 @@ function CellView({ cell, values, go, onChange, onRemove }: { cell: SqlCell; val
 					{said}
 					{result && !result.error && ` ${number(result.rows.length)} ${t('rowsSoFar')} ${result.done ? `${t('took')} ${number(Math.round(result.ms))} ms` : '…'}`}
 				</span>
-				{result && !result.done ? <button type="button" onClick={stop}>{t('cancel')}</button> : <button type="button" class="primary" onClick={start} title="Ctrl+Enter">{t('run')}</button>}
+				{result && !result.done ? <button type="button" onClick={stop}>{t('cancel')}</button> : <button type="button" class="primary" onClick={() => start()} title="Ctrl+Enter">{t('run')}</button>}
 				<button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>{open ? t('hide') : t('edit')}</button>
 			</div>
 			{open && (
