@@ -9,4 +9,4 @@ def test_contract(built, moto):
                AWS_EC2_METADATA_DISABLED='true', CMOCKA_MESSAGE_OUTPUT='TAP', TZ='UTC')
     done = subprocess.run([built('contract_queue')], env=env, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert '# ok - sqs' in done.stdout, done.stdout
+    assert '# ok - queue_sqs' in done.stdout, done.stdout
